@@ -1,0 +1,37 @@
+"""kerasnet: a Keras model zoo whose every model is also a scikit-learn estimator.
+
+Importing this package is cheap: sub-packages and the names below are loaded when they are first used, and
+TensorFlow only with the first name that needs it.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "CNNClassifier": "kerasnet.estimators",
+    "KerasNetClassifier": "kerasnet.estimators",
+    "SimpleRNNClassifier": "kerasnet.estimators",
+    "build_autoencoder": "kerasnet.models",
+    "build_cnn": "kerasnet.models",
+    "build_mlp": "kerasnet.models",
+    "build_simple_rnn": "kerasnet.models",
+    "create_model": "kerasnet.models",
+    "list_models": "kerasnet.models",
+    "register_model": "kerasnet.models",
+}
+_ROOMS = ("datasets", "errors", "estimators", "models", "plots", "training")
+
+__all__ = [*_HOME_OF, *_ROOMS, "__version__"]
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"kerasnet.{name}")
+    raise AttributeError(f"module 'kerasnet' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,262 @@
+"""What all estimators share: from parameters and data to a trained model."""
+
+import contextlib
+import inspect
+import random
+import threading
+from numbers import Integral, Real
+
+import keras
+import numpy as np
+from scikeras._utils import route_params, unflatten_params
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from kerasnet.estimators._inputs import as_model_input
+from kerasnet.estimators._parameters import EstimatorParameters, builder_of
+from kerasnet.models import registered_model
+from kerasnet.training import learning_rates, n_batches, predict, train
+from kerasnet.training.schedules import SCHEDULES, StepwiseRates
+
+_BUILD_LOCK = threading.Lock()
+
+
+class KerasNetBase(EstimatorParameters):
+    """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
+
+    image_shape = None
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's name and form
+        "model": [str, callable],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "optimizer": [str, type, keras.optimizers.Optimizer],
+        "loss": [str, callable, keras.losses.Loss, None],
+        "metrics": [str, list, dict, None],
+        "callbacks": [list, dict, callable, keras.callbacks.Callback, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "image_shape": [tuple, list, None],
+    }
+
+    def initialize(self, X, y):
+        """Build the model for some data without training it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for ``fit``.
+        y : array-like of shape (n_samples,)
+            Targets, as for ``fit``.
+
+        Returns
+        -------
+        self
+            This estimator, with an untrained ``model_``.
+        """
+        self._validate_params()
+        with _unchanged_on_error(self):
+            self._begin(X, y, None, keep_model=False)
+            self.history_, self.n_iter_ = {}, 0
+        return self
+
+    def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
+        """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
+        self._validate_params()
+        interrupted = None
+        with _unchanged_on_error(self):
+            keep_model = (partial or self.warm_start) and hasattr(self, "model_")
+            X, y, sample_weight, seed = self._begin(
+                X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
+            )
+            if not keep_model:
+                self.history_ = {}
+            n_epochs_before = len(self.history_.get("loss", ()))
+            (X, y, sample_weight), validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
+            epochs = 1 if partial else self.epochs
+            n_steps = None if partial else epochs * n_batches(len(X), self.batch_size)
+            if not self.model_.compiled:  # a builder may do it itself
+                self.model_.compile(**self._compile_arguments(n_steps))
+            history = keras.callbacks.History()
+            history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
+            try:
+                train(
+                    self.model_,
+                    X,
+                    y,
+                    sample_weight,
+                    epochs=epochs,
+                    batch_size=self.batch_size,
+                    seed=seed,
+                    initial_epoch=n_epochs_before,
+                    validation_data=validation_data,
+                    callbacks=[history, *self._training_callbacks()],
+                    verbose=int(self.verbose),
+                )
+            except KeyboardInterrupt as error:
+                interrupted = error  # what was trained stays
+            self.n_iter_ = len(self.history_.get("loss", ()))
+        if interrupted is not None:
+            raise interrupted
+        return self
+
+    def _begin(self, X, y, sample_weight, *, keep_model, copy_model=True, classes=None):
+        """Validate the data and build the model; return the data as the model takes them, and the seed.
+
+        With `keep_model` the data must fit the model there is, and its weights stay: in a copy, so that a fit
+        that fails changes nothing, or (`copy_model` False) in place.
+        """
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        X, y = validate_data(self, X, y, reset=not keep_model, **self._check_arguments())
+        y = self._encode_target(y, reset=not keep_model, classes=classes)
+        X = self._as_input(X, reset=not keep_model)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float32)
+        sample_weight = self._weigh(y, sample_weight)
+        if copy_model or not keep_model:
+            model = self._build(seed)
+            if keep_model:
+                model.set_weights(self.model_.get_weights())
+            self.model_ = model
+        return X, y, sample_weight, seed
+
+    def _as_input(self, X, reset):
+        X = as_model_input(X, self._input_kind(), self.image_shape, type(self).__name__)
+        if reset:
+            self.input_shape_ = X.shape[1:]
+        elif X.shape[1:] != self.input_shape_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on samples of shape {self.input_shape_}. "
+                f"Received: samples of shape {X.shape[1:]}."
+            )
+        return X
+
+    def _input_kind(self):
+        entry = registered_model(self.model)
+        return entry.input_kind if entry else None
+
+    def _check_arguments(self):
+        """Return what scikit-learn's validation of X and y is to be called with."""
+        return {"allow_nd": True}
+
+    def _build(self, seed):
+        builder = builder_of(self.model)
+        if isinstance(builder, keras.Model) or not callable(builder):
+            raise TypeError(
+                "model must be the name of a registered model, or a function that returns a new keras.Model. "
+                f"Received: {builder!r}."
+            )
+        given = {"input_shape": self.input_shape_, **self._outputs()}
+        accepted = inspect.signature(builder).parameters
+        if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
+            accepted = {**accepted, **given, **self._explicit()}
+        given.update((name, value) for name, value in self.get_params(deep=False).items() if "__" not in name)
+        with _seeded(seed):
+            model = builder(**{name: value for name, value in given.items() if name in accepted})
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
+        return model
+
+    def _validation_split(self, X, y, sample_weight, X_val, y_val, seed):
+        """Return the training data and what is evaluated after each epoch, if anything."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither.")
+        if X_val is not None:
+            X_val, y_val = validate_data(self, X_val, y_val, reset=False, **self._check_arguments())
+            X_val, y_val = self._as_input(X_val, reset=False), self._encode_target(y_val, reset=False)
+            return (X, y, sample_weight), (X_val, y_val)
+        if not self.early_stopping:
+            return (X, y, sample_weight), None
+        rows, rows_val = train_test_split(
+            np.arange(len(X)), test_size=self.validation_fraction, stratify=self._strata(y), random_state=seed
+        )
+        parts = [
+            tuple(array[part] if array is not None else None for array in (X, y, sample_weight))
+            for part in (rows, rows_val)
+        ]
+        return parts[0], tuple(array for array in parts[1] if array is not None)
+
+    def _compile_arguments(self, n_steps):
+        """Return the arguments of ``Model.compile``; `n_steps` of a schedule, None for a constant rate."""
+        arguments = self._get_compile_kwargs()  # SciKeras: names, classes and routed parameters to objects
+        if arguments["loss"] is None:
+            arguments["loss"] = self._default_loss()
+        optimizer, rate = (
+            arguments["optimizer"],
+            getattr(self, "optimizer__learning_rate", self.learning_rate),
+        )
+        if optimizer is self.optimizer:  # an instance: it has a rate of its own, and keeps its state to itself
+            optimizer = type(optimizer).from_config(optimizer.get_config())
+            rate = optimizer.learning_rate
+        else:
+            optimizer.learning_rate = rate
+        if self.learning_rate_schedule != "constant" and n_steps is not None:
+            rates = learning_rates(self.learning_rate_schedule, float(rate), n_steps)
+            optimizer.learning_rate = StepwiseRates(rates)
+        arguments["optimizer"] = optimizer
+        return arguments
+
+    def _training_callbacks(self):
+        routed = route_params(self.get_params(), destination="callbacks", pass_filter=set())
+        callbacks = unflatten_params(items=self.callbacks or [], params=routed)
+        if isinstance(callbacks, dict):
+            callbacks = list(callbacks.values())
+        elif not isinstance(callbacks, list):
+            callbacks = [callbacks]
+        if self.early_stopping:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    monitor="val_loss",
+                    mode="min",
+                    min_delta=self.tol,
+                    patience=self.n_iter_no_change,
+                    restore_best_weights=True,
+                )
+            )
+        return callbacks
+
+    def _predict_raw(self, X):
+        """Return the outputs of the model for each sample."""
+        check_is_fitted(self, "model_")
+        X = validate_data(self, X, reset=False, **self._check_arguments())
+        return predict(self.model_, self._as_input(X, reset=False))
+
+
+@contextlib.contextmanager
+def _unchanged_on_error(estimator):
+    """Give back the estimator's attributes as they were when the block fails."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Seed what models are built from, and give it back as it was.
+
+    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made; a
+    user's builder may ask NumPy. Both are global, hence the lock.
+    """
+    with _BUILD_LOCK:
+        states = random.getstate(), np.random.get_state()
+        random.seed(seed)
+        np.random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])

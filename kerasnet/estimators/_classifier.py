@@ -1,0 +1,154 @@
+"""What classifiers share: labels in and out, probabilities, class weights."""
+
+import keras
+import numpy as np
+from scikeras.utils import loss_name
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from kerasnet.estimators._base import KerasNetBase
+
+_CATEGORICAL_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+
+
+class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
+    """Base of the classifiers, whatever their model is."""
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Train a new model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
+            other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature.
+            Vectors (n, features).
+        y : array-like of shape (n_samples,)
+            Labels: ints, strings, booleans or objects.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+        X_val, y_val : array-like, default=None
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
+            `early_stopping`, which holds out no part of `X` then.
+
+        Returns
+        -------
+        self
+            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
+            ``KeyboardInterrupt`` goes on.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+
+        The learning rate is constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels of all calls; used by the first call. The labels in `y` when None.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
+
+    def predict_proba(self, X):
+        """Compute the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), dtype float32
+            In the order of `classes_`.
+        """
+        outputs = self._predict_raw(X)
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def predict(self, X):
+        """Predict the most probable class of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Labels of the type that `y` had in :meth:`fit`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def _encode_target(self, y, reset, classes=None):
+        """Encode the labels as their places in `classes_`; one-hot where the loss wants that."""
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        encoder = LabelEncoder()
+        if reset:
+            self.classes_ = encoder.fit(y if classes is None else column_or_1d(classes)).classes_
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs samples of at least 2 classes. "
+                    f"Received: only the class {self.classes_[0]!r}."
+                )
+        encoder.classes_ = self.classes_
+        encoded = encoder.transform(y)
+        return keras.utils.to_categorical(encoded, len(self.classes_)) if self._loss_is_one_hot() else encoded
+
+    @staticmethod
+    def _strata(y):
+        return y if y.ndim == 1 else y.argmax(axis=1)
+
+    def _weigh(self, y, sample_weight):
+        """Return the product of sample weights and class weights, as a new array; None without either."""
+        if self.class_weight is None:
+            return sample_weight
+        weights = compute_sample_weight(self.class_weight, self.classes_[self._strata(y)])
+        return (weights if sample_weight is None else weights * sample_weight).astype(np.float32)
+
+    def _outputs(self):
+        """Return what the builder is told about its outputs."""
+        if len(self.classes_) == 2 and self._loss_name() not in _CATEGORICAL_LOSSES:
+            return {"n_outputs": 1, "output_activation": "sigmoid"}
+        return {"n_outputs": len(self.classes_), "output_activation": "softmax"}
+
+    def _build(self, seed):
+        model = super()._build(seed)
+        expected = {len(self.classes_), self._outputs()["n_outputs"]}
+        if len(model.output_shape) != 2 or model.output_shape[1] not in expected:
+            raise ValueError(
+                f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
+                f"{len(self.classes_)} classes of y. Received: a model of output shape {model.output_shape}."
+            )
+        return model
+
+    def _default_loss(self):
+        # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
+        of_outputs = keras.losses.SparseCategoricalCrossentropy
+        if self.model_.output_shape[1] == 1:
+            of_outputs = keras.losses.BinaryCrossentropy
+        return of_outputs(reduction="mean_with_sample_weight")
+
+    def _loss_name(self):
+        return None if self.loss is None else loss_name(self.loss)
+
+    def _loss_is_one_hot(self):
+        return self._loss_name() == "categorical_crossentropy"

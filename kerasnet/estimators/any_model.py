@@ -1,0 +1,115 @@
+"""Any model as a classifier."""
+
+from kerasnet.estimators._classifier import KerasNetClassifierBase
+
+
+class KerasNetClassifier(KerasNetClassifierBase):
+    """A registered model, or the model of a builder of your own, as a classifier.
+
+    Parameters
+    ----------
+    model : str or callable, default="mlp"
+        The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
+        new ``keras.Model``. It is called with those of ``input_shape``, ``n_outputs`` and ``output_activation``
+        that it takes, and with the architecture parameters. A model that it compiles keeps that loss, optimizer
+        and metrics.
+    image_shape : tuple (height, width[, channels]), default=None
+        The shape of the images when `X` holds them as flattened rows, for models of images.
+    epochs : int, default=10
+        The number of passes over the training data.
+    batch_size : int, default=32
+        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+    learning_rate : float, default=0.001
+        The step size of the optimizer; with a schedule its largest value.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+    optimizer : str, class or instance, default="adam"
+        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+    loss : str, class, instance or callable, default=None
+        A Keras loss; None for cross-entropy.
+    metrics : str, list or dict, default="accuracy"
+        Keras metrics recorded in `history_` after each epoch; None for none.
+    callbacks : list, dict, class or instance, default=None
+        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+    class_weight : dict or "balanced", default=None
+        The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
+        by the inverse of its frequency.
+    early_stopping : bool, default=False
+        Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The part of the training data that `early_stopping` holds out.
+    n_iter_no_change : int, default=10
+        How many epochs `early_stopping` waits for an improvement.
+    tol : float, default=1e-4
+        The smallest fall of the validation loss that counts as one for `early_stopping`.
+    warm_start : bool, default=False
+        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
+        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 a progress bar and 2 a line for each epoch.
+    **others
+        The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
+        ``loss__``, ``metrics__`` and ``callbacks__<name>``. ``get_params`` shows the builder's arguments with
+        their defaults; only values given explicitly are kept when `model` changes.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained model; it takes floats, and images in [0, 1].
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    history_ : dict of str to list of float
+        Loss and metrics after each epoch.
+    n_iter_ : int
+        The number of epochs trained.
+    input_shape_ : tuple of int
+        The shape of one sample as the model takes it.
+    n_features_in_ : int
+        The size of the second axis of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns, when `X` has them.
+
+    See Also
+    --------
+    CNNClassifier, SimpleRNNClassifier : The same for one architecture.
+
+    Examples
+    --------
+    >>> from kerasnet import KerasNetClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = KerasNetClassifier("mlp", epochs=40, learning_rate=0.01, random_state=0)
+    >>> search = GridSearchCV(classifier, {"dense_units": [(4,), (32,)]}, cv=3).fit(X, y)
+    >>> search.best_score_ > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        model="mlp",
+        *,
+        image_shape=None,
+        epochs=10,
+        batch_size=32,
+        learning_rate=0.001,
+        learning_rate_schedule="constant",
+        optimizer="adam",
+        loss=None,
+        metrics="accuracy",
+        callbacks=None,
+        class_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **others,
+    ):
+        self._store_parameters(locals())

@@ -1,0 +1,118 @@
+"""The simple recurrent network as a classifier."""
+
+from kerasnet.estimators._classifier import KerasNetClassifierBase
+
+
+class SimpleRNNClassifier(KerasNetClassifierBase):
+    """A simple recurrent neural network that classifies sequences.
+
+    The network is that of :func:`kerasnet.models.build_simple_rnn`. Samples are (steps, features); the rows of
+    an image can be its time steps.
+
+    Parameters
+    ----------
+    units : tuple of int, default=(64,)
+        The number of units of each recurrent layer; a longer tuple is a deeper network.
+    dropout : float, default=0.0
+        The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
+    l1, l2 : float, default=0.0
+        The weights of the L1 and L2 penalties on all kernels.
+    epochs : int, default=10
+        The number of passes over the training data.
+    batch_size : int, default=32
+        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+    learning_rate : float, default=0.001
+        The step size of the optimizer; with a schedule its largest value.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+    optimizer : str, class or instance, default="adam"
+        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+    loss : str, class, instance or callable, default=None
+        A Keras loss; None for cross-entropy.
+    metrics : str, list or dict, default="accuracy"
+        Keras metrics recorded in `history_` after each epoch; None for none.
+    callbacks : list, dict, class or instance, default=None
+        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+    class_weight : dict or "balanced", default=None
+        The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
+        by the inverse of its frequency.
+    early_stopping : bool, default=False
+        Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The part of the training data that `early_stopping` holds out.
+    n_iter_no_change : int, default=10
+        How many epochs `early_stopping` waits for an improvement.
+    tol : float, default=1e-4
+        The smallest fall of the validation loss that counts as one for `early_stopping`.
+    warm_start : bool, default=False
+        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
+        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 a progress bar and 2 a line for each epoch.
+    **others
+        Routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained model; it takes floats, and images in [0, 1].
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    history_ : dict of str to list of float
+        Loss and metrics after each epoch.
+    n_iter_ : int
+        The number of epochs trained.
+    input_shape_ : tuple of int
+        The shape of one sample as the model takes it.
+    n_features_in_ : int
+        The size of the second axis of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns, when `X` has them.
+
+    See Also
+    --------
+    KerasNetClassifier : The same for any registered model, or a builder of your own.
+
+    Examples
+    --------
+    >>> from kerasnet import SimpleRNNClassifier
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> X, y = digits.images / 16, digits.target  # 8 rows of 8 pixels: 8 steps of 8 features
+    >>> classifier = SimpleRNNClassifier(epochs=10, random_state=0).fit(X[:1000], y[:1000])
+    >>> classifier.score(X[1000:], y[1000:]) > 0.7
+    True
+    """
+
+    model = "simple_rnn"
+
+    def __init__(
+        self,
+        *,
+        units=(64,),
+        dropout=0.0,
+        l1=0.0,
+        l2=0.0,
+        epochs=10,
+        batch_size=32,
+        learning_rate=0.001,
+        learning_rate_schedule="constant",
+        optimizer="adam",
+        loss=None,
+        metrics="accuracy",
+        callbacks=None,
+        class_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **others,
+    ):
+        self._store_parameters(locals())

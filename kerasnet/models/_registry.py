@@ -1,0 +1,165 @@
+"""The registry: models by name, so that they can be listed, searched over, and rebuilt from plain values."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+
+from kerasnet.errors import UnknownModelError
+
+_INPUT_KINDS = ("image", "sequence", "vector")
+_REGISTRY = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class RegisteredModel:
+    """What the registry knows of a model.
+
+    Attributes
+    ----------
+    name : str
+        The name it is created by.
+    builder : callable
+        The function that returns the uncompiled ``keras.Model``.
+    input_kind : {"image", "sequence", "vector"}
+        What one sample is: (height, width, channels), (steps, features) or (features,).
+    tasks : tuple of str
+        What it can be trained for, such as "classification".
+    """
+
+    name: str
+    builder: Callable
+    input_kind: str
+    tasks: tuple[str, ...]
+
+
+def register_model(name, *, input_kind, tasks):
+    """Register a builder under a name; a decorator.
+
+    Parameters
+    ----------
+    name : str
+        The name for :func:`create_model` and for ``KerasNetClassifier(model=name)``.
+    input_kind : {"image", "sequence", "vector"}
+        What one sample is: (height, width, channels), (steps, features) or (features,).
+    tasks : sequence of str
+        What the model can be trained for, such as ``("classification", "regression")``.
+
+    Returns
+    -------
+    decorator : callable
+        Registers a builder and returns it unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken, or `input_kind` is unknown.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from kerasnet.models import create_model, register_model
+    >>> @register_model("logistic", input_kind="vector", tasks=("classification",))
+    ... def build_logistic(input_shape=(784,), n_outputs=10, *, output_activation="softmax", name="logistic"):
+    ...     output = keras.layers.Dense(n_outputs, activation=output_activation, name="output")
+    ...     return keras.Sequential([keras.Input(input_shape, name="input"), output], name=name)
+    >>> create_model("logistic").count_params()
+    7850
+    """
+    if input_kind not in _INPUT_KINDS:
+        raise ValueError(f"input_kind must be one of {list(_INPUT_KINDS)}. Received: {input_kind!r}.")
+    if isinstance(tasks, str):
+        raise ValueError(f"tasks must be a sequence of names, such as ({tasks!r},). Received: {tasks!r}.")
+
+    def register(builder):
+        if name in _REGISTRY:
+            taken = _REGISTRY[name].builder
+            raise ValueError(
+                f"The model name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. Choose another."
+            )
+        _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks))
+        return builder
+
+    return register
+
+
+def registered_model(model):
+    """Find the registry's entry of a model.
+
+    Parameters
+    ----------
+    model : str or callable
+        The name of a registered model, or its builder.
+
+    Returns
+    -------
+    RegisteredModel or None
+        The entry; None for a builder that is not registered.
+
+    Raises
+    ------
+    UnknownModelError
+        If no model of that name is registered; the message offers the close matches.
+    """
+    if not isinstance(model, str):
+        return next((entry for entry in _REGISTRY.values() if entry.builder is model), None)
+    if model not in _REGISTRY:
+        close = difflib.get_close_matches(model, _REGISTRY) or list_models()
+        raise UnknownModelError(f"No model {model!r} is registered. Did you mean: {', '.join(close)}?")
+    return _REGISTRY[model]
+
+
+def list_models(*, task=None, input_kind=None):
+    """List the names of the registered models.
+
+    Parameters
+    ----------
+    task : str, default=None
+        Only models for this task: "classification", "regression" or "reconstruction".
+    input_kind : {"image", "sequence", "vector"}, default=None
+        Only models for this kind of input.
+
+    Returns
+    -------
+    names : list of str
+        Sorted.
+
+    Examples
+    --------
+    >>> from kerasnet.models import list_models
+    >>> list_models(task="classification", input_kind="image")
+    ['cnn']
+    """
+    return sorted(
+        entry.name
+        for entry in _REGISTRY.values()
+        if (task is None or task in entry.tasks) and (input_kind is None or input_kind == entry.input_kind)
+    )
+
+
+def create_model(name, **arguments):
+    """Create a registered model by name.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_models`.
+    **arguments
+        The arguments of its builder, such as ``input_shape`` and ``n_outputs``.
+
+    Returns
+    -------
+    keras.Model
+        Uncompiled.
+
+    Raises
+    ------
+    UnknownModelError
+        If no model of that name is registered; the message offers the close matches.
+
+    Examples
+    --------
+    >>> from kerasnet.models import create_model
+    >>> create_model("cnn", input_shape=(28, 28, 1), n_outputs=10).count_params()
+    693962
+    """
+    return registered_model(name).builder(**arguments)

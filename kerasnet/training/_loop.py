@@ -1,0 +1,138 @@
+"""The loop over epochs and batches."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+_PREDICT_BATCH = 1024
+
+
+def train(
+    model,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    epochs,
+    batch_size,
+    seed,
+    initial_epoch=0,
+    validation_data=None,
+    callbacks=(),
+    verbose=0,
+):
+    """Train a compiled model.
+
+    Arrays of dtype uint8 are images: they stay bytes in memory, and each batch is divided by 255 in the graph.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled. Its weights change.
+    X, y : ndarray of shape (n_samples, ...)
+        Inputs and targets.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        The weight of each sample in the loss.
+    epochs : int
+        The number of epochs to train.
+    batch_size : int
+        The number of samples a step; -1 for all samples. The last batch of an epoch may be smaller.
+    seed : int
+        Decides the order of samples. The order in epoch *e* depends on ``(seed, e)`` alone.
+    initial_epoch : int, default=0
+        The number of epochs the model has seen before.
+    validation_data : tuple (X, y) or (X, y, sample_weight), default=None
+        Evaluated at the end of each epoch.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Keras callbacks.
+    verbose : {0, 1, 2}, default=0
+        As in ``keras.Model.fit``.
+    """
+    last_epoch = initial_epoch + epochs
+    weights = () if sample_weight is None else (sample_weight,)
+    batches = _shuffled_batches(
+        (X, y, *weights), len(X) if batch_size == -1 else batch_size, seed, range(initial_epoch, last_epoch)
+    )
+    if validation_data is not None:
+        validation_data = _batches(validation_data, _PREDICT_BATCH)
+    model.fit(
+        batches,
+        steps_per_epoch=n_batches(len(X), batch_size),
+        initial_epoch=initial_epoch,
+        epochs=last_epoch,
+        validation_data=validation_data,
+        shuffle=False,  # _shuffled_batches did it
+        callbacks=list(callbacks),
+        verbose=verbose,
+    )
+
+
+def n_batches(n_samples, batch_size):
+    """Count the batches of an epoch.
+
+    Parameters
+    ----------
+    n_samples : int
+        The number of samples.
+    batch_size : int
+        The number of samples a batch; -1 for all samples.
+
+    Returns
+    -------
+    int
+        The last batch, which may be smaller, included.
+    """
+    return 1 if batch_size == -1 else math.ceil(n_samples / batch_size)
+
+
+def predict(model, X):
+    """Compute a model's outputs in batches.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+    X : ndarray of shape (n_samples, ...)
+        Inputs; uint8 is divided by 255, as in :func:`train`.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, ...)
+        The outputs of the model.
+    """
+    return np.concatenate(
+        [
+            model(_as_floats(tf.constant(X[start : start + _PREDICT_BATCH])), training=False)
+            for start in range(0, len(X), _PREDICT_BATCH)
+        ]
+    )
+
+
+def _shuffled_batches(arrays, batch_size, seed, epochs):
+    """Return a dataset of all batches of all epochs, each epoch in an order of its own."""
+    n_samples = len(arrays[0])
+
+    def order(epoch):
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=tf.stack([seed, epoch]))
+        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
+
+    every_epoch = tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int32)
+    return _gather(arrays, every_epoch.flat_map(order))
+
+
+def _batches(arrays, batch_size):
+    return _gather(arrays, tf.data.Dataset.range(len(arrays[0])).batch(batch_size))
+
+
+def _gather(arrays, batches_of_rows):
+    tensors = [tf.constant(array) for array in arrays]
+
+    def take(rows):
+        return tuple(_as_floats(tf.gather(tensor, rows)) for tensor in tensors)
+
+    return batches_of_rows.map(take).prefetch(tf.data.AUTOTUNE)
+
+
+def _as_floats(batch):
+    return tf.cast(batch, tf.float32) / 255 if batch.dtype == tf.uint8 else batch
