@@ -71,6 +71,8 @@ def atomic_folder(path):
         If `path` exists and is not an empty folder, or if it cannot be written.
     """
     path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(f"{path} exists and is not an empty folder. Choose another name, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path, folder=True) as (temporary, _):
         yield temporary
@@ -88,8 +90,8 @@ def _temporary(path, folder):
     The temporary is locked for as long as its writer lives. The system drops the lock of a killed process, so
     what can be locked by another is a leftover: it is swept here, before the next write.
     """
-    for leftover in path.parent.glob(f".{_escape_glob(path.name)}.*.tmp"):
-        if re.fullmatch(r".*\.[0-9a-f]{32}\.tmp", leftover.name):
+    for leftover in path.parent.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", leftover.name):
             with contextlib.suppress(OSError):  # alive, or swept by somebody else
                 _sweep(leftover)
     while True:
@@ -125,10 +127,6 @@ def _remove(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _escape_glob(name):
-    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 def _sync(path):

@@ -18,7 +18,7 @@ from kerasnet.estimators._inputs import as_model_input
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
 from kerasnet.models import registered_model
 from kerasnet.training import learning_rates, n_batches, predict, train
-from kerasnet.training.schedules import SCHEDULES, StepwiseRates
+from kerasnet.training.schedules import SCHEDULES
 
 _BUILD_LOCK = threading.Lock()
 
@@ -84,9 +84,12 @@ class KerasNetBase(EstimatorParameters):
             n_epochs_before = len(self.history_.get("loss", ()))
             (X, y, sample_weight), validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
             epochs = 1 if partial else self.epochs
-            n_steps = None if partial else epochs * n_batches(len(X), self.batch_size)
             if not self.model_.compiled:  # a builder may do it itself
-                self.model_.compile(**self._compile_arguments(n_steps))
+                self.model_.compile(**self._compile_arguments())
+            rates = None
+            if self.learning_rate_schedule != "constant" and not partial:
+                rate = float(self.model_.optimizer.learning_rate)
+                rates = learning_rates(self.learning_rate_schedule, rate, epochs * n_batches(len(X), self.batch_size))
             history = keras.callbacks.History()
             history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
             try:
@@ -98,12 +101,15 @@ class KerasNetBase(EstimatorParameters):
                     epochs=epochs,
                     batch_size=self.batch_size,
                     seed=seed,
+                    rates=rates,
                     initial_epoch=n_epochs_before,
                     validation_data=validation_data,
                     callbacks=[history, *self._training_callbacks()],
                     verbose=int(self.verbose),
                 )
             except KeyboardInterrupt as error:
+                if not int(self.model_.optimizer.iterations):
+                    raise  # nothing was trained: the earlier model stays
                 interrupted = error  # what was trained stays
             self.n_iter_ = len(self.history_.get("loss", ()))
         if interrupted is not None:
@@ -117,7 +123,7 @@ class KerasNetBase(EstimatorParameters):
         that fails changes nothing, or (`copy_model` False) in place.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        X, y = validate_data(self, X, y, reset=not keep_model, **self._check_arguments())
+        X, y = validate_data(self, X, y, reset=not keep_model, allow_nd=True)
         y = self._encode_target(y, reset=not keep_model, classes=classes)
         X = self._as_input(X, reset=not keep_model)
         if sample_weight is not None:
@@ -145,10 +151,6 @@ class KerasNetBase(EstimatorParameters):
         entry = registered_model(self.model)
         return entry.input_kind if entry else None
 
-    def _check_arguments(self):
-        """Return what scikit-learn's validation of X and y is to be called with."""
-        return {"allow_nd": True}
-
     def _build(self, seed):
         builder = builder_of(self.model)
         if isinstance(builder, keras.Model) or not callable(builder):
@@ -172,7 +174,7 @@ class KerasNetBase(EstimatorParameters):
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: give both or neither.")
         if X_val is not None:
-            X_val, y_val = validate_data(self, X_val, y_val, reset=False, **self._check_arguments())
+            X_val, y_val = validate_data(self, X_val, y_val, reset=False, allow_nd=True)
             X_val, y_val = self._as_input(X_val, reset=False), self._encode_target(y_val, reset=False)
             return (X, y, sample_weight), (X_val, y_val)
         if not self.early_stopping:
@@ -186,24 +188,15 @@ class KerasNetBase(EstimatorParameters):
         ]
         return parts[0], tuple(array for array in parts[1] if array is not None)
 
-    def _compile_arguments(self, n_steps):
-        """Return the arguments of ``Model.compile``; `n_steps` of a schedule, None for a constant rate."""
+    def _compile_arguments(self):
         arguments = self._get_compile_kwargs()  # SciKeras: names, classes and routed parameters to objects
         if arguments["loss"] is None:
             arguments["loss"] = self._default_loss()
-        optimizer, rate = (
-            arguments["optimizer"],
-            getattr(self, "optimizer__learning_rate", self.learning_rate),
-        )
-        if optimizer is self.optimizer:  # an instance: it has a rate of its own, and keeps its state to itself
-            optimizer = type(optimizer).from_config(optimizer.get_config())
-            rate = optimizer.learning_rate
-        else:
-            optimizer.learning_rate = rate
-        if self.learning_rate_schedule != "constant" and n_steps is not None:
-            rates = learning_rates(self.learning_rate_schedule, float(rate), n_steps)
-            optimizer.learning_rate = StepwiseRates(rates)
-        arguments["optimizer"] = optimizer
+        optimizer = arguments["optimizer"]
+        if optimizer is self.optimizer:  # an instance: its own rate, and its state stays its own
+            arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+        elif not hasattr(self, "optimizer__learning_rate"):
+            optimizer.learning_rate = self.learning_rate
         return arguments
 
     def _training_callbacks(self):
@@ -228,7 +221,7 @@ class KerasNetBase(EstimatorParameters):
     def _predict_raw(self, X):
         """Return the outputs of the model for each sample."""
         check_is_fitted(self, "model_")
-        X = validate_data(self, X, reset=False, **self._check_arguments())
+        X = validate_data(self, X, reset=False, allow_nd=True)
         return predict(self.model_, self._as_input(X, reset=False))
 
 

@@ -63,6 +63,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         self
             The fitted estimator.
         """
+        if self.early_stopping:
+            raise ValueError("partial_fit holds out no validation part: set early_stopping=False for it.")
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
     def predict_proba(self, X):
@@ -107,7 +109,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"{type(self).__name__} needs samples of at least 2 classes. "
-                    f"Received: only the class {self.classes_[0]!r}."
+                    f"Received: only the class {self.classes_[0]}."
                 )
         encoder.classes_ = self.classes_
         encoded = encoder.transform(y)

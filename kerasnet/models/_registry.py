@@ -136,7 +136,7 @@ def list_models(*, task=None, input_kind=None):
     )
 
 
-def create_model(name, **arguments):
+def create_model(name, /, **arguments):
     """Create a registered model by name.
 
     Parameters
@@ -144,7 +144,7 @@ def create_model(name, **arguments):
     name : str
         One of :func:`list_models`.
     **arguments
-        The arguments of its builder, such as ``input_shape`` and ``n_outputs``.
+        The arguments of its builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.
 
     Returns
     -------

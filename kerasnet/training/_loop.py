@@ -1,9 +1,13 @@
 """The loop over epochs and batches."""
 
+import contextlib
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
+
+from kerasnet.training.schedules import LearningRates
 
 _PREDICT_BATCH = 1024
 
@@ -17,6 +21,7 @@ def train(
     epochs,
     batch_size,
     seed,
+    rates=None,
     initial_epoch=0,
     validation_data=None,
     callbacks=(),
@@ -40,6 +45,9 @@ def train(
         The number of samples a step; -1 for all samples. The last batch of an epoch may be smaller.
     seed : int
         Decides the order of samples. The order in epoch *e* depends on ``(seed, e)`` alone.
+    rates : ndarray of shape (epochs * n_batches,), default=None
+        The learning rate of each step; see :func:`learning_rates`. The optimizer's own when None; it is back in
+        place at the end.
     initial_epoch : int, default=0
         The number of epochs the model has seen before.
     validation_data : tuple (X, y) or (X, y, sample_weight), default=None
@@ -56,16 +64,17 @@ def train(
     )
     if validation_data is not None:
         validation_data = _batches(validation_data, _PREDICT_BATCH)
-    model.fit(
-        batches,
-        steps_per_epoch=n_batches(len(X), batch_size),
-        initial_epoch=initial_epoch,
-        epochs=last_epoch,
-        validation_data=validation_data,
-        shuffle=False,  # _shuffled_batches did it
-        callbacks=list(callbacks),
-        verbose=verbose,
-    )
+    with _rate_kept(model.optimizer):
+        model.fit(
+            batches,
+            steps_per_epoch=n_batches(len(X), batch_size),
+            initial_epoch=initial_epoch,
+            epochs=last_epoch,
+            validation_data=validation_data,
+            shuffle=False,  # _shuffled_batches did it
+            callbacks=[*callbacks] if rates is None else [LearningRates(rates), *callbacks],
+            verbose=verbose,
+        )
 
 
 def n_batches(n_samples, batch_size):
@@ -107,6 +116,18 @@ def predict(model, X):
             for start in range(0, len(X), _PREDICT_BATCH)
         ]
     )
+
+
+@contextlib.contextmanager
+def _rate_kept(optimizer):
+    """Give an optimizer its learning rate back: callbacks change it, and a later training starts from it."""
+    by_schedule = isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+    rate = None if by_schedule else float(optimizer.learning_rate)
+    try:
+        yield
+    finally:
+        if not by_schedule:
+            optimizer.learning_rate = rate
 
 
 def _shuffled_batches(arrays, batch_size, seed, epochs):

@@ -55,23 +55,19 @@ def learning_rates(schedule, learning_rate, n_steps):
     return (learning_rate * factors).astype(np.float32)
 
 
-class StepwiseRates(keras.optimizers.schedules.LearningRateSchedule):
-    """A Keras schedule that reads the rate of each step from a vector; the last value holds for later steps.
+class LearningRates(keras.callbacks.Callback):
+    """A Keras callback that sets the rate of each step from a vector.
 
     Parameters
     ----------
-    rates : array-like of shape (n_steps,)
-        The rate of each step.
+    rates : ndarray of shape (n_steps,)
+        The rate of each step of the run.
     """
 
     def __init__(self, rates):
-        self.rates = np.asarray(rates, dtype=np.float32)
+        super().__init__()
+        self.rates = iter(rates)
 
-    def __call__(self, step):
-        """Return the rate of `step`, an integer tensor."""
-        last = len(self.rates) - 1
-        return keras.ops.take(self.rates, keras.ops.minimum(keras.ops.cast(step, "int32"), last))
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {"rates": self.rates.tolist()}
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set the rate of the step that follows."""
+        self.model.optimizer.learning_rate = next(self.rates)

@@ -1,0 +1,35 @@
+"""What all tests share."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from kerasnet.datasets import load_mnist
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """500 real training images (uint8) and their labels; not to be changed."""
+    X, y = load_mnist(n_samples=500, random_state=0, return_X_y=True)
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """All of scikit-learn's digits, 8 x 8 in [0, 1], and their labels."""
+    data = load_digits()
+    X, y = (data.images / 16).astype(np.float32), data.target
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")

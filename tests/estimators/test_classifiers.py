@@ -1,0 +1,563 @@
+"""Classifiers as scikit-learn's users know them: labels, probabilities, seeds, folds."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import ConfusionMatrixDisplay, classification_report
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, check_cv, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kerasnet.estimators import CNNClassifier, KerasNetClassifier, SimpleRNNClassifier
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X.astype(np.float32), y
+
+
+def mlp(**params):
+    return KerasNetClassifier("mlp", **{"epochs": 2, "dense_units": (8,), "random_state": 0, **params})
+
+
+def same_weights(first, second):
+    pairs = zip(first.model_.get_weights(), second.model_.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_it_is_a_classifier_and_its_folds_are_stratified(mnist):
+    X, y = mnist
+    estimator = CNNClassifier(epochs=1)
+    assert is_classifier(estimator)
+    assert isinstance(check_cv(5, y, classifier=is_classifier(estimator)), StratifiedKFold)
+    order = np.argsort(y)  # sorted labels: unstratified folds would miss classes and score 0
+    assert cross_val_score(CNNClassifier(epochs=2, random_state=0), X[order], y[order], cv=2).min() > 0.5
+
+
+LABELS = {
+    "int": np.array([3, 7, 11]),
+    "negative": np.array([-2, 0, 5]),
+    "str": np.array(["cat", "dog", "eel"]),
+    "object": np.array(["a", "bb", "ccc"], dtype=object),
+    "float": np.array([0.0, 1.0, 2.0]),
+    "bool": np.array([False, True]),
+    "two strings": np.array(["no", "yes"]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_of_any_type_come_back_as_they_were(iris, kind):
+    X, y = iris
+    names = LABELS[kind]
+    rows = y < len(names)
+    labels = names[y[rows]]
+    estimator = mlp(epochs=30, learning_rate=0.02).fit(X[rows], labels)
+    np.testing.assert_array_equal(estimator.classes_, names)
+    predicted = estimator.predict(X[rows])
+    assert predicted.dtype == labels.dtype
+    assert estimator.score(X[rows], labels) > 0.8
+    probabilities = estimator.predict_proba(X[rows])
+    assert probabilities.shape == (rows.sum(), len(names))
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(names[probabilities.argmax(axis=1)], predicted)
+
+
+def test_probabilities_of_one_sample_have_two_axes(iris):
+    X, y = iris
+    for n_classes in (2, 3):
+        estimator = mlp().fit(X[y < n_classes], y[y < n_classes])
+        assert estimator.predict_proba(X[:1]).shape == (1, n_classes)
+        assert estimator.predict(X[:1]).shape == (1,)
+
+
+def test_two_classes_have_one_sigmoid_output_unless_the_loss_wants_two(iris):
+    X, y = iris[0][:100], iris[1][:100]
+    assert mlp().fit(X, y).model_.output_shape == (None, 1)
+    two = mlp(loss="sparse_categorical_crossentropy").fit(X, y)
+    assert two.model_.output_shape == (None, 2)
+    assert two.predict_proba(X[:3]).shape == (3, 2)
+
+
+def test_one_hot_losses_are_given_one_hot_targets(iris):
+    X, y = iris
+    sparse = mlp(loss="sparse_categorical_crossentropy", early_stopping=True).fit(X, y)
+    one_hot = mlp(loss="categorical_crossentropy", early_stopping=True).fit(X, y)
+    np.testing.assert_allclose(one_hot.history_["loss"], sparse.history_["loss"], rtol=1e-4)
+    np.testing.assert_allclose(one_hot.history_["val_loss"], sparse.history_["val_loss"], rtol=1e-4)
+
+
+def test_bytes_and_fractions_of_255_are_the_same_images(mnist):
+    X, y = mnist
+    from_bytes = CNNClassifier(epochs=1, random_state=0).fit(X, y)
+    from_floats = CNNClassifier(epochs=1, random_state=0).fit(X / 255, y)
+    assert same_weights(from_bytes, from_floats)
+    np.testing.assert_array_equal(from_bytes.predict_proba(X), from_bytes.predict_proba(X / 255))
+
+
+def test_floats_above_1_are_not_rescaled_but_warned_about(mnist):
+    X, y = mnist
+    with pytest.warns(UserWarning, match=r"float images in \[0, 1\].*maximum here is 255.*pass it as uint8"):
+        CNNClassifier(epochs=1).fit(X.astype(float), y)
+
+
+def test_images_with_and_without_a_channel_axis_and_as_rows_are_the_same(mnist):
+    X, y = mnist[0][:100], mnist[1][:100]
+    plain = CNNClassifier(epochs=1, random_state=0).fit(X, y)
+    rows = CNNClassifier(epochs=1, random_state=0, image_shape=(28, 28)).fit(X.reshape(100, -1), y)
+    assert plain.input_shape_ == rows.input_shape_ == (28, 28, 1)
+    assert same_weights(plain, rows)
+    np.testing.assert_array_equal(plain.predict_proba(X[..., np.newaxis]), rows.predict_proba(X.reshape(100, -1)))
+
+
+def test_colour_images(mnist):
+    X, y = mnist[0][:100], mnist[1][:100]
+    colour = np.stack([X, X, X], axis=-1)
+    assert CNNClassifier(epochs=1).fit(colour, y).model_.input_shape == (None, 28, 28, 3)
+    rows = CNNClassifier(epochs=1, image_shape=(28, 28, 3)).fit(colour.reshape(100, -1), y)
+    assert rows.model_.input_shape == (None, 28, 28, 3)
+
+
+def test_sequences_with_one_feature_may_come_as_two_axes(digits):
+    X, y = digits
+    flat = SimpleRNNClassifier(epochs=1, random_state=0).fit(X[:50].reshape(50, -1), y[:50])
+    assert flat.model_.input_shape == (None, 64, 1)
+    assert SimpleRNNClassifier(epochs=1).fit(X[:50], y[:50]).model_.input_shape == (None, 8, 8)
+
+
+BAD_DATA = [
+    (CNNClassifier(), np.zeros((20, 784)), r"CNNClassifier expects images of shape .*image_shape=\(28, 28, 1\)"),
+    (CNNClassifier(image_shape=(5, 5)), np.zeros((20, 784)), r"expects rows of 25 values"),
+    (CNNClassifier(image_shape=(784,)), np.zeros((20, 784)), r"image_shape must be \(height, width\[, channels\]\)"),
+    (KerasNetClassifier("mlp", image_shape=(2, 2)), np.zeros((20, 4)), r"image_shape is for models of images"),
+    (SimpleRNNClassifier(), np.zeros((20, 4, 4, 4)), r"expects sequences of shape \(n, steps, features\)"),
+    (CNNClassifier(), np.full((20, 8, 8), np.nan), r"Input X contains NaN"),
+    (CNNClassifier(), np.zeros((0, 8, 8)), r"Found array with 0 sample"),
+    (CNNClassifier(), np.zeros((19, 8, 8)), r"inconsistent numbers of samples"),
+    (CNNClassifier(filters=(8,) * 3), np.zeros((20, 8, 8)), r"Layer 'pool_2' needs at least"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "X", "message"), BAD_DATA, ids=[message for *_, message in BAD_DATA])
+def test_data_that_do_not_fit_are_refused(estimator, X, message):
+    with pytest.raises(ValueError, match=message):
+        clone(estimator).fit(X, np.arange(20) % 2)
+
+
+def test_samples_of_another_shape_are_refused_after_fit(mnist):
+    X, y = mnist[0][:50], mnist[1][:50]
+    estimator = CNNClassifier(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"fitted on samples of shape \(28, 28, 1\).*\(28, 20, 1\)"):
+        estimator.predict(X[:, :, :20])
+    with pytest.raises(ValueError, match="X has 20 features, but CNNClassifier is expecting 28 features"):
+        estimator.predict(X[:, :20])
+
+
+def test_one_class_is_refused(iris):
+    with pytest.raises(ValueError, match="at least 2 classes. Received: only the class 0"):
+        mlp().fit(iris[0][:50], iris[1][:50])
+
+
+def test_unfitted_is_scikit_learns_error(iris):
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError):
+            getattr(mlp(), method)(iris[0])
+
+
+def test_attributes_after_fit(mnist):
+    X, y = mnist
+    estimator = CNNClassifier(epochs=3, random_state=0).fit(X, y, X_val=X[:50], y_val=y[:50])
+    assert isinstance(estimator.model_, keras.Model)
+    assert estimator.n_iter_ == 3
+    assert set(estimator.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert all(isinstance(value, float) for values in estimator.history_.values() for value in values)
+    assert {len(values) for values in estimator.history_.values()} == {3}
+    assert estimator.n_features_in_ == 28
+    assert not hasattr(estimator, "feature_names_in_")
+
+
+def test_column_names_are_kept():
+    frame, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), mlp(epochs=5)).fit(frame, y)
+    np.testing.assert_array_equal(pipeline[-1].feature_names_in_, frame.columns)
+    assert pipeline.score(frame, y) > 0.85
+
+
+def test_validation_scores_are_those_of_the_model(iris):
+    X, y = iris
+    estimator = mlp(epochs=3).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert estimator.history_["val_accuracy"][-1] == pytest.approx(estimator.score(X[1::2], y[1::2]))
+    with pytest.raises(ValueError, match="give both or neither"):
+        mlp().fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="previously unseen labels"):
+        mlp().fit(X[:100], y[:100], X_val=X, y_val=y)
+
+
+def test_early_stopping_stops_and_restores_the_best_weights(iris):
+    X, y = iris
+    held_out = {"X_val": X[1::2], "y_val": y[1::2]}
+    estimator = mlp(epochs=60, early_stopping=True, n_iter_no_change=2, tol=0, optimizer="sgd", learning_rate=0.5)
+    estimator.fit(X[::2], y[::2], **held_out)
+    losses = estimator.history_["val_loss"]
+    assert estimator.n_iter_ == len(losses) == np.argmin(losses) + 1 + 2 < 60
+    probabilities = estimator.predict_proba(X[1::2])[np.arange(75), y[1::2]]
+    assert -np.log(probabilities).mean() == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_early_stopping_holds_out_a_stratified_seeded_part(iris):
+    X, y = iris
+    seen = []
+
+    def build(input_shape, n_outputs, output_activation):
+        model = keras.Sequential(
+            [keras.Input(input_shape), keras.layers.Dense(n_outputs, activation=output_activation)]
+        )
+        fit = model.fit
+        model.fit = lambda batches, **arguments: (
+            seen.append(np.concatenate([labels for _, labels in arguments["validation_data"]])),
+            fit(batches, **arguments),
+        )
+        return model
+
+    for seed in (0, 0, 1):
+        KerasNetClassifier(build, epochs=1, early_stopping=True, validation_fraction=0.2, random_state=seed).fit(X, y)
+    assert [np.bincount(labels).tolist() for labels in seen] == [[10, 10, 10]] * 3
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert (seen[0] != seen[2]).any()
+
+
+def test_weights_of_samples_and_classes_multiply_and_nothing_given_changes(iris):
+    X, y = iris
+    weight = np.where(y == 0, 2.0, 1.0)
+    class_weight = {0: 1.0, 1: 3.0, 2: 0.5}
+    given = X.copy(), y.copy(), weight.copy(), dict(class_weight)
+    both = mlp(class_weight=class_weight).fit(X, y, sample_weight=weight)
+    product = mlp().fit(X, y, sample_weight=weight * np.array([1.0, 3.0, 0.5])[y])
+    assert same_weights(both, product)
+    for before, after in zip(given, (X, y, weight, class_weight), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert not same_weights(both, mlp().fit(X, y))
+
+
+def test_a_weight_of_zero_is_a_removed_sample(iris):
+    X, y = iris
+    full_batch = {"batch_size": -1, "optimizer": "sgd", "epochs": 5, "learning_rate": 0.1}
+    keep = np.arange(len(y)) % 3 != 0
+    weighted = mlp(**full_batch).fit(X, y, sample_weight=keep.astype(float))
+    removed = mlp(**full_batch).fit(X[keep], y[keep])
+    for a, b in zip(weighted.model_.get_weights(), removed.model_.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_class_weight_balanced_helps_the_rare_class(iris):
+    X, y = iris
+    rows = np.r_[50:100, 100:105]
+    params = {"epochs": 40, "learning_rate": 0.01}
+    plain = mlp(**params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
+    balanced = mlp(class_weight="balanced", **params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
+    assert balanced > plain + 0.1
+
+
+def test_equal_seeds_are_equal_fits_and_other_seeds_are_not(mnist):
+    X, y = mnist
+    first, second, other = (CNNClassifier(epochs=1, dropout=0.3, random_state=seed).fit(X, y) for seed in (0, 0, 1))
+    assert same_weights(first, second)
+    assert not same_weights(first, other)
+
+
+def test_without_a_seed_fits_differ_unless_numpys_is_set(iris):
+    first, second = (mlp(random_state=None).fit(*iris) for _ in range(2))
+    assert not same_weights(first, second)
+    fits = []
+    for _ in range(2):
+        np.random.seed(5)
+        fits.append(mlp(random_state=None).fit(*iris))
+    assert same_weights(*fits)
+
+
+def test_a_random_state_instance_advances(iris):
+    state = np.random.RandomState(0)
+    first, second = (mlp(random_state=state).fit(*iris) for _ in range(2))
+    assert not same_weights(first, second)
+
+
+def global_state():
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import config
+
+    return {
+        "random": random.getstate(),
+        "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],
+        "tensorflow": (context.global_seed(), context.context()._rng.getstate() if context.global_seed() else None),
+        "keras": keras.utils.get_random_seed() if hasattr(keras.utils, "get_random_seed") else None,
+        "determinism": config.is_op_determinism_enabled(),
+        "environment": dict(os.environ),
+        "floatx": keras.config.floatx(),
+        "policy": keras.config.dtype_policy().name,
+    }
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_seeded_fit_changes_no_global_state(iris, seeded):
+    if seeded:
+        keras.utils.set_random_seed(11)
+        tf.random.uniform(())
+    before = global_state()
+    mlp(dropout=0.5, early_stopping=True, epochs=3).fit(*iris).predict(iris[0])
+    assert global_state() == before
+
+
+def test_an_unseeded_fit_of_plain_keras_works_after_a_seeded_one(iris):
+    """SciKeras leaves TensorFlow's op determinism on, and this dies with 'Random ops require a seed'."""
+    code = textwrap.dedent("""
+        import numpy as np, tensorflow as tf, kerasnet
+        X, y = np.random.rand(40, 4), np.arange(40) % 2
+        kerasnet.KerasNetClassifier("mlp", dropout=0.5, epochs=1, random_state=0).fit(X, y)
+        kerasnet.KerasNetClassifier("mlp", dropout=0.5, epochs=1).fit(X, y)
+        print(tf.random.uniform(()).shape)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "()\n"
+
+
+def test_silent_by_default(mnist, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator = CNNClassifier(epochs=1, early_stopping=True, learning_rate_schedule="one_cycle").fit(*mnist)
+        estimator.predict_proba(mnist[0])
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert not [line for line in err.splitlines() if not line.startswith(("WARNING: All log", "I0000", "W0000"))]
+
+
+def test_verbose_says_something(iris, capfd):
+    mlp(verbose=2).fit(*iris)
+    assert "Epoch 2/2" in capfd.readouterr().out
+
+
+def test_schedules_change_the_training_and_leave_the_rate(iris):
+    constant = mlp(epochs=4).fit(*iris)
+    for schedule in ("cosine", "one_cycle"):
+        scheduled = mlp(epochs=4, learning_rate_schedule=schedule).fit(*iris)
+        assert not same_weights(constant, scheduled)
+        assert float(scheduled.model_.optimizer.learning_rate) == pytest.approx(0.001)
+
+
+def test_optimizers_by_name_class_and_instance_are_the_same(iris):
+    by_name = mlp(optimizer="sgd", optimizer__momentum=0.9, learning_rate=0.05).fit(*iris)
+    by_class = mlp(optimizer=keras.optimizers.SGD, optimizer__momentum=0.9, learning_rate=0.05).fit(*iris)
+    instance = keras.optimizers.SGD(0.05, momentum=0.9)
+    by_instance = mlp(optimizer=instance)
+    assert same_weights(by_name, by_class)
+    for _ in range(2):  # the instance keeps no state from fit to fit
+        assert same_weights(by_name, by_instance.fit(*iris))
+    assert same_weights(by_name, clone(by_instance).fit(*iris))
+    routed = mlp(optimizer="sgd", optimizer__momentum=0.9, optimizer__learning_rate=0.05).fit(*iris)
+    assert same_weights(by_name, routed)
+
+
+class Counter(keras.callbacks.Callback):
+    def __init__(self, start=0):
+        super().__init__()
+        self.count = start
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+
+
+def test_callbacks_are_called_as_instances_and_classes(iris):
+    counter = Counter()
+    mlp(callbacks=[counter]).fit(*iris)
+    assert counter.count == 2
+    mlp(callbacks=counter).fit(*iris)
+    assert counter.count == 4
+    mlp(callbacks={"mine": counter}).fit(*iris)
+    assert counter.count == 6
+    stopping = mlp(callbacks=keras.callbacks.EarlyStopping, callbacks__monitor="loss", callbacks__patience=0, epochs=9)
+    assert stopping.set_params(callbacks__min_delta=10.0).fit(*iris).n_iter_ == 2
+
+
+def test_metrics_are_recorded(iris):
+    assert set(mlp(metrics=None).fit(*iris).history_) == {"loss"}
+    top = mlp(metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy], metrics__k=2)
+    assert len(mlp(metrics=["accuracy", "sparse_top_k_categorical_accuracy"]).fit(*iris).history_) == 3
+    assert top.get_params()["metrics__k"] == 2
+
+
+def test_warm_start_goes_on_from_the_weights(iris):
+    X, y = iris
+    estimator = mlp(warm_start=True, epochs=3, optimizer="sgd").fit(X, y)
+    first = estimator.model_
+    weights = first.get_weights()
+    estimator.fit(X, y)
+    assert estimator.n_iter_ == len(estimator.history_["loss"]) == 6
+    whole = mlp(epochs=6, optimizer="sgd").fit(X, y)
+    assert same_weights(estimator, whole)  # plain gradient descent has no state but the weights
+    assert all(np.array_equal(a, b) for a, b in zip(weights, first.get_weights(), strict=True))
+    with pytest.raises(ValueError, match="previously unseen labels"):
+        estimator.fit(X, y + 1)
+    assert estimator.n_iter_ == 6
+
+
+def test_partial_fit_goes_on_with_the_optimizers_state(iris):
+    X, y = iris
+    whole = mlp(epochs=3).fit(X, y)
+    parts = mlp()
+    for _ in range(3):
+        parts.partial_fit(X, y, classes=[0, 1, 2])
+    assert same_weights(whole, parts)
+    assert parts.n_iter_ == 3
+    chunks = mlp()
+    for start in range(0, 150, 50):  # a class each
+        chunks.partial_fit(X[start : start + 50], y[start : start + 50], classes=np.arange(3))
+    assert chunks.predict_proba(X).shape == (150, 3)
+    with pytest.raises(ValueError, match="early_stopping=False"):
+        mlp(early_stopping=True).partial_fit(X, y)
+
+
+def test_initialize_builds_without_training(iris):
+    estimator = mlp().initialize(*iris)
+    assert estimator.n_iter_ == 0
+    assert estimator.predict(iris[0]).shape == (150,)
+
+
+def test_a_failing_callback_leaves_the_fitted_model(iris):
+    class Failing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("in the middle")
+
+    estimator = mlp(epochs=2).fit(*iris)
+    before = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+    expected = estimator.predict_proba(iris[0])
+    estimator.set_params(callbacks=[Failing()])
+    with pytest.raises(RuntimeError, match="in the middle"):
+        estimator.fit(*iris)
+    assert {name: value for name, value in vars(estimator).items() if name.endswith("_")} == before
+    np.testing.assert_array_equal(estimator.predict_proba(iris[0]), expected)
+
+
+class InterruptAt(keras.callbacks.Callback):
+    """Send the process a real Ctrl-C."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_keeps_what_was_trained(iris):
+    X, y = iris
+    estimator = mlp(epochs=5, callbacks=[InterruptAt(2)])
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    assert estimator.n_iter_ == 2
+    assert same_weights(estimator, mlp(epochs=2).fit(X, y))
+
+
+def test_ctrl_c_before_the_first_step_keeps_the_earlier_model(iris):
+    estimator = mlp(epochs=2).fit(*iris)
+    model = estimator.model_
+    estimator.set_params(callbacks=[InterruptAt(0)])
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(*iris)
+    assert estimator.model_ is model
+
+
+def test_the_model_is_saved_and_loaded_by_plain_keras(iris, tmp_path):
+    estimator = mlp(learning_rate_schedule="cosine").fit(*iris)
+    estimator.model_.save(tmp_path / "model.keras")
+    code = f"""
+import keras, numpy as np
+model = keras.models.load_model({str(tmp_path / "model.keras")!r})
+print(model.predict(np.ones((1, 4)), verbose=0).tolist())
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    expected = estimator.predict_proba(np.ones((1, 4)))
+    np.testing.assert_allclose(json.loads(out), expected, atol=1e-6)
+
+
+def test_scikit_learns_displays_take_it(iris):
+    estimator = mlp().fit(*iris)
+    assert ConfusionMatrixDisplay.from_estimator(estimator, *iris).confusion_matrix.sum() == 150
+
+
+def test_a_binary_score_by_roc_auc():
+    X, y = load_breast_cancer(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), mlp(epochs=5))
+    assert cross_val_score(pipeline, X, y, cv=2, scoring="roc_auc").min() > 0.9
+
+
+def test_the_documents_grid_search_runs_as_it_stands(mnist):
+    X_train, X_test, y_train, y_test = (
+        *(part[:100] for part in mnist[:1]),
+        mnist[0][100:],
+        mnist[1][:100],
+        mnist[1][100:],
+    )
+    from kerasnet import CNNClassifier as CNN
+
+    model = CNN()
+    param_grid = {"epochs": [1, 2], "batch_size": [32, 64], "learning_rate": [0.001]}  # the document's, cut
+    grid_search = GridSearchCV(model, param_grid, cv=2)
+    grid_search.fit(X_train, y_train)
+    report = classification_report(y_test, grid_search.predict(X_test), zero_division=0)
+    assert "accuracy" in report
+    assert set(grid_search.best_params_) == {"epochs", "batch_size", "learning_rate"}
+    assert 0 <= grid_search.best_score_ <= 1
+
+
+SEARCH = """
+import json, os
+from sklearn.model_selection import GridSearchCV
+from kerasnet import CNNClassifier
+from kerasnet.datasets import load_mnist
+
+X, y = load_mnist(n_samples={n_samples}, random_state=0, return_X_y=True)
+grid = {grid}
+scores = {{}}
+for n_jobs in (1, 2):
+    search = GridSearchCV(CNNClassifier(random_state=0), grid, cv={cv}, n_jobs=n_jobs, refit=False).fit(X, y)
+    scores[n_jobs] = [search.cv_results_[f"split{{fold}}_test_score"].tolist() for fold in range({cv})]
+print(json.dumps(scores))
+"""
+
+
+def scores_with_one_and_two_processes(grid, n_samples, cv):
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    code = SEARCH.format(grid=grid, n_samples=n_samples, cv=cv)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_two_processes_give_the_scores_of_one():
+    grid = {"epochs": [1, 2], "learning_rate": [0.001, 0.01]}
+    scores = scores_with_one_and_two_processes(grid, n_samples=200, cv=2)
+    assert scores["1"] == scores["2"]
+    assert len(set(scores["1"][0])) > 1
+
+
+@pytest.mark.exhaustive
+def test_two_processes_give_the_scores_of_one_on_the_documents_grid():
+    grid = {"epochs": [1, 2, 3], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
+    scores = scores_with_one_and_two_processes(grid, n_samples=500, cv=5)
+    assert scores["1"] == scores["2"]
+    assert len(scores["1"][0]) == 27

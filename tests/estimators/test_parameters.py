@@ -1,0 +1,211 @@
+"""get_params, set_params and clone, where the builder of the model names some of the parameters."""
+
+import inspect
+import re
+
+import keras
+import pytest
+from sklearn.base import clone
+
+from kerasnet.errors import UnknownModelError
+from kerasnet.estimators import CNNClassifier, KerasNetClassifier, SimpleRNNClassifier
+from kerasnet.models import registered_model
+
+CLASSES = [CNNClassifier, SimpleRNNClassifier, KerasNetClassifier]
+TRAINING = set(inspect.signature(KerasNetClassifier).parameters) - {"model", "image_shape", "others"}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_training_parameters_and_their_documentation_are_the_same_everywhere(cls):
+    signature, reference = inspect.signature(cls).parameters, inspect.signature(KerasNetClassifier).parameters
+    assert {name: signature[name].default for name in TRAINING} == {name: reference[name].default for name in TRAINING}
+
+    def documentation(cls):
+        return re.search(r"    epochs : .*(?=    \*\*others)", cls.__doc__, re.DOTALL).group()
+
+    assert documentation(cls) == documentation(KerasNetClassifier)
+    documented = set(re.findall(r"^    (\w+(?:, \w+)*) : ", cls.__doc__.partition("Attributes")[0], re.MULTILINE))
+    assert {name for names in documented for name in names.split(", ")} == set(signature) - {"others"}
+
+
+@pytest.mark.parametrize("cls", [CNNClassifier, SimpleRNNClassifier])
+def test_architecture_parameters_are_those_of_the_builder(cls):
+    builder = inspect.signature(registered_model(cls.model).builder).parameters
+    own = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
+    for name in set(builder) - {"input_shape", "n_outputs", "output_activation", "name"}:
+        assert own.pop(name) == builder[name].default
+    assert set(own) - TRAINING <= {"image_shape", "others"}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_constructors_only_store(cls):
+    filters = [1, 2]
+    given = {"epochs": 0, "optimizer": "nonsense", "batch_size": filters}
+    estimator = cls(**given)
+    assert estimator.batch_size is filters
+    assert {name: estimator.get_params()[name] for name in given} == given
+
+
+def test_the_builders_arguments_are_parameters():
+    params = KerasNetClassifier("cnn", filters=(8,)).get_params()
+    assert params["model"] == "cnn"
+    assert params["filters"] == (8,)
+    assert params["kernel_size"] == 3
+    assert not {"input_shape", "n_outputs", "output_activation", "name", "others"} & set(params)
+
+
+def test_an_argument_not_given_at_construction_can_be_set():
+    estimator = KerasNetClassifier("cnn").set_params(filters=(4,))
+    assert estimator.get_params()["filters"] == (4,)
+
+
+def test_changing_the_model_drags_no_defaults_along():
+    estimator = clone(KerasNetClassifier("cnn", dropout=0.5)).set_params(model="mlp", dense_units=(8,))
+    params = estimator.get_params()
+    assert params["model"] == "mlp"
+    assert params["dense_units"] == (8,)
+    assert params["dropout"] == 0.5
+    assert "filters" not in params
+
+
+def test_the_model_is_applied_first_whatever_the_order():
+    estimator = KerasNetClassifier("cnn").set_params(units=(5,), model="simple_rnn")
+    assert estimator.get_params()["units"] == (5,)
+
+
+def test_explicit_values_that_the_new_model_does_not_take_are_named():
+    estimator = KerasNetClassifier("cnn", filters=(8,))
+    with pytest.raises(ValueError, match=r"\(model 'mlp'\) takes no parameter 'filters'\. Valid"):
+        estimator.set_params(model="mlp", epochs=3)
+    assert estimator.get_params()["model"] == "cnn"
+    assert estimator.epochs == 10
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CNNClassifier(filters=(4, 8), optimizer="sgd", optimizer__momentum=0.9),
+        KerasNetClassifier("mlp", dense_units=(3,), callbacks__patience=2),
+        KerasNetClassifier(registered_model("cnn").builder, pool_size=3),
+    ],
+)
+def test_clones_have_the_same_parameters_and_no_more_explicit_ones(estimator):
+    twin = clone(estimator)
+    assert twin is not estimator
+    assert twin.get_params() == estimator.get_params()
+    assert vars(twin) == vars(estimator)
+
+
+def test_a_clone_is_not_fitted(digits):
+    X, y = digits
+    estimator = KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X[:50], y[:50])
+    assert not [name for name in vars(clone(estimator)) if name.endswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: CNNClassifier(epoch=3),
+            r"\(model 'cnn'\) takes no parameter 'epoch' \(did you mean 'epochs'",
+        ),
+        (lambda: KerasNetClassifier("mlp", dens_units=(3,)), r"'dens_units' \(did you mean 'dense_units'\?\)"),
+        (lambda: SimpleRNNClassifier(unit=3, epoch=2), r"'unit' .*units.*, 'epoch' .*epochs"),
+        (lambda: CNNClassifier(zzz__learning_rate=3), r"takes no parameter 'zzz__learning_rate'"),
+        (lambda: CNNClassifier(model="mlp"), r"takes no parameter 'model'"),
+    ],
+)
+def test_unknown_names_in_a_constructor_are_type_errors_with_the_nearest_valid_one(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_unknown_names_in_set_params_are_value_errors_and_set_nothing():
+    estimator = CNNClassifier()
+    with pytest.raises(ValueError, match=r"'kernel' \(did you mean 'kernel_size'\?\)"):
+        estimator.set_params(epochs=2, kernel=5)
+    assert estimator.epochs == 10
+
+
+def test_an_unknown_model_is_named_where_its_arguments_are_given():
+    with pytest.raises(UnknownModelError, match="Did you mean: cnn"):
+        KerasNetClassifier("cn", filters=(8,))
+    assert KerasNetClassifier("cn").get_params()["model"] == "cn"
+
+
+def build_own(input_shape, n_outputs, hidden, *, output_activation="softmax", scale=1):
+    """Make a builder of a user's own, with an argument that has no default."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(hidden * scale, activation="relu"),
+            keras.layers.Dense(n_outputs, activation=output_activation),
+        ]
+    )
+
+
+def test_a_builder_of_ones_own_has_parameters_too(digits):
+    X, y = digits
+    estimator = KerasNetClassifier(build_own, hidden=4, epochs=1, random_state=0)
+    assert estimator.get_params()["scale"] == 1
+    assert "hidden" not in KerasNetClassifier(build_own).get_params()
+    estimator.set_params(scale=3).fit(X[:50], y[:50])
+    assert estimator.model_.layers[1].units == 12
+    with pytest.raises(TypeError, match="hiden"):
+        KerasNetClassifier(build_own, hiden=4)
+
+
+def test_a_builder_with_any_arguments_gets_the_explicit_ones(digits):
+    X, y = digits
+    seen = {}
+
+    def build(**arguments):
+        seen.update(arguments)
+        return build_own(arguments["input_shape"], arguments["n_outputs"], 2)
+
+    KerasNetClassifier(build, whatever=7, epochs=1).fit(X[:30], y[:30])
+    assert seen == {"whatever": 7, "input_shape": (8, 8), "n_outputs": 10, "output_activation": "softmax"}
+
+
+def test_representation_is_scikit_learns():
+    assert repr(CNNClassifier(epochs=3)) == "CNNClassifier(epochs=3)"
+    assert "CNNClassifier" in CNNClassifier()._repr_html_()
+
+
+BAD_VALUES = [
+    ({"epochs": 0}, r"'epochs' parameter of SimpleRNNClassifier must be an int in the range \[1, inf\)\. Got 0"),
+    ({"batch_size": 0}, r"'batch_size' parameter .* Got 0"),
+    ({"learning_rate": -1.0}, r"'learning_rate' parameter"),
+    ({"learning_rate_schedule": "linear"}, r"'learning_rate_schedule' parameter .*one_cycle"),
+    ({"validation_fraction": 1.0}, r"'validation_fraction' parameter"),
+    ({"random_state": "0"}, r"'random_state' parameter"),
+    ({"optimizer": "adm"}, r"adm"),
+    ({"optimizer__momentum": 0.9}, r"momentum"),
+    ({"units": (0,)}, r"units must be a tuple of positive ints"),
+    ({"dropout": 2}, r"dropout must be"),
+]
+
+
+@pytest.mark.parametrize(("params", "message"), BAD_VALUES, ids=str)
+def test_values_are_checked_at_fit_and_nothing_is_lost(digits, params, message):
+    X, y = digits
+    estimator = SimpleRNNClassifier(epochs=1, random_state=0).fit(X[:50], y[:50])
+    before = vars(estimator).copy()
+    weights = estimator.model_.get_weights()
+    estimator.set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X[:50], y[:50])
+    after = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+    assert after == {name: value for name, value in before.items() if name.endswith("_")}
+    assert all((a == b).all() for a, b in zip(weights, estimator.model_.get_weights(), strict=True))
+
+
+def test_what_is_no_builder_is_refused(digits):
+    X, y = digits
+    with pytest.raises(TypeError, match="a function that returns a new keras.Model"):
+        KerasNetClassifier(build_own((8, 8), 10, 4)).fit(X, y)
+    with pytest.raises(TypeError, match=r"must return a keras\.Model\. Received: 3"):
+        KerasNetClassifier(lambda: 3).fit(X, y)
+    with pytest.raises(ValueError, match=r"must have 10 outputs for the 10 classes of y.*\(None, 4\)"):
+        KerasNetClassifier(lambda input_shape: build_own(input_shape, 4, 4)).fit(X, y)

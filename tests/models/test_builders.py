@@ -1,0 +1,185 @@
+"""Builders return the document's networks, and say what is wrong with impossible ones."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnet.models import build_autoencoder, build_cnn, build_mlp, build_simple_rnn, create_model, list_models
+from kerasnet.models import registered_model as entry_of
+
+INPUT_SHAPES = {"image": [(28, 28, 1), (20, 16, 3)], "sequence": [(10, 32), (28, 28)], "vector": [(784,), (5,)]}
+CASES = [(name, shape) for name in list_models() for shape in INPUT_SHAPES[entry_of(name).input_kind]]
+
+
+@pytest.mark.parametrize(
+    ("builder", "n_parameters"),
+    [  # counted by hand
+        (build_cnn, (3 * 3 * 1 + 1) * 32 + (13 * 13 * 32 + 1) * 128 + (128 + 1) * 10),
+        (build_simple_rnn, (32 + 64 + 1) * 64 + (64 + 1) * 10),
+        (build_autoencoder, (784 + 1) * 128 + (128 + 1) * 784),
+        (build_mlp, (784 + 1) * 128 + (128 + 1) * 10),
+    ],
+)
+def test_defaults_are_the_documents_networks(builder, n_parameters):
+    assert builder().count_params() == n_parameters
+
+
+def test_the_documents_figures():
+    assert [build().count_params() for build in (build_cnn, build_simple_rnn, build_autoencoder)] == [
+        693_962,
+        6_858,
+        201_616,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("cnn", ["conv_1", "pool_1", "flatten", "dense_1", "output"]),
+        ("simple_rnn", ["rnn_1", "output"]),
+        ("mlp", ["dense_1", "output"]),
+        ("autoencoder", ["input", "code", "reconstruction"]),
+    ],
+)
+def test_the_layers_are_named(name, layers):
+    assert [layer.name for layer in create_model(name).layers] == layers
+
+
+def test_kinds_of_models():
+    assert type(build_cnn()) is type(build_simple_rnn()) is type(build_mlp()) is keras.Sequential
+    assert isinstance(build_autoencoder(), keras.Model)
+    assert not isinstance(build_autoencoder(), keras.Sequential)
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+@pytest.mark.parametrize("n_outputs", [1, 2, 10])
+def test_every_model_computes_its_outputs_and_has_gradients_everywhere(name, shape, n_outputs):
+    takes_outputs = "n_outputs" in inspect.signature(entry_of(name).builder).parameters
+    arguments = {"n_outputs": n_outputs, "output_activation": "linear"} if takes_outputs else {}
+    model = create_model(name, input_shape=shape, **arguments)
+    assert not model.compiled
+    outputs = model(np.random.default_rng(0).random((3, *shape), dtype=np.float32))
+    assert outputs.shape == (3, *((n_outputs,) if takes_outputs else shape))
+    assert np.isfinite(outputs).all()
+    model.compile("sgd", "mse")
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.train_on_batch(np.ones((3, *shape)), np.ones(outputs.shape))
+    assert all((old != new.numpy()).any() for old, new in zip(before, model.trainable_weights, strict=True))
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_no_layer_has_an_automatic_name(name):
+    arguments = inspect.signature(entry_of(name).builder).parameters
+    everything = {"dropout": 0.5, "l2": 0.1} if "dropout" in arguments else {}
+    first, second = (create_model(name, **everything) for _ in range(2))
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    assert [weight.path for weight in first.weights] == [weight.path for weight in second.weights]
+    assert first.name == second.name == name
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_a_model_is_rebuilt_from_its_name_and_a_json_of_its_arguments(name):
+    arguments = {
+        argument.name: argument.default for argument in inspect.signature(entry_of(name).builder).parameters.values()
+    }
+    rebuilt = create_model(name, **json.loads(json.dumps(arguments)))
+    assert rebuilt.get_config() == create_model(name).get_config()
+
+
+def test_longer_tuples_are_deeper_networks():
+    model = build_cnn(filters=(8, 16), dense_units=(32, 16), dropout=0.25)
+    assert [layer.name for layer in model.layers] == [
+        "conv_1",
+        "pool_1",
+        "conv_dropout_1",
+        "conv_2",
+        "pool_2",
+        "conv_dropout_2",
+        "flatten",
+        "dense_1",
+        "dropout_1",
+        "dense_2",
+        "dropout_2",
+        "output",
+    ]
+    assert build_simple_rnn(units=(8, 4)).get_layer("rnn_1").output.shape == (None, 10, 8)
+    assert [layer.name for layer in build_mlp(dense_units=()).layers] == ["output"]
+
+
+@pytest.mark.parametrize(
+    ("builder", "n_kernels"),
+    [(build_cnn, 3), (build_mlp, 2), (build_simple_rnn, 3)],
+)
+def test_penalties_are_on_every_kernel(builder, n_kernels):
+    model = builder(l1=0.01, l2=0.1)
+    kernels = [weight.numpy() for weight in model.weights if weight.path.endswith("kernel")]
+    assert len(kernels) == n_kernels
+    expected = sum(0.01 * np.abs(kernel).sum() + 0.1 * (kernel**2).sum() for kernel in kernels)
+    np.testing.assert_allclose(sum(map(float, model.losses)), expected, rtol=1e-5)
+
+
+def test_samples_of_several_axes_are_flattened_and_come_back_in_shape():
+    assert build_mlp((28, 28)).output_shape == (None, 10)
+    autoencoder = build_autoencoder((8, 6, 3), code_units=4)
+    assert autoencoder.output_shape == (None, 8, 6, 3)
+    assert autoencoder.get_layer("code").output.shape == (None, 4)
+
+
+def test_an_impossible_geometry_names_the_layer_and_the_reason():
+    message = (
+        r"Layer 'pool_2' needs at least 5 x 5 pixels, but the layers before it leave 3 x 3 of the image\. "
+        r"Use fewer filters \(now 6 blocks\), a smaller kernel_size or pool_size, or larger images"
+    )
+    with pytest.raises(ValueError, match=message):
+        build_cnn((28, 28, 1), filters=(8,) * 6, pool_size=5)
+    with pytest.raises(ValueError, match=r"Layer 'conv_4' needs at least 3 x 3 pixels.* leave 1 x 1"):
+        build_cnn((28, 28, 1), filters=(8,) * 6)
+
+
+def test_the_geometry_check_agrees_with_keras():
+    """Whatever it lets through is built, and what it refuses Keras cannot build either."""
+    for size in range(3, 14):
+        for pool_size in (1, 2, 3):
+            layers = [keras.Input((size, size, 1))]
+            for _ in range(2):
+                layers += [keras.layers.Conv2D(2, 3), keras.layers.MaxPooling2D(pool_size)]
+            try:
+                shape = keras.Sequential(layers).output_shape
+                possible = min(shape[1:]) > 0
+            except ValueError:
+                possible = False
+            if possible:
+                assert build_cnn((size, size, 1), filters=(2, 2), pool_size=pool_size).built
+            else:
+                with pytest.raises(ValueError, match=r"Layer '(conv|pool)_\d' needs at least"):
+                    build_cnn((size, size, 1), filters=(2, 2), pool_size=pool_size)
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "message"),
+    [
+        (
+            build_cnn,
+            {"input_shape": (28, 28)},
+            r"must be \(height, width, channels\).*Received: \(28, 28\)",
+        ),
+        (build_cnn, {"filters": 32}, r"filters must be a tuple of positive ints.*Received: 32"),
+        (build_cnn, {"filters": (0,)}, r"filters must be"),
+        (build_cnn, {"n_outputs": 0}, r"n_outputs must be a positive int. Received: 0"),
+        (build_cnn, {"n_outputs": True}, r"n_outputs must be a positive int. Received: True"),
+        (build_cnn, {"kernel_size": 2.5}, r"kernel_size must be"),
+        (build_cnn, {"dropout": 1.0}, r"dropout must be a number in \[0, 1\). Received: 1.0"),
+        (build_mlp, {"l1": -1}, r"l1 must be a number of at least 0. Received: -1"),
+        (build_mlp, {"input_shape": ()}, r"input_shape must be a tuple of sizes"),
+        (build_simple_rnn, {"input_shape": (10,)}, r"input_shape must be \(steps, features\)"),
+        (build_simple_rnn, {"units": ()}, r"at least one recurrent layer"),
+        (build_autoencoder, {"code_units": -1}, r"code_units must be a positive int"),
+        (build_autoencoder, {"input_shape": 784}, r"input_shape must be a tuple of sizes.*Received: 784"),
+    ],
+)
+def test_bad_arguments_are_refused(builder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        builder(**arguments)

@@ -1,0 +1,67 @@
+"""The registry: names, close matches, and no name twice."""
+
+import keras
+import pytest
+
+from kerasnet import models
+from kerasnet.errors import UnknownModelError
+from kerasnet.models import _registry, build_cnn, create_model, list_models, register_model, registered_model
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    monkeypatch.setattr(_registry, "_REGISTRY", dict(_registry._REGISTRY))
+
+
+def build_tiny(input_shape=(4,), n_outputs=2, *, output_activation="softmax", name="tiny"):
+    output = keras.layers.Dense(n_outputs, activation=output_activation, name="output")
+    return keras.Sequential([keras.Input(input_shape, name="input"), output], name=name)
+
+
+def test_the_registry_holds_the_public_builders():
+    public = {getattr(models, name) for name in models.__all__ if name.startswith("build_")}
+    assert {registered_model(name).builder for name in list_models()} >= public
+    assert {f"build_{name}" for name in ("cnn", "mlp", "simple_rnn", "autoencoder")} <= set(models.__all__)
+
+
+def test_lists_are_sorted_and_filtered():
+    assert list_models() == sorted(list_models())
+    assert "autoencoder" in list_models(task="reconstruction")
+    assert "autoencoder" not in list_models(task="classification")
+    assert "cnn" in list_models(input_kind="image")
+    assert "mlp" not in list_models(input_kind="image")
+
+
+def test_a_builder_of_ones_own_is_registered_unchanged(own_registry):
+    assert register_model("tiny", input_kind="vector", tasks=("classification",))(build_tiny) is build_tiny
+    assert create_model("tiny", input_shape=(3,)).count_params() == 8
+    assert registered_model(build_tiny).input_kind == "vector"
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(ValueError, match=r"'cnn' is taken by kerasnet\.models\.cnn\.build_cnn"):
+        register_model("cnn", input_kind="image", tasks=("classification",))(build_tiny)
+    assert registered_model("cnn").builder is build_cnn
+
+
+def test_an_unknown_name_offers_the_close_ones():
+    with pytest.raises(UnknownModelError, match=r"No model 'simple_rn' is registered\. Did you mean: simple_rnn\?"):
+        create_model("simple_rn")
+    with pytest.raises(UnknownModelError, match=r"Did you mean: autoencoder, cnn"):
+        create_model("zzz")
+
+
+def test_an_unregistered_builder_has_no_entry():
+    assert registered_model(build_tiny) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_kind": "sound", "tasks": ("classification",)}, "input_kind must be one of"),
+        ({"input_kind": "image", "tasks": "classification"}, "tasks must be a sequence of names"),
+    ],
+)
+def test_bad_registrations_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        register_model("bad", **arguments)

@@ -1,0 +1,270 @@
+"""Files are written whole or not at all, and read within bounds."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from kerasnet._files import atomic_file, atomic_folder, read_json, read_npz
+from kerasnet.errors import CorruptFileError, UnsafeFileError
+
+
+def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
+    with atomic_file(tmp_path / "new.bin") as file:
+        file.write(b"some bytes")
+        assert not (tmp_path / "new.bin").exists()
+    assert (tmp_path / "new.bin").read_bytes() == b"some bytes"
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "new.bin").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert sorted(os.listdir(tmp_path)) == ["new.bin", "usual"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "kept").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="in the middle"), atomic_file(tmp_path / "kept") as file:
+        file.write(b"new")
+        raise RuntimeError("in the middle")
+    assert (tmp_path / "kept").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    with atomic_file(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+
+
+WRITER = textwrap.dedent("""
+    import sys, time
+    from kerasnet._files import atomic_{kind}
+    with atomic_{kind}(sys.argv[1]) as target:
+        {write}
+        print("writing", flush=True)
+        time.sleep(60)
+""")
+WRITE = {
+    "file": "target.write(b'new'); target.flush()",
+    "folder": "(target / 'part').write_text('new')",
+}
+
+
+def start_writer(kind, path):
+    code = WRITER.format(kind=kind, write=WRITE[kind])
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_killed_writer_leaves_the_old_content_and_its_leftover_is_swept_by_the_next(tmp_path, kind):
+    with atomic_file(tmp_path / "old") as file:
+        file.write(b"old")
+    writer = start_writer(kind, tmp_path / ("old" if kind == "file" else "new"))
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert (tmp_path / "old").read_bytes() == b"old"
+    assert len(os.listdir(tmp_path)) == 2, "the killed writer's temporary is there"
+    with atomic_file(tmp_path / "next") as file:
+        file.write(b"next")
+    assert sorted(os.listdir(tmp_path)) == ["next", "old"]
+
+
+def test_the_temporary_of_a_living_writer_is_not_swept(tmp_path):
+    writer = start_writer("file", tmp_path / "slow")
+    try:
+        with atomic_file(tmp_path / "quick") as file:
+            file.write(b"quick")
+        assert len(os.listdir(tmp_path)) == 2
+    finally:
+        writer.terminate()
+        writer.wait()
+
+
+def test_files_of_others_that_look_like_leftovers_stay(tmp_path):
+    (tmp_path / ".notes.tmp").write_text("mine")
+    with atomic_file(tmp_path / "x"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == [".notes.tmp", "x"]
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with atomic_folder(tmp_path / "above" / "run") as folder:
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "above" / "run").exists()
+    assert (tmp_path / "above" / "run" / "a.txt").read_text() == "a"
+    assert os.listdir(tmp_path / "above") == ["run"]
+
+
+def test_a_folder_that_fails_does_not_appear(tmp_path):
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "run") as folder:
+        (folder / "a.txt").write_text("a")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_only(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with atomic_folder(tmp_path / "empty") as folder:
+        (folder / "a.txt").write_text("a")
+    with pytest.raises(FileExistsError, match="not an empty folder. Choose another"), atomic_folder(tmp_path / "empty"):
+        pytest.fail("the block must not be entered")
+    assert (tmp_path / "empty" / "a.txt").read_text() == "a"
+
+
+def test_a_write_beyond_the_space_there_is_leaves_the_old_file(tmp_path):
+    (tmp_path / "kept").write_bytes(b"old")
+    code = textwrap.dedent(f"""
+        import resource, signal
+        from kerasnet._files import atomic_file
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        try:
+            with atomic_file({str(tmp_path / "kept")!r}) as file:
+                file.write(bytes(100_000))
+        except OSError as error:
+            print(type(error).__name__)
+    """)
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "OSError\n"
+    assert (tmp_path / "kept").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_writers_of_one_file_at_once_leave_one_of_their_contents(tmp_path):
+    code = textwrap.dedent(f"""
+        import sys
+        from kerasnet._files import atomic_file
+        for _ in range(100):
+            with atomic_file({str(tmp_path / "shared")!r}) as file:
+                file.write(sys.argv[1].encode() * 10_000)
+    """)
+    writers = [subprocess.Popen([sys.executable, "-c", code, letter]) for letter in "ab"]
+    deadline = time.monotonic() + 60
+    while any(writer.poll() is None for writer in writers) and time.monotonic() < deadline:
+        if (tmp_path / "shared").exists():
+            content = (tmp_path / "shared").read_bytes()
+            assert content in (b"a" * 10_000, b"b" * 10_000)
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert os.listdir(tmp_path) == ["shared"]
+
+
+def test_json_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": [1, 2.5, null]}')
+    assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (b"{", CorruptFileError, "expected JSON in UTF-8"),
+        (b'"\xff"', CorruptFileError, "expected JSON in UTF-8"),
+        (b"[" * 100_000, CorruptFileError, "expected JSON in UTF-8"),
+        (b" " * 1_000_001, UnsafeFileError, "larger than 1000000 bytes"),
+    ],
+    ids=["cut", "encoding", "deep", "large"],
+)
+def test_bad_json_is_refused(tmp_path, content, error, message):
+    (tmp_path / "bad.json").write_bytes(content)
+    with pytest.raises(error, match=message):
+        read_json(tmp_path / "bad.json")
+
+
+ARRAYS = {
+    "c": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "fortran": np.asfortranarray(np.arange(12, dtype=">i2").reshape(3, 4)),
+    "empty": np.zeros((0, 3), dtype=np.uint8),
+    "scalar": np.float64(2.5),
+    "text": np.array(["a", "bc"]),
+}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_reads_what_numpy_wrote(tmp_path, save):
+    save(tmp_path / "a.npz", **ARRAYS)
+    read = read_npz(tmp_path / "a.npz", max_bytes=10_000)
+    assert list(read) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(read[name], array, strict=True)
+        assert read[name].flags.writeable
+    assert list(read_npz(tmp_path / "a.npz", names=["text"], max_bytes=10_000)) == ["text"]
+
+
+def npz_of(**members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(f"{name}.npy", member)
+    return content.getvalue()
+
+
+def npy_of(array, **options):
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, **options)
+    return content.getvalue()
+
+
+def with_header(shape, n_bytes):
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return content.getvalue() + bytes(n_bytes)
+
+
+def twice():
+    content = io.BytesIO()
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a.npy", npy_of(np.zeros(1)))
+        archive.writestr("a.npy", npy_of(np.ones(1)))
+    return content.getvalue()
+
+
+GOOD = npz_of(a=npy_of(np.arange(1000.0)))
+BAD_NPZ = {
+    "no zip": (lambda: b"nonsense", CorruptFileError, "expected an npz file"),
+    "empty": (lambda: b"", CorruptFileError, "expected an npz file"),
+    "truncated": (lambda: GOOD[:-200], CorruptFileError, "expected an npz file"),
+    "flipped": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an npz file"),
+    "no npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "expected an npz file"),
+    "short": (lambda: npz_of(a=with_header((4,), 31)), CorruptFileError, "takes 32 bytes, found 31"),
+    "long": (lambda: npz_of(a=with_header((4,), 33)), CorruptFileError, "takes 32 bytes, found 33"),
+    "huge shape": (lambda: npz_of(a=with_header((10**12,), 8)), CorruptFileError, "takes 8000000000000 bytes"),
+    "bomb": (lambda: npz_of(a=npy_of(np.zeros(10**6))), UnsafeFileError, "more than 100000"),
+    "large": (lambda: bytes(100_001), UnsafeFileError, "larger than 100000"),
+    "pickle": (
+        lambda: npz_of(a=npy_of(np.array([{}], dtype=object), allow_pickle=True)),
+        UnsafeFileError,
+        "Python objects",
+    ),
+    "twice": (twice, CorruptFileError, "occurs twice"),
+    "missing": (lambda: npz_of(b=npy_of(np.zeros(1))), CorruptFileError, r"expected arrays \['a'\]"),
+    "version": (lambda: npz_of(a=b"\x93NUMPY\x03\x00" + bytes(100)), CorruptFileError, r"format 1.0 or 2.0"),
+}
+
+
+@pytest.mark.parametrize("make", BAD_NPZ, ids=str)
+def test_bad_npz_is_refused(tmp_path, make):
+    content, error, message = BAD_NPZ[make]
+    path = tmp_path / "bad.npz"
+    path.write_bytes(content())
+    with pytest.raises(error, match=message) as caught:
+        read_npz(path, names=["a"], max_bytes=100_000)
+    assert str(path) in str(caught.value)
+
+
+def test_a_wrong_hash_is_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(GOOD)
+    with pytest.raises(CorruptFileError, match="expected sha256 0123, found [0-9a-f]{64}"):
+        read_npz(tmp_path / "a.npz", max_bytes=100_000, sha256="0123")
+
+
+def test_a_missing_file_is_the_systems_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_json(tmp_path / "nowhere.json")

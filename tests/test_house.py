@@ -1,0 +1,96 @@
+"""The house: which room may import which, what importing costs, and what the wheel holds."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kerasnet
+
+PACKAGE = Path(kerasnet.__file__).parent
+# From top to bottom: a room imports only from rooms above it.
+ROOMS = (
+    "errors",
+    "_files",
+    "numpy_network",
+    "datasets",
+    "preprocessing",
+    "features",
+    "models",
+    "training",
+    "estimators",
+    "persistence",
+    "plots",
+    "__init__",
+)
+WITHOUT_TENSORFLOW = ("errors", "_files", "numpy_network", "datasets", "preprocessing", "features")
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """Every module that a file imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_rooms_above_it(path):
+    room = room_of(path)
+    assert room in ROOMS, f"{room} is not a room of the house"
+    for module in imports_of(path):
+        if module.startswith("kerasnet."):
+            other = module.split(".")[1]
+            assert other == room or ROOMS.index(other) < ROOMS.index(room), f"{room} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_keep_to_their_libraries(path):
+    room, libraries = room_of(path), {module.split(".")[0] for module in imports_of(path)}
+    if room in WITHOUT_TENSORFLOW:
+        assert not libraries & {"keras", "tensorflow", "scikeras"}
+    if room != "estimators":
+        assert "scikeras" not in libraries
+    if room != "training":
+        assert "tensorflow" not in libraries
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_the_package_and_its_data_rooms_loads_no_tensorflow():
+    code = "import sys, kerasnet as kn; dir(kn); kn.datasets.load_mnist; print(sorted(sys.modules))"
+    loaded = ast.literal_eval(run_python(code))
+    assert not {"tensorflow", "keras", "scikeras"} & set(loaded)
+    assert "kerasnet.datasets" in loaded
+
+
+def test_importing_the_package_alone_loads_no_numpy():
+    assert run_python("import sys, kerasnet; print('numpy' in sys.modules)") == "False"
+
+
+def test_every_name_of_the_face_is_there():
+    for name in kerasnet.__all__:
+        assert getattr(kerasnet, name) is not None
+        assert name in dir(kerasnet)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        kerasnet.nonsense  # noqa: B018
+
+
+def test_every_public_name_of_models_and_estimators_is_on_the_face():
+    from kerasnet import estimators, models
+
+    internal = {"registered_model"}
+    assert set(estimators.__all__) | (set(models.__all__) - internal) <= set(kerasnet.__all__)
