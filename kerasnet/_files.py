@@ -73,7 +73,10 @@ def atomic_folder(path):
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists and is not an empty folder. Choose another name, or remove it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(f"{error.filename} is a file; a folder is needed there.") from error
     with _temporary(path, folder=True) as (temporary, _):
         yield temporary
         for written in temporary.rglob("*"):

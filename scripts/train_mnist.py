@@ -174,7 +174,7 @@ def make_search(classifier, arguments):
             raise ValueError(f"--grid: expected a list of values for {name!r}. Received: {values!r}.")
         classifier.set_params(**{name: values[0]})
     search = GridSearchCV(classifier, arguments.grid, cv=arguments.cv, n_jobs=arguments.n_jobs, error_score="raise")
-    return search.set_callbacks(ProgressBar())
+    return search.set_callbacks(ProgressBar(max_propagation_depth=0))
 
 
 def train(classifier, X, y):

@@ -1,0 +1,243 @@
+"""The main job, as its users run it."""
+
+import csv
+import importlib.util
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_mnist.py"
+FILES = {
+    "classification_report.txt",
+    "confusion_matrix.png",
+    "history.csv",
+    "learning_curve.png",
+    "metrics.json",
+    "mistakes.png",
+    "model.json",
+    "model.keras",
+}
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("train_mnist", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def one_line_of(capfd):
+    """What a failing run says, apart from TensorFlow's own lines."""
+    lines = [
+        line
+        for line in capfd.readouterr().err.splitlines()
+        if line.strip() and not line.startswith(("WARNING: All log", "I0000", "W0000"))
+    ]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_run_leaves_everything_in_one_folder(main, tmp_path, capsys):
+    output = tmp_path / "run"
+    assert main(["--dataset", "digits", "--epochs", "4", "--seed", "1", "--output", str(output)]) == 0
+    assert set(os.listdir(output)) == FILES
+    assert os.listdir(tmp_path) == ["run"]
+
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["accuracy"] > 0.8
+    assert metrics["n_test"] == 450
+    assert metrics["n_train"] == 1347
+    assert metrics["seed"] == metrics["parameters"]["random_state"] == 1
+    assert metrics["n_iter"] == metrics["parameters"]["epochs"] == 4
+    assert metrics["interrupted"] is False
+    assert metrics["seconds"] > 0
+    assert {"python", "kerasnet", "tensorflow", "keras", "scikit-learn"} <= set(metrics["versions"])
+
+    with open(output / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert float(rows[-1]["accuracy"]) == metrics["training"]["accuracy"]
+
+    report = (output / "classification_report.txt").read_text()
+    assert report in capsys.readouterr().out
+    for picture in FILES:
+        if picture.endswith(".png"):
+            assert plt.imread(output / picture).std() > 0.05, f"{picture} is blank"
+
+    # the saved model is the one that was evaluated, and plain Keras loads it
+    digits = load_digits()
+    _, X_test, _, y_test = train_test_split(
+        digits.images / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=1
+    )
+    model = keras.models.load_model(output / "model.keras")
+    predicted = model.predict(X_test[..., np.newaxis], verbose=0).argmax(axis=1)
+    assert (predicted == y_test).mean() == metrics["accuracy"]
+    described = json.loads((output / "model.json").read_text())
+    assert described["builder"] == "cnn"
+    assert described["input_shape"] == [8, 8, 1]
+    assert described["classes"] == list(range(10))
+
+
+def test_a_seed_gives_the_same_run_again(main, tmp_path):
+    figures = []
+    for name in ("first", "second"):
+        assert main(["--dataset", "digits", "--epochs", "1", "--output", str(tmp_path / name)]) == 0
+        metrics = json.loads((tmp_path / name / "metrics.json").read_text())
+        figures.append((metrics["accuracy"], metrics["log_loss"], metrics["training"]))
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "simple_rnn"])
+def test_every_classifier_takes_mnist(main, tmp_path, model):
+    arguments = ["--model", model, "--limit", "300", "--epochs", "2", "--batch-size", "32"]
+    assert (
+        main([*arguments, "--learning-rate", "0.003", "--optimizer", "rmsprop", "--output", str(tmp_path / "run")]) == 0
+    )
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["model"] == metrics["parameters"]["model"] == model
+    assert metrics["n_train"] == 300
+    assert metrics["n_test"] == 10_000
+    assert metrics["accuracy"] > 0.25
+    parameters = metrics["parameters"]
+    assert (parameters["batch_size"], parameters["learning_rate"], parameters["optimizer"]) == (32, 0.003, "rmsprop")
+
+
+def test_a_search_keeps_its_results(main, tmp_path, capsys):
+    grid = '{"epochs": [1, 2], "filters": [[4], [8]]}'
+    arguments = ["--dataset", "digits", "--limit", "200", "--grid", grid, "--cv", "2", "--n-jobs", "2"]
+    assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    assert set(os.listdir(tmp_path / "run")) == FILES | {"search_results.csv"}
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["parameters"]["filters"] == metrics["best_params"]["filters"]
+    with open(tmp_path / "run" / "search_results.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert max(float(row["mean_test_score"]) for row in rows) == metrics["best_score"]
+    assert "Best of the search" in capsys.readouterr().out
+
+
+def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
+    arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100"]
+    assert main([*arguments, "--target-accuracy", "1.0", "--output", str(tmp_path / "missed")]) == 1
+    assert "is below the target 1" in one_line_of(capfd)
+    assert set(os.listdir(tmp_path / "missed")) == FILES
+    assert main([*arguments, "--target-accuracy", "0.01", "--output", str(tmp_path / "reached")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "expected a number of at least 1, got 0"),
+        (["--epochs", "x"], "invalid positive_int value: 'x'"),
+        (["--learning-rate", "nan"], "expected a number above 0, got nan"),
+        (["--model", "cn"], "invalid choice: 'cn'"),
+        (["--grid", "{"], "expected JSON, got '{'"),
+        (["--grid", "[1]"], "expected a JSON object of lists"),
+        (["--nonsense"], "unrecognized arguments"),
+    ],
+)
+def test_bad_options_are_status_2(main, capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grid", '{"epoch": [1]}'], "did you mean 'epochs'?"),
+        (["--grid", '{"epochs": 1}'], "expected a list of values for 'epochs'. Received: 1"),
+        (["--optimizer", "adm"], "adm"),
+        (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),
+        (["--limit", "5000"], "5000"),
+    ],
+)
+def test_bad_values_are_one_line_and_leave_nothing(main, tmp_path, capfd, arguments, message):
+    assert main(["--dataset", "digits", *arguments, "--output", str(tmp_path / "run")]) == 1
+    line = one_line_of(capfd)
+    assert line.startswith("train_mnist: ")
+    assert message in line
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(main, tmp_path, capfd):
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    for output, message in (
+        ("file/run", "is a file; a folder is needed there"),
+        ("full", "exists and is not an empty folder"),
+    ):
+        assert main(["--dataset", "digits", "--output", str(tmp_path / output)]) == 1
+        assert message in one_line_of(capfd)
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+
+
+def run_script(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-u", str(SCRIPT), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def last_line(process):
+    _, error = process.communicate(timeout=120)
+    assert "Traceback" not in error, error
+    return error.strip().splitlines()[-1]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run")]
+    process = run_script(*arguments, preexec_fn=small_files_only)
+    assert last_line(process).startswith("train_mnist: ")
+    assert process.returncode == 1
+    assert os.listdir(tmp_path) == []
+
+
+def interrupt(process, while_training):
+    """Send Ctrl-C some time after the run has begun."""
+    assert " images of " in process.stdout.readline()
+    time.sleep(while_training)
+    process.send_signal(signal.SIGINT)
+
+
+def test_ctrl_c_keeps_what_was_trained(tmp_path):
+    process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
+    interrupt(process, while_training=8)
+    line = last_line(process)
+    assert process.returncode == 130
+    assert set(os.listdir(tmp_path / "run")) == FILES
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["interrupted"] is True
+    assert 0 < metrics["n_iter"] < 1000
+    assert f"interrupted after {metrics['n_iter']} whole epochs; what was trained is kept" in line
+    assert metrics["accuracy"] > 0.5
+
+
+def test_ctrl_c_in_a_search_ends_it(tmp_path):
+    process = run_script("--grid-search", "--limit", "500", "--output", str(tmp_path / "run"))
+    interrupt(process, while_training=5)
+    assert last_line(process) == "train_mnist: interrupted; nothing was kept"
+    assert process.returncode == 130
+    assert os.listdir(tmp_path) == []
