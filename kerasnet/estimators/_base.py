@@ -49,6 +49,11 @@ class KerasNetBase(EstimatorParameters):
         "image_shape": [tuple, list, None],
     }
 
+    @property
+    def current_epoch(self):
+        """The number of epochs trained so far, 0 before :meth:`fit`."""
+        return getattr(self, "n_iter_", 0)
+
     def initialize(self, X, y):
         """Build the model for some data without training it.
 
@@ -67,54 +72,54 @@ class KerasNetBase(EstimatorParameters):
         self._validate_params()
         with _unchanged_on_error(self):
             self._begin(X, y, None, keep_model=False)
-            self.history_, self.n_iter_ = {}, 0
         return self
 
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
         """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
         self._validate_params()
-        interrupted = None
         with _unchanged_on_error(self):
             keep_model = (partial or self.warm_start) and hasattr(self, "model_")
             X, y, sample_weight, seed = self._begin(
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
-            if not keep_model:
-                self.history_ = {}
-            n_epochs_before = len(self.history_.get("loss", ()))
-            (X, y, sample_weight), validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
-            epochs = 1 if partial else self.epochs
+            data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
             if not self.model_.compiled:  # a builder may do it itself
                 self.model_.compile(**self._compile_arguments())
-            rates = None
-            if self.learning_rate_schedule != "constant" and not partial:
-                rate = float(self.model_.optimizer.learning_rate)
-                rates = learning_rates(self.learning_rate_schedule, rate, epochs * n_batches(len(X), self.batch_size))
-            history = keras.callbacks.History()
-            history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
-            try:
-                train(
-                    self.model_,
-                    X,
-                    y,
-                    sample_weight,
-                    epochs=epochs,
-                    batch_size=self.batch_size,
-                    seed=seed,
-                    rates=rates,
-                    initial_epoch=n_epochs_before,
-                    validation_data=validation_data,
-                    callbacks=[history, *self._training_callbacks()],
-                    verbose=int(self.verbose),
-                )
-            except KeyboardInterrupt as error:
-                if not int(self.model_.optimizer.iterations):
-                    raise  # nothing was trained: the earlier model stays
-                interrupted = error  # what was trained stays
-            self.n_iter_ = len(self.history_.get("loss", ()))
+            epochs, schedule = (1, "constant") if partial else (self.epochs, self.learning_rate_schedule)
+            interrupted = self._train(*data, validation_data, epochs=epochs, schedule=schedule, seed=seed)
         if interrupted is not None:
             raise interrupted
         return self
+
+    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed):
+        """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
+        rates, interrupted = None, None
+        if schedule != "constant":
+            rate = float(self.model_.optimizer.learning_rate)
+            rates = learning_rates(schedule, rate, epochs * n_batches(len(X), self.batch_size))
+        history = keras.callbacks.History()
+        history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
+        try:
+            train(
+                self.model_,
+                X,
+                y,
+                sample_weight,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                seed=seed,
+                rates=rates,
+                initial_epoch=self.n_iter_,
+                validation_data=validation_data,
+                callbacks=[history, *self._training_callbacks()],
+                verbose=int(self.verbose),
+            )
+        except KeyboardInterrupt as error:
+            if not int(self.model_.optimizer.iterations):
+                raise  # nothing was trained: the earlier model stays
+            interrupted = error
+        self.n_iter_ = len(self.history_.get("loss", ()))
+        return interrupted
 
     def _begin(self, X, y, sample_weight, *, keep_model, copy_model=True, classes=None):
         """Validate the data and build the model; return the data as the model takes them, and the seed.
@@ -129,6 +134,8 @@ class KerasNetBase(EstimatorParameters):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float32)
         sample_weight = self._weigh(y, sample_weight)
+        if not keep_model:
+            self.history_, self.n_iter_ = {}, 0
         if copy_model or not keep_model:
             model = self._build(seed)
             if keep_model:

@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(main, tmp_path, capfd):
     (tmp_path / "full" / "mine.txt").write_text("mine")
     for output, message in (
         ("file/run", "is a file; a folder is needed there"),
-        ("full", "exists and is not an empty folder"),
+        ("full", "is not an empty folder"),
     ):
         assert main(["--dataset", "digits", "--output", str(tmp_path / output)]) == 1
         assert message in one_line_of(capfd)
