@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and read within bounds."""
 
+import contextlib
 import io
 import os
 import signal
@@ -58,20 +59,22 @@ WRITE = {
 }
 
 
-def start_writer(kind, path):
+@contextlib.contextmanager
+def writing(kind, path):
+    """Run a process that is in the middle of a write."""
     code = WRITER.format(kind=kind, write=WRITE[kind])
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "writing\n"
-    return process
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        process.kill()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_killed_writer_leaves_the_old_content_and_its_leftover_is_swept_by_the_next(tmp_path, kind):
     with atomic_file(tmp_path / "old") as file:
         file.write(b"old")
-    writer = start_writer(kind, tmp_path / ("old" if kind == "file" else "new"))
-    writer.send_signal(signal.SIGKILL)
-    writer.wait()
+    with writing(kind, tmp_path / ("old" if kind == "file" else "new")) as writer:
+        writer.send_signal(signal.SIGKILL)
     assert (tmp_path / "old").read_bytes() == b"old"
     assert len(os.listdir(tmp_path)) == 2, "the killed writer's temporary is there"
     with atomic_file(tmp_path / "next") as file:
@@ -80,14 +83,10 @@ def test_a_killed_writer_leaves_the_old_content_and_its_leftover_is_swept_by_the
 
 
 def test_the_temporary_of_a_living_writer_is_not_swept(tmp_path):
-    writer = start_writer("file", tmp_path / "slow")
-    try:
+    with writing("file", tmp_path / "slow"):
         with atomic_file(tmp_path / "quick") as file:
             file.write(b"quick")
         assert len(os.listdir(tmp_path)) == 2
-    finally:
-        writer.terminate()
-        writer.wait()
 
 
 def test_files_of_others_that_look_like_leftovers_stay(tmp_path):

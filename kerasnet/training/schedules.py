@@ -38,8 +38,8 @@ def learning_rates(schedule, learning_rate, n_steps):
     Examples
     --------
     >>> from kerasnet.training import learning_rates
-    >>> learning_rates("cosine", 0.001, 40)[[0, 1, 2, 20, 39]].round(5).tolist()
-    [0.0005, 0.001, 0.001, 0.00057, 0.0]
+    >>> learning_rates("cosine", 1.0, 40)[[0, 1, 2, 20, 39]].round(2)
+    array([0.5 , 1.  , 1.  , 0.52, 0.  ], dtype=float32)
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {list(SCHEDULES)}. Received: {schedule!r}.")
