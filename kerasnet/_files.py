@@ -140,6 +140,33 @@ def _sync(path):
         os.close(descriptor)
 
 
+def read_bytes(path, *, max_bytes):
+    """Read the whole of a file of a bounded size.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    max_bytes : int
+        The largest size that is read.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    UnsafeFileError
+        If the file is larger than `max_bytes`.
+    """
+    with open(path, "rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
+    return content
+
+
 def read_json(path, *, max_bytes=1_000_000):
     """Read a JSON file of a bounded size.
 
@@ -162,7 +189,7 @@ def read_json(path, *, max_bytes=1_000_000):
     CorruptFileError
         If it is not JSON in UTF-8, or nested too deep to be read.
     """
-    content = _read_bounded(path, max_bytes)
+    content = read_bytes(path, max_bytes=max_bytes)
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
@@ -197,7 +224,7 @@ def read_npz(path, *, names=None, max_bytes, sha256=None):
     CorruptFileError
         If the hash differs, a name is missing, or the file is damaged.
     """
-    content = _read_bounded(path, max_bytes)
+    content = read_bytes(path, max_bytes=max_bytes)
     if sha256 is not None:
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
@@ -239,11 +266,3 @@ def _read_array(archive, info, where):
             raise CorruptFileError(f"{where}: {dtype}{list(shape)} takes {expected} bytes, found {found}.")
         content = bytearray(member.read(expected))
         return np.ndarray(shape, dtype, buffer=content, order="F" if fortran_order else "C")
-
-
-def _read_bounded(path, max_bytes):
-    with open(path, "rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
-    return content

@@ -2,6 +2,7 @@
 
 python scripts/train_mnist.py                       # the CNN, about a minute, 98.7 %
 python scripts/train_mnist.py --model simple_rnn    # the rows of the image as time steps
+python scripts/train_mnist.py --dataset fashion_mnist --data PATH
 python scripts/train_mnist.py --grid-search --limit 500 --cv 3
 """
 
@@ -16,6 +17,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
@@ -62,7 +64,13 @@ def parse(argv):
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="cnn", choices=kn.list_models(task="classification"))
-    parser.add_argument("--dataset", default="mnist", choices=["mnist", "digits"], help="digits: 8 x 8, 1,797 images")
+    parser.add_argument(
+        "--dataset",
+        default="mnist",
+        choices=["mnist", "fashion_mnist", "digits"],
+        help="fashion_mnist: downloaded once, or from --data; digits: 8 x 8, 1,797 images",
+    )
+    parser.add_argument("--data", metavar="PATH", help="Fashion-MNIST of one's own: a folder of IDX files, or an npz")
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training images")
     parser.add_argument("--batch-size", type=positive_int, metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_float, metavar="X", help="the largest step size")
@@ -77,6 +85,8 @@ def parse(argv):
     parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to make (default: runs/DATA-MODEL-TIME)")
     parser.add_argument("--target-accuracy", type=float, metavar="X", help="exit with status 1 below this, in [0, 1]")
     arguments = parser.parse_args(argv)
+    if arguments.data is not None and arguments.dataset != "fashion_mnist":
+        parser.error(f"--data is for --dataset fashion_mnist, not {arguments.dataset}")
     if arguments.output is None:
         started = datetime.now().strftime("%Y%m%d-%H%M%S")
         arguments.output = Path("runs") / f"{arguments.dataset}-{arguments.model}-{started}"
@@ -133,12 +143,8 @@ def exit_status(metrics, target_accuracy):
 
 def load(arguments):
     """Return training and test images in the form that the model takes, and their labels."""
-    if arguments.dataset == "mnist":
-        X_train, y_train = kn.datasets.load_mnist("train", arguments.limit, arguments.seed, return_X_y=True)
-        X_test, y_test = kn.datasets.load_mnist("test", return_X_y=True)
-        if registered_model(arguments.model).input_kind != "image":  # image models divide bytes themselves
-            X_train, X_test = ((X / 255).astype(np.float32) for X in (X_train, X_test))
-        return X_train, X_test, y_train, y_test
+    if arguments.dataset != "digits":
+        return load_28_by_28(arguments)
     digits = load_digits()
     X = (digits.images / 16).astype(np.float32)
     X_train, X_test, y_train, y_test = train_test_split(
@@ -150,6 +156,20 @@ def load(arguments):
         np.arange(len(X_train)), train_size=arguments.limit, stratify=y_train, random_state=arguments.seed
     )
     return X_train[rows], X_test, y_train[rows], y_test
+
+
+def load_28_by_28(arguments):
+    """Return MNIST or Fashion-MNIST."""
+    load_part = kn.datasets.load_mnist
+    if arguments.dataset == "fashion_mnist":
+        load_part = partial(kn.datasets.load_fashion_mnist, path=arguments.data)
+    X_train, y_train = load_part("train", arguments.limit, arguments.seed, return_X_y=True)
+    X_test, y_test = load_part("test", return_X_y=True)
+    if len(np.unique(y_train)) < 10:
+        raise ValueError(f"Expected training images of all ten classes. Received: {np.unique(y_train).tolist()}.")
+    if registered_model(arguments.model).input_kind != "image":  # image models divide bytes themselves
+        X_train, X_test = ((X / 255).astype(np.float32) for X in (X_train, X_test))
+    return X_train, X_test, y_train, y_test
 
 
 def make_classifier(arguments):

@@ -1,5 +1,9 @@
-"""Data sets: loaded as arrays, without TensorFlow."""
+"""Data sets: loaded as arrays, tables and paths, without TensorFlow."""
 
+from kerasnet.datasets._csv import load_csv
+from kerasnet.datasets._fashion_mnist import load_fashion_mnist
+from kerasnet.datasets._idx import read_idx
+from kerasnet.datasets._image_folder import load_image_folder
 from kerasnet.datasets._mnist import load_mnist
 
-__all__ = ["load_mnist"]
+__all__ = ["load_csv", "load_fashion_mnist", "load_image_folder", "load_mnist", "read_idx"]

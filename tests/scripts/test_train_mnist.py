@@ -1,11 +1,13 @@
 """The main job, as its users run it."""
 
 import csv
+import gzip
 import importlib.util
 import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -115,6 +117,44 @@ def test_every_classifier_takes_mnist(main, tmp_path, model):
     assert (parameters["batch_size"], parameters["learning_rate"], parameters["optimizer"]) == (32, 0.003, "rmsprop")
 
 
+@pytest.fixture
+def fashion(tmp_path):
+    """A folder in the format of Fashion-MNIST, with scikit-learn's digits as its 200 + 100 images."""
+    folder, digits = tmp_path / "fashion", load_digits()
+    folder.mkdir()
+    images = np.pad(np.kron(digits.images, np.ones((3, 3))) * 15, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
+    for prefix, rows in (("train", slice(200)), ("t10k", slice(200, 300))):
+        for kind, array in (("images-idx3", images[rows]), ("labels-idx1", digits.target[rows].astype(np.uint8))):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    return folder
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_fashion_mnist_is_read_from_files_of_ones_own(main, tmp_path, fashion, model):
+    arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--model", model, "--batch-size", "10"]
+    assert main([*arguments, "--epochs", "4", "--output", str(tmp_path / "run")]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["dataset"] == "fashion_mnist"
+    assert (metrics["n_train"], metrics["n_test"]) == (200, 100)
+    assert metrics["accuracy"] > 0.6
+
+
+def test_broken_data_are_one_line_and_leave_nothing(main, tmp_path, fashion, capfd):
+    (fashion / "t10k-labels-idx1-ubyte.gz").write_bytes(b"broken")
+    arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--output", str(tmp_path / "run")]
+    assert main(arguments) == 1
+    assert f"{fashion / 't10k-labels-idx1-ubyte.gz'}: offset 0: expected" in one_line_of(capfd)
+    assert os.listdir(tmp_path) == ["fashion"]
+
+
+def test_data_without_all_ten_classes_are_one_line(main, tmp_path, fashion, capfd):
+    (fashion / "train-labels-idx1-ubyte.gz").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 200) + bytes([3, 7] * 100))
+    arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--output", str(tmp_path / "run")]
+    assert main(arguments) == 1
+    assert "Expected training images of all ten classes. Received: [3, 7]." in one_line_of(capfd)
+
+
 def test_a_search_keeps_its_results(main, tmp_path, capsys):
     grid = '{"epochs": [1, 2], "filters": [[4], [8]]}'
     arguments = ["--dataset", "digits", "--limit", "200", "--grid", grid, "--cv", "2", "--n-jobs", "2"]
@@ -147,6 +187,7 @@ def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
         (["--grid", "{"], "expected JSON, got '{'"),
         (["--grid", "[1]"], "expected a JSON object of lists"),
         (["--nonsense"], "unrecognized arguments"),
+        (["--data", "folder"], "--data is for --dataset fashion_mnist, not mnist"),
     ],
 )
 def test_bad_options_are_status_2(main, capsys, arguments, message):
