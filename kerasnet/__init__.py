@@ -9,8 +9,11 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME_OF = {
+    "Autoencoder": "kerasnet.estimators",
+    "AutoencoderOutlierDetector": "kerasnet.estimators",
     "CNNClassifier": "kerasnet.estimators",
     "KerasNetClassifier": "kerasnet.estimators",
+    "KerasNetRegressor": "kerasnet.estimators",
     "SimpleRNNClassifier": "kerasnet.estimators",
     "build_autoencoder": "kerasnet.models",
     "build_cnn": "kerasnet.models",

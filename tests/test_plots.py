@@ -4,10 +4,11 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from kerasnet.estimators import CNNClassifier
-from kerasnet.plots import PredictionGridDisplay, TrainingCurveDisplay
+from kerasnet.estimators import Autoencoder, CNNClassifier
+from kerasnet.plots import EmbeddingDisplay, PredictionGridDisplay, ReconstructionDisplay, TrainingCurveDisplay
 
 HISTORY = {"loss": [0.9, 0.5, 0.4], "val_loss": [0.8, 0.6, 0.7], "accuracy": [0.5, 0.7, 0.9]}
 
@@ -100,3 +101,47 @@ def test_bad_arguments_are_refused(mnist, options, message):
     X, y = mnist
     with pytest.raises(ValueError, match=message):
         PredictionGridDisplay.from_predictions(X, y, y, **options)
+
+
+def test_reconstructions_are_drawn_under_the_images_with_the_difference(mnist):
+    X, _ = mnist
+    estimator = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X)
+    display = ReconstructionDisplay.from_estimator(estimator, X, n_images=5)
+    assert display.axes_.shape == (3, 5)
+    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["in", "out", "difference"]
+    shown = [axes.get_images()[0].get_array() for axes in display.axes_[:, 2]]
+    expected = X[2] / 255, estimator.reconstruct(X[:5])[2]
+    np.testing.assert_allclose(shown[0], expected[0])
+    np.testing.assert_allclose(shown[1], expected[1])
+    np.testing.assert_allclose(shown[2], expected[1] - expected[0], atol=1e-6)
+    assert display.axes_[2, 0].get_images()[0].get_clim() == (-1, 1)
+
+
+def test_colour_reconstructions_show_absolute_differences():
+    images = np.random.default_rng(0).random((2, 6, 6, 3))
+    display = ReconstructionDisplay.from_predictions(images, images[::-1])
+    np.testing.assert_allclose(display.axes_[2, 0].get_images()[0].get_array(), np.abs(images[1] - images[0]))
+
+
+def test_reconstructions_of_another_shape_are_refused(mnist):
+    X, _ = mnist
+    with pytest.raises(ValueError, match=r"the same shape\. Received: \(500, 28, 28\) and \(500, 28, 14\)"):
+        ReconstructionDisplay.from_predictions(X, X[..., :14])
+
+
+def test_codes_are_drawn_label_by_label(digits):
+    X, y = digits[0].reshape(-1, 64), digits[1]
+    display = EmbeddingDisplay.from_codes(X, y, s=3)
+    expected = PCA(2, random_state=0).fit_transform(X)
+    np.testing.assert_allclose(display.collections_[4].get_offsets(), expected[y == 4])
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == list("0123456789")
+    assert display.collections_[0].get_sizes() == [3]
+
+
+def test_two_codes_are_drawn_as_they_are(digits):
+    estimator = Autoencoder(code_units=2, epochs=1, random_state=0).fit(digits[0])
+    display = EmbeddingDisplay.from_estimator(estimator, digits[0])
+    np.testing.assert_array_equal(display.collections_[0].get_offsets(), estimator.transform(digits[0]))
+    assert display.ax_.get_legend() is None
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        EmbeddingDisplay.from_codes(np.zeros((5, 1)))

@@ -1,7 +1,17 @@
 """The scikit-learn face of models."""
 
-from kerasnet.estimators.any_model import KerasNetClassifier
+from kerasnet.estimators.autoencoder import Autoencoder
+from kerasnet.estimators.classifier import KerasNetClassifier
 from kerasnet.estimators.cnn import CNNClassifier
+from kerasnet.estimators.outlier_detector import AutoencoderOutlierDetector
+from kerasnet.estimators.regressor import KerasNetRegressor
 from kerasnet.estimators.simple_rnn import SimpleRNNClassifier
 
-__all__ = ["CNNClassifier", "KerasNetClassifier", "SimpleRNNClassifier"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderOutlierDetector",
+    "CNNClassifier",
+    "KerasNetClassifier",
+    "KerasNetRegressor",
+    "SimpleRNNClassifier",
+]

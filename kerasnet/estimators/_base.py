@@ -27,6 +27,7 @@ class KerasNetBase(EstimatorParameters):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = None
+    _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's name and form
         "model": [str, callable],
@@ -128,9 +129,7 @@ class KerasNetBase(EstimatorParameters):
         that fails changes nothing, or (`copy_model` False) in place.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        X, y = validate_data(self, X, y, reset=not keep_model, allow_nd=True)
-        y = self._encode_target(y, reset=not keep_model, classes=classes)
-        X = self._as_input(X, reset=not keep_model)
+        X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float32)
         sample_weight = self._weigh(y, sample_weight)
@@ -143,8 +142,22 @@ class KerasNetBase(EstimatorParameters):
             self.model_ = model
         return X, y, sample_weight, seed
 
+    def _check_data(self, X, y, reset, classes=None):
+        """Validate samples and targets; return them as the model takes them."""
+        X, y = validate_data(self, X, y, reset=reset, allow_nd=True, **self._target_checks)
+        y = self._encode_target(y, reset=reset, classes=classes)
+        return self._as_input(X, reset=reset), y
+
+    def _strata(self, y):
+        """Return what a split of the data keeps the proportions of, if anything."""
+        return
+
+    def _weigh(self, y, sample_weight):
+        """Return the weight of each sample in the loss, or None."""
+        return sample_weight
+
     def _as_input(self, X, reset):
-        X = as_model_input(X, self._input_kind(), self.image_shape, type(self).__name__)
+        X = self._as_model_input(X)
         if reset:
             self.input_shape_ = X.shape[1:]
         elif X.shape[1:] != self.input_shape_:
@@ -154,9 +167,9 @@ class KerasNetBase(EstimatorParameters):
             )
         return X
 
-    def _input_kind(self):
+    def _as_model_input(self, X):
         entry = registered_model(self.model)
-        return entry.input_kind if entry else None
+        return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
 
     def _build(self, seed):
         builder = builder_of(self.model)
@@ -178,12 +191,10 @@ class KerasNetBase(EstimatorParameters):
 
     def _validation_split(self, X, y, sample_weight, X_val, y_val, seed):
         """Return the training data and what is evaluated after each epoch, if anything."""
-        if (X_val is None) != (y_val is None):
+        if (X_val is None) != (y_val is None) and self.__sklearn_tags__().target_tags.required:
             raise ValueError("X_val and y_val belong together: give both or neither.")
         if X_val is not None:
-            X_val, y_val = validate_data(self, X_val, y_val, reset=False, allow_nd=True)
-            X_val, y_val = self._as_input(X_val, reset=False), self._encode_target(y_val, reset=False)
-            return (X, y, sample_weight), (X_val, y_val)
+            return (X, y, sample_weight), self._check_data(X_val, y_val, reset=False)
         if not self.early_stopping:
             return (X, y, sample_weight), None
         rows, rows_val = train_test_split(
@@ -198,7 +209,8 @@ class KerasNetBase(EstimatorParameters):
     def _compile_arguments(self):
         arguments = self._get_compile_kwargs()  # SciKeras: names, classes and routed parameters to objects
         if arguments["loss"] is None:
-            arguments["loss"] = self._default_loss()
+            # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
+            arguments["loss"] = self._default_loss()(reduction="mean_with_sample_weight")
         optimizer = arguments["optimizer"]
         if optimizer is self.optimizer:  # an instance: its own rate, and its state stays its own
             arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
@@ -225,11 +237,20 @@ class KerasNetBase(EstimatorParameters):
             )
         return callbacks
 
+    def _default_loss(self):
+        """Return the class of the loss that fits targets and outputs."""
+        return keras.losses.MeanSquaredError
+
     def _predict_raw(self, X):
         """Return the outputs of the model for each sample."""
+        samples = self._check_samples(X)
+        return predict(self.model_, samples)
+
+    def _check_samples(self, X):
+        """Validate samples given to a fitted estimator; return them as the model takes them."""
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False, allow_nd=True)
-        return predict(self.model_, self._as_input(X, reset=False))
+        return self._as_input(X, reset=False)
 
 
 @contextlib.contextmanager

@@ -115,8 +115,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         encoded = encoder.transform(y)
         return keras.utils.to_categorical(encoded, len(self.classes_)) if self._loss_is_one_hot() else encoded
 
-    @staticmethod
-    def _strata(y):
+    def _strata(self, y):
         return y if y.ndim == 1 else y.argmax(axis=1)
 
     def _weigh(self, y, sample_weight):
@@ -143,11 +142,9 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         return model
 
     def _default_loss(self):
-        # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-        of_outputs = keras.losses.SparseCategoricalCrossentropy
         if self.model_.output_shape[1] == 1:
-            of_outputs = keras.losses.BinaryCrossentropy
-        return of_outputs(reduction="mean_with_sample_weight")
+            return keras.losses.BinaryCrossentropy
+        return keras.losses.SparseCategoricalCrossentropy
 
     def _loss_name(self):
         return None if self.loss is None else loss_name(self.loss)

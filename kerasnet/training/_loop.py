@@ -101,7 +101,7 @@ def predict(model, X):
     Parameters
     ----------
     model : keras.Model
-        Built.
+        Built; or a function that computes outputs in the same way.
     X : ndarray of shape (n_samples, ...)
         Inputs; uint8 is divided by 255, as in :func:`train`.
 

@@ -8,33 +8,50 @@ import pytest
 from sklearn.base import clone
 
 from kerasnet.errors import UnknownModelError
-from kerasnet.estimators import CNNClassifier, KerasNetClassifier, SimpleRNNClassifier
+from kerasnet.estimators import (
+    Autoencoder,
+    AutoencoderOutlierDetector,
+    CNNClassifier,
+    KerasNetClassifier,
+    KerasNetRegressor,
+    SimpleRNNClassifier,
+)
 from kerasnet.models import registered_model
 
-CLASSES = [CNNClassifier, SimpleRNNClassifier, KerasNetClassifier]
+CLASSIFIERS = [CNNClassifier, SimpleRNNClassifier, KerasNetClassifier]
+CLASSES = [*CLASSIFIERS, KerasNetRegressor, Autoencoder, AutoencoderOutlierDetector]
 TRAINING = set(inspect.signature(KerasNetClassifier).parameters) - {"model", "image_shape", "others"}
+OF_CLASSIFIERS = {"class_weight", "metrics", "loss", "early_stopping"}  # which differ, or are documented differently
+
+
+def documented_parameters(cls):
+    """What the docstring says of each parameter."""
+    section = cls.__doc__.partition("----------\n")[2].partition("\n    Attributes\n")[0]
+    entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)[1:]
+    described = {}
+    for entry in entries:
+        names, _, text = entry.partition(" : ")
+        described |= dict.fromkeys(names.split(", "), text.strip())
+    return described
 
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_training_parameters_and_their_documentation_are_the_same_everywhere(cls):
     signature, reference = inspect.signature(cls).parameters, inspect.signature(KerasNetClassifier).parameters
-    assert {name: signature[name].default for name in TRAINING} == {name: reference[name].default for name in TRAINING}
-
-    def documentation(cls):
-        return re.search(r"    epochs : .*(?=    \*\*others)", cls.__doc__, re.DOTALL).group()
-
-    assert documentation(cls) == documentation(KerasNetClassifier)
-    documented = set(re.findall(r"^    (\w+(?:, \w+)*) : ", cls.__doc__.partition("Attributes")[0], re.MULTILINE))
-    assert {name for names in documented for name in names.split(", ")} == set(signature) - {"others"}
+    documented, expected = documented_parameters(cls), documented_parameters(KerasNetClassifier)
+    for name in TRAINING if cls in CLASSIFIERS else TRAINING - OF_CLASSIFIERS:
+        assert signature[name].default == reference[name].default
+        assert documented[name] == expected[name]
+    assert {name.strip("*\n") for name in documented} >= set(signature) - {"others"}
 
 
-@pytest.mark.parametrize("cls", [CNNClassifier, SimpleRNNClassifier])
+@pytest.mark.parametrize("cls", [CNNClassifier, SimpleRNNClassifier, Autoencoder])
 def test_architecture_parameters_are_those_of_the_builder(cls):
     builder = inspect.signature(registered_model(cls.model).builder).parameters
     own = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     for name in set(builder) - {"input_shape", "n_outputs", "output_activation", "name"}:
         assert own.pop(name) == builder[name].default
-    assert set(own) - TRAINING <= {"image_shape", "others"}
+    assert set(own) - TRAINING <= {"image_shape", "output_activation", "others"}
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -1,0 +1,285 @@
+"""The autoencoder as a transformer."""
+
+import functools
+import warnings
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from kerasnet.estimators._base import KerasNetBase
+from kerasnet.training import predict
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
+    """An autoencoder that turns samples into short codes, and codes into samples.
+
+    The network is that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images and
+    sequences are flattened inside and come back in shape. Samples of dtype uint8 are taken for images and divided
+    by 255; any other dtype is taken as it is.
+
+    Parameters
+    ----------
+    code_units : int, default=128
+        The length of the code.
+    activation : str, default="relu"
+        The activation of the code.
+    output_activation : str, default="sigmoid"
+        "sigmoid" for data in [0, 1], "linear" for other data.
+    epochs : int, default=10
+        The number of passes over the training data.
+    batch_size : int, default=32
+        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+    learning_rate : float, default=0.001
+        The step size of the optimizer; with a schedule its largest value.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+    optimizer : str, class or instance, default="adam"
+        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+    loss : str, class, instance or callable, default=None
+        A Keras loss; None for the mean squared error.
+    metrics : str, list or dict, default=None
+        Keras metrics recorded in `history_` after each epoch; None for none.
+    callbacks : list, dict, class or instance, default=None
+        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+    early_stopping : bool, default=False
+        Hold out a part of the training data, stop when its loss no longer falls, and restore the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The part of the training data that `early_stopping` holds out.
+    n_iter_no_change : int, default=10
+        How many epochs `early_stopping` waits for an improvement.
+    tol : float, default=1e-4
+        The smallest fall of the validation loss that counts as one for `early_stopping`.
+    warm_start : bool, default=False
+        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
+        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 a progress bar and 2 a line for each epoch.
+    **others
+        Routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained model; it takes floats, and images in [0, 1].
+    history_ : dict of str to list of float
+        Loss and metrics after each epoch.
+    n_iter_ : int
+        The number of epochs trained.
+    input_shape_ : tuple of int
+        The shape of one sample as the model takes it.
+    n_features_in_ : int
+        The size of the second axis of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns, when `X` has them.
+
+    References
+    ----------
+    G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science,
+    313(5786), 504-507, 2006.
+
+    See Also
+    --------
+    AutoencoderOutlierDetector : Finds the samples that an autoencoder cannot reproduce.
+
+    Examples
+    --------
+    >>> from kerasnet import Autoencoder
+    >>> from sklearn.datasets import load_digits
+    >>> X = load_digits().images / 16
+    >>> autoencoder = Autoencoder(code_units=16, epochs=5, random_state=0).fit(X)
+    >>> autoencoder.transform(X).shape, autoencoder.reconstruct(X).shape
+    ((1797, 16), (1797, 8, 8))
+    """
+
+    model = "autoencoder"
+
+    def __init__(
+        self,
+        *,
+        code_units=128,
+        activation="relu",
+        output_activation="sigmoid",
+        epochs=10,
+        batch_size=32,
+        learning_rate=0.001,
+        learning_rate_schedule="constant",
+        optimizer="adam",
+        loss=None,
+        metrics=None,
+        callbacks=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **others,
+    ):
+        self._store_parameters(locals())
+
+    def fit(self, X, y=None, sample_weight=None, X_val=None):
+        """Train a new model to reproduce its input.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : None
+            Ignored; for pipelines.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+        X_val : array-like, default=None
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
+            `early_stopping`, which holds out no part of `X` then.
+
+        Returns
+        -------
+        self
+            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
+            ``KeyboardInterrupt`` goes on.
+        """
+        return self._fit(X, None, sample_weight, X_val)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+
+        The learning rate is constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        return self._fit(X, None, sample_weight, partial=True)
+
+    def transform(self, X):
+        """Compute the codes of samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, code_units), dtype float32
+            What the layer "code" gives.
+        """
+        samples = self._check_samples(X)
+        return predict(self._part(slice(1, self._code_position() + 1)), samples)
+
+    def inverse_transform(self, codes):
+        """Compute samples from codes.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n_samples, code_units)
+            Codes, as from :meth:`transform`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, ...), dtype float32
+            In the shape that samples had in :meth:`fit`.
+        """
+        check_is_fitted(self, "model_")
+        codes = check_array(codes, dtype=np.float32, input_name="codes")
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {codes.shape}.")
+        return predict(self._part(slice(self._code_position() + 1, None)), codes)
+
+    def reconstruct(self, X):
+        """Compute what the network makes of samples: encoded, and decoded again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        X : ndarray of the shape of `X`, dtype float32
+            Of images of dtype uint8: in [0, 1].
+        """
+        return self._predict_raw(X)
+
+    def score(self, X, y=None):
+        """Compute the negative mean squared error of the reconstruction; higher is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            At most 0.
+        """
+        return -float(self.reconstruction_errors(X).mean())
+
+    def reconstruction_errors(self, X):
+        """Compute the mean squared error of the reconstruction of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`; of images of dtype uint8 the error is that of values in [0, 1].
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples,), dtype float64
+            One mean a sample.
+        """
+        samples = self._check_samples(X)
+        reconstructed = predict(self.model_, samples)
+        samples = samples / np.float32(255) if samples.dtype == np.uint8 else samples
+        return np.square(samples - reconstructed, dtype=float).reshape(len(samples), -1).mean(axis=1)
+
+    @property
+    def _n_features_out(self):
+        return self.model_.layers[self._code_position()].units
+
+    def _code_position(self):
+        return [layer.name for layer in self.model_.layers].index("code")
+
+    def _part(self, positions):
+        """Return a function that runs some of the model's layers, one after another."""
+        layers = self.model_.layers[positions]
+        return lambda batch, training: functools.reduce(lambda values, layer: layer(values), layers, batch)
+
+    def _check_data(self, X, y, reset, classes=None):
+        X = validate_data(self, X, reset=reset, allow_nd=True)
+        X = self._as_input(X, reset=reset)
+        return X, X
+
+    def _as_model_input(self, X):
+        if X.dtype == np.uint8:
+            return X  # divided by 255 in the graph
+        X = X.astype(np.float32, copy=False)
+        if self.output_activation == "sigmoid" and (X.min() < 0 or X.max() > 1):
+            warnings.warn(
+                f"The outputs of {type(self).__name__} are in [0, 1] and cannot reproduce values from {X.min():g} to "
+                f'{X.max():g}. Scale X to [0, 1], or set output_activation="linear".',
+                stacklevel=2,
+            )
+        return X
+
+    def _outputs(self):
+        return {}

@@ -1,0 +1,207 @@
+"""Any model as a regressor."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from kerasnet.estimators._base import KerasNetBase
+
+
+class KerasNetRegressor(RegressorMixin, KerasNetBase):
+    """A registered model, or the model of a builder of your own, as a regressor.
+
+    Targets are taken as they are; networks learn best when they are about as large as 1, which
+    ``sklearn.compose.TransformedTargetRegressor`` sees to.
+
+    Parameters
+    ----------
+    model : str or callable, default="mlp"
+        The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
+        new ``keras.Model``. It is called with those of ``input_shape``, ``n_outputs`` and ``output_activation``
+        that it takes, and with the architecture parameters. A model that it compiles keeps that loss, optimizer
+        and metrics.
+    image_shape : tuple (height, width[, channels]), default=None
+        The shape of the images when `X` holds them as flattened rows, for models of images.
+    epochs : int, default=10
+        The number of passes over the training data.
+    batch_size : int, default=32
+        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+    learning_rate : float, default=0.001
+        The step size of the optimizer; with a schedule its largest value.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+    optimizer : str, class or instance, default="adam"
+        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+    loss : str, class, instance or callable, default=None
+        A Keras loss; None for the mean squared error.
+    metrics : str, list or dict, default=None
+        Keras metrics recorded in `history_` after each epoch; None for none.
+    callbacks : list, dict, class or instance, default=None
+        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+    early_stopping : bool, default=False
+        Hold out a part of the training data, stop when its loss no longer falls, and restore the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The part of the training data that `early_stopping` holds out.
+    n_iter_no_change : int, default=10
+        How many epochs `early_stopping` waits for an improvement.
+    tol : float, default=1e-4
+        The smallest fall of the validation loss that counts as one for `early_stopping`.
+    warm_start : bool, default=False
+        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
+        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 a progress bar and 2 a line for each epoch.
+    **others
+        The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
+        ``loss__``, ``metrics__`` and ``callbacks__<name>``. ``get_params`` shows the builder's arguments with
+        their defaults; only values given explicitly are kept when `model` changes.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained model; it takes floats, and images in [0, 1].
+    output_shape_ : tuple of int
+        The shape of one target: () or (n_outputs,).
+    history_ : dict of str to list of float
+        Loss and metrics after each epoch.
+    n_iter_ : int
+        The number of epochs trained.
+    input_shape_ : tuple of int
+        The shape of one sample as the model takes it.
+    n_features_in_ : int
+        The size of the second axis of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns, when `X` has them.
+
+    See Also
+    --------
+    KerasNetClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> from kerasnet import KerasNetRegressor
+    >>> from sklearn.compose import TransformedTargetRegressor
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> network = make_pipeline(StandardScaler(), KerasNetRegressor("mlp", epochs=20, random_state=0))
+    >>> regressor = TransformedTargetRegressor(network, transformer=StandardScaler()).fit(X[:300], y[:300])
+    >>> bool(regressor.score(X[300:], y[300:]) > 0.4)
+    True
+    """
+
+    _target_checks = {"multi_output": True, "y_numeric": True}  # noqa: RUF012
+
+    def __init__(
+        self,
+        model="mlp",
+        *,
+        image_shape=None,
+        epochs=10,
+        batch_size=32,
+        learning_rate=0.001,
+        learning_rate_schedule="constant",
+        optimizer="adam",
+        loss=None,
+        metrics=None,
+        callbacks=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **others,
+    ):
+        self._store_parameters(locals())
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Train a new model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
+            other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature.
+            Vectors (n, features).
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+        X_val, y_val : array-like, default=None
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
+            `early_stopping`, which holds out no part of `X` then.
+
+        Returns
+        -------
+        self
+            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
+            ``KeyboardInterrupt`` goes on.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+
+        The learning rate is constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the loss.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, partial=True)
+
+    def predict(self, X):
+        """Predict the targets of samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), dtype float32
+            As `y` was in :meth:`fit`.
+        """
+        outputs = self._predict_raw(X)
+        return outputs.reshape(len(outputs), *self.output_shape_)
+
+    def _encode_target(self, y, reset, classes=None):
+        if reset:
+            self.output_shape_ = y.shape[1:]
+        elif y.shape[1:] != self.output_shape_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
+                f"Received: targets of shape {y.shape[1:]}."
+            )
+        return y.astype(np.float32).reshape(len(y), -1)
+
+    def _outputs(self):
+        """Return what the builder is told about its outputs."""
+        return {"n_outputs": int(np.prod(self.output_shape_, dtype=int)), "output_activation": "linear"}
+
+    def _build(self, seed):
+        model = super()._build(seed)
+        expected = (None, self._outputs()["n_outputs"])
+        if tuple(model.output_shape) != expected:
+            raise ValueError(
+                f"The model must have an output shape of {expected} for these targets. "
+                f"Received: a model of output shape {model.output_shape}."
+            )
+        return model

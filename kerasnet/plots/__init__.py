@@ -1,0 +1,8 @@
+"""What people look at: displays in scikit-learn's manner."""
+
+from kerasnet.plots.embedding import EmbeddingDisplay
+from kerasnet.plots.prediction_grid import PredictionGridDisplay
+from kerasnet.plots.reconstruction import ReconstructionDisplay
+from kerasnet.plots.training_curve import TrainingCurveDisplay
+
+__all__ = ["EmbeddingDisplay", "PredictionGridDisplay", "ReconstructionDisplay", "TrainingCurveDisplay"]

@@ -1,0 +1,186 @@
+"""The autoencoder as a transformer and as a detector of outliers."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_outlier_detector
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import mean_squared_error, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kerasnet.datasets import load_mnist
+from kerasnet.estimators import Autoencoder, AutoencoderOutlierDetector
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return Autoencoder(code_units=16, epochs=20, random_state=0).fit(digits[0])
+
+
+def test_codes_and_back(digits, fitted):
+    X, _ = digits
+    codes = fitted.transform(X)
+    assert codes.shape == (len(X), 16)
+    assert codes.dtype == np.float32
+    back = fitted.inverse_transform(codes)
+    assert back.shape == X.shape
+    np.testing.assert_allclose(back, fitted.reconstruct(X), atol=1e-6)
+    np.testing.assert_allclose(back, fitted.model_.predict(X, verbose=0), atol=1e-6)
+
+
+def test_score_is_the_negative_mean_squared_error(digits, fitted):
+    X, _ = digits
+    flat = X.reshape(len(X), -1)
+    expected = mean_squared_error(flat, fitted.reconstruct(X).reshape(len(X), -1))
+    assert fitted.score(X) == pytest.approx(-expected, rel=1e-6)
+    assert fitted.reconstruction_errors(X).shape == (len(X),)
+    assert fitted.reconstruction_errors(X).mean() == pytest.approx(expected, rel=1e-6)
+    assert fitted.score(X) > -np.square(X - X.mean(axis=0)).mean() / 2, "better than half of the variance is kept"
+    assert fitted.history_["loss"][-1] == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1), (2, 4, 8)])
+def test_samples_of_any_shape_come_back_in_shape(digits, shape):
+    X = digits[0][:60].reshape(60, *shape)
+    estimator = Autoencoder(code_units=3, epochs=1, random_state=0).fit(X)
+    assert estimator.transform(X).shape == (60, 3)
+    assert estimator.reconstruct(X).shape == estimator.inverse_transform(estimator.transform(X)).shape == X.shape
+
+
+def test_bytes_are_images_and_the_same_as_fractions_of_255(mnist):
+    X, _ = mnist
+    from_bytes = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X)
+    from_floats = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X / 255)
+    np.testing.assert_array_equal(from_bytes.transform(X), from_floats.transform(X / 255))
+    assert from_bytes.score(X) == pytest.approx(from_floats.score(X / 255), rel=1e-6)
+    assert from_bytes.reconstruct(X).max() <= 1
+
+
+def test_data_outside_0_to_1_want_linear_outputs(digits):
+    X = StandardScaler().fit_transform(digits[0].reshape(len(digits[0]), -1))
+    with pytest.warns(UserWarning, match=r"cannot reproduce values from -.*output_activation=\"linear\""):
+        Autoencoder(epochs=1).fit(X)
+    linear = Autoencoder(output_activation="linear", epochs=10, random_state=0).fit(X)
+    assert linear.score(X) > -0.3
+    assert linear.reconstruct(X).min() < -1
+
+
+def test_feature_names_and_output_containers(digits):
+    frame = Autoencoder(code_units=2, epochs=1).set_output(transform="pandas").fit_transform(digits[0])
+    assert list(frame.columns) == ["autoencoder0", "autoencoder1"]
+    estimator = Autoencoder(code_units=2, epochs=1).fit(digits[0])
+    assert estimator.get_feature_names_out().tolist() == ["autoencoder0", "autoencoder1"]
+
+
+def test_it_stands_before_a_classifier(digits):
+    X, y = digits
+    pipeline = make_pipeline(Autoencoder(code_units=32, epochs=15, random_state=0), LogisticRegression(max_iter=500))
+    assert pipeline.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.8
+    assert clone(pipeline).set_params(autoencoder__code_units=4)[0].code_units == 4
+
+
+def test_early_stopping_and_validation_data(digits):
+    X, _ = digits
+    stopped = Autoencoder(code_units=8, epochs=100, early_stopping=True, n_iter_no_change=1, tol=0.01, random_state=0)
+    assert stopped.fit(X).n_iter_ < 100
+    watched = Autoencoder(code_units=8, epochs=2, random_state=0).fit(X[::2], X_val=X[1::2])
+    assert watched.history_["val_loss"][-1] == pytest.approx(-watched.score(X[1::2]), rel=1e-5)
+
+
+def test_partial_fit_is_an_epoch_of_fit(digits):
+    X, _ = digits
+    whole, parts = (Autoencoder(code_units=4, epochs=2, random_state=0) for _ in range(2))
+    whole.fit(X)
+    parts.partial_fit(X).partial_fit(X)
+    np.testing.assert_array_equal(whole.transform(X), parts.transform(X))
+
+
+def test_bad_codes_and_unfitted_are_refused(digits, fitted):
+    with pytest.raises(ValueError, match=r"Expected codes of length 16. Received: shape \(3, 15\)"):
+        fitted.inverse_transform(np.zeros((3, 15)))
+    for method in ("transform", "inverse_transform", "reconstruct", "score"):
+        with pytest.raises(NotFittedError):
+            getattr(Autoencoder(), method)(digits[0])
+    with pytest.raises(ValueError, match="'epochs' parameter of Autoencoder"):
+        Autoencoder(epochs=0).fit(digits[0])
+
+
+def draw_letters(n, rng):
+    """Make white crosses, frames and stripes of random place and width, which are no digits."""
+    images = np.zeros((n, 28, 28), dtype=np.uint8)
+    for image in images:
+        kind, width, (top, left) = rng.integers(3), rng.integers(1, 4), rng.integers(2, 10, 2)
+        if kind == 0:
+            for offset in range(16):
+                image[top + offset, left + offset : left + offset + width] = 255
+                image[top + offset, left + 15 - offset : left + 15 - offset + width] = 255
+        elif kind == 1:
+            image[top : top + 16, left : left + 16] = 255
+            image[top + width : top + 16 - width, left + width : left + 16 - width] = 0
+        else:
+            image[:, left :: 2 + width] = 255
+    return images
+
+
+def test_the_detector_finds_noise_and_shapes_among_digits():
+    X = load_mnist(n_samples=5000, random_state=0).data
+    normal = load_mnist("test", n_samples=500, random_state=0).data
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (500, 28, 28), dtype=np.uint8)
+    detector = AutoencoderOutlierDetector(code_units=32, epochs=8, random_state=0).fit(X)
+    for strange in (noise, draw_letters(500, rng)):
+        scores = detector.decision_function(np.concatenate([normal, strange]))
+        assert roc_auc_score(np.repeat([1, 0], 500), scores) > 0.95
+
+
+def test_the_detectors_scores_agree(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(contamination=0.2, code_units=8, epochs=3, random_state=0).fit(X)
+    assert is_outlier_detector(detector)
+    labels = detector.predict(X)
+    assert set(labels) == {-1, 1}
+    assert (labels == -1).mean() == pytest.approx(0.2, abs=0.01)
+    np.testing.assert_allclose(detector.score_samples(X), -detector.autoencoder_.reconstruction_errors(X))
+    np.testing.assert_allclose(detector.decision_function(X), detector.score_samples(X) - detector.offset_)
+    np.testing.assert_array_equal(labels == -1, detector.decision_function(X) < 0)
+    again = clone(detector)
+    np.testing.assert_array_equal(again.fit_predict(X), labels)
+    assert detector.n_features_in_ == 8
+
+
+def test_the_detector_is_its_autoencoder(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(
+        code_units=8, epochs=2, random_state=0, optimizer="sgd", optimizer__momentum=0.9
+    )
+    alone = Autoencoder(code_units=8, epochs=2, random_state=0, optimizer="sgd", optimizer__momentum=0.9).fit(X)
+    np.testing.assert_array_equal(detector.fit(X).autoencoder_.reconstruct(X), alone.reconstruct(X))
+
+
+def test_the_detectors_bad_arguments_are_refused(digits):
+    X, _ = digits
+    with pytest.raises(ValueError, match=r"'contamination' parameter .* range \(0.0, 0.5\]"):
+        AutoencoderOutlierDetector(contamination=0.6).fit(X)
+    with pytest.raises(TypeError, match="did you mean 'contamination'"):
+        AutoencoderOutlierDetector(contaminaton=0.1)
+    with pytest.raises(NotFittedError):
+        AutoencoderOutlierDetector().predict(X)
+    detector = AutoencoderOutlierDetector(epochs=1, random_state=0).fit(X)
+    before = detector.score_samples(X)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        detector.fit(np.full((10, 8, 8), np.nan))
+    np.testing.assert_array_equal(detector.score_samples(X), before)
+
+
+@pytest.mark.exhaustive
+def test_the_full_mnist_is_reconstructed_and_its_codes_are_worth_something():
+    X, y = load_mnist(return_X_y=True)
+    X_test, y_test = load_mnist("test", return_X_y=True)
+    autoencoder = Autoencoder(random_state=0).fit(X)
+    error = -autoencoder.score(X_test)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(autoencoder.transform(X), y)
+    accuracy = classifier.score(autoencoder.transform(X_test), y_test)
+    print(f"mean squared error {error:.5f}; codes and logistic regression {accuracy:.4f}")
+    assert error <= 0.004
+    assert accuracy >= 0.95
