@@ -6,14 +6,18 @@ python scripts/train_mnist.py --dataset fashion_mnist --data PATH
 python scripts/train_mnist.py --grid-search --limit 500 --cv 3
 """
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the imports below run ends the process without a traceback
+
 import argparse
+import contextlib
 import csv
 import importlib.metadata
 import json
 import math
 import os
 import platform
-import signal
 import sys
 import time
 from datetime import datetime
@@ -29,6 +33,7 @@ matplotlib.use("Agg")
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
@@ -48,15 +53,18 @@ RECIPES = {  # what a model is trained with when the options do not say otherwis
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
 INTERRUPTED = 128 + signal.SIGINT
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def main(argv=None):
     """Run the command and return its exit status."""
     arguments = parse(argv)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
     try:
         return run(arguments)
     except KeyboardInterrupt:
         return fail("interrupted; nothing was kept", INTERRUPTED)
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         return fail(" ".join(str(error).split()), 1)
 
 
@@ -71,19 +79,19 @@ def parse(argv):
         help="fashion_mnist: downloaded once, or from --data; digits: 8 x 8, 1,797 images",
     )
     parser.add_argument("--data", metavar="PATH", help="Fashion-MNIST of one's own: a folder of IDX files, or an npz")
-    parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training images")
-    parser.add_argument("--batch-size", type=positive_int, metavar="N", help="images a step")
+    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training images")
+    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_float, metavar="X", help="the largest step size")
     parser.add_argument("--learning-rate-schedule", default="cosine", choices=["constant", "cosine", "one_cycle"])
     parser.add_argument("--optimizer", default="adam", metavar="NAME", help="a Keras optimizer")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="train on N images only")
+    parser.add_argument("--limit", type=whole_number(1), metavar="N", help="train on N images only")
     parser.add_argument("--grid-search", action="store_true", help="search over epochs, batch size and learning rate")
     parser.add_argument("--grid", type=json_object, metavar="JSON", help="search over this grid: an object of lists")
-    parser.add_argument("--cv", type=positive_int, default=5, metavar="K", help="folds of the search (default: 5)")
-    parser.add_argument("--n-jobs", type=int, default=1, metavar="N", help="processes of the search (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--cv", type=whole_number(2), default=5, metavar="K", help="folds of the search (default: 5)")
+    parser.add_argument("--n-jobs", type=whole_number(1, -1), default=1, metavar="N", help="processes of the search")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
     parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to make (default: runs/DATA-MODEL-TIME)")
-    parser.add_argument("--target-accuracy", type=float, metavar="X", help="exit with status 1 below this, in [0, 1]")
+    parser.add_argument("--target-accuracy", type=fraction, metavar="X", help="exit with status 1 below this")
     arguments = parser.parse_args(argv)
     if arguments.data is not None and arguments.dataset != "fashion_mnist":
         parser.error(f"--data is for --dataset fashion_mnist, not {arguments.dataset}")
@@ -100,7 +108,7 @@ def run(arguments):
     with atomic_folder(arguments.output) as folder:  # first of all: a folder that cannot be written costs no training
         X_train, X_test, y_train, y_test = load(arguments)
         classifier = make_classifier(arguments)
-        print(f"{arguments.model} on {len(X_train)} images of {arguments.dataset}; seed {arguments.seed}")
+        say(f"{arguments.model} on {len(X_train)} images of {arguments.dataset}; seed {arguments.seed}")
         started = time.perf_counter()
         search, interrupted = None, False
         if arguments.grid is not None:
@@ -125,10 +133,10 @@ def run(arguments):
         write_csv(folder / "history.csv", with_epochs(classifier.history_))
         write_json(folder / "metrics.json", metrics)
         (folder / "classification_report.txt").write_text(report + "\n")
-    print(f"\n{report}")
+    say(f"\n{report}")
     if search is not None:
-        print(f"Best of the search: {search.best_params_}, cross-validated accuracy {search.best_score_:.4f}")
-    print(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
+        say(f"Best of the search: {search.best_params_}, cross-validated accuracy {search.best_score_:.4f}")
+    say(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
     return exit_status(metrics, arguments.target_accuracy)
 
 
@@ -190,21 +198,24 @@ def make_classifier(arguments):
 def make_search(classifier, arguments):
     """Return the search, after a look at its grid: a wrong name costs no training."""
     for name, values in arguments.grid.items():
+        if name == "model":
+            raise ValueError("--grid: one run has one model; choose it with --model.")
         if not isinstance(values, list) or not values:
             raise ValueError(f"--grid: expected a list of values for {name!r}. Received: {values!r}.")
         classifier.set_params(**{name: values[0]})
-    search = GridSearchCV(classifier, arguments.grid, cv=arguments.cv, n_jobs=arguments.n_jobs, error_score="raise")
+    search = GridSearchCV(classifier, arguments.grid, cv=arguments.cv, n_jobs=arguments.n_jobs)
     return search.set_callbacks(ProgressBar(max_propagation_depth=0))
 
 
 def train(classifier, X, y):
     """Fit the classifier under a progress bar; return whether Ctrl-C ended it early."""
     columns = ("epoch {task.fields[epoch]}", BarColumn(), TimeRemainingColumn(), "{task.fields[figures]}")
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         classifier.set_params(callbacks=[ShowProgress(progress)])
         try:
             classifier.fit(X, y)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
             if not hasattr(classifier, "model_"):
                 raise  # nothing was trained
             return True
@@ -318,17 +329,39 @@ def write_json(path, content):
     path.write_text(json.dumps(content, indent=2, default=lambda value: value.tolist()) + "\n")
 
 
+def say(text):
+    """Print; a reader that went away (``| head``) is no reason to lose the run."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def fail(message, status):
     """Say why the command ends, in one line."""
     print(f"train_mnist: {message}", file=sys.stderr)
     return status
 
 
-def positive_int(text):
-    """Read an int of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text}")
+def whole_number(at_least, or_exactly=None):
+    """Return a function that reads a whole number from an option."""
+    expected = f"a whole number of at least {at_least}" + ("" if or_exactly is None else f", or {or_exactly}")
+
+    def read(text):
+        with contextlib.suppress(ValueError):
+            value = int(text)
+            if value >= at_least or value == or_exactly:
+                return value
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+
+    return read
+
+
+def fraction(text):
+    """Read a number in [0, 1]."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text}")
     return value
 
 

@@ -95,6 +95,10 @@ class KerasNetBase(EstimatorParameters):
     def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
         rates, interrupted = None, None
+        y = self._as_loss_wants(y)
+        if validation_data is not None:
+            X_val, y_val, *weight_val = validation_data
+            validation_data = X_val, self._as_loss_wants(y_val), *weight_val
         if schedule != "constant":
             rate = float(self.model_.optimizer.learning_rate)
             rates = learning_rates(schedule, rate, epochs * n_batches(len(X), self.batch_size))
@@ -138,9 +142,18 @@ class KerasNetBase(EstimatorParameters):
         if copy_model or not keep_model:
             model = self._build(seed)
             if keep_model:
-                model.set_weights(self.model_.get_weights())
+                self._hand_on_weights(model)
             self.model_ = model
         return X, y, sample_weight, seed
+
+    def _hand_on_weights(self, model):
+        old, new = ([weight.shape for weight in each.weights] for each in (self.model_, model))
+        if old != new:
+            raise ValueError(
+                "warm_start=True goes on with the weights of the last fit, but the architecture has changed since. "
+                f"Expected weights of shapes {old}, received {new}. Set warm_start=False for a new start."
+            )
+        model.set_weights(self.model_.get_weights())
 
     def _check_data(self, X, y, reset, classes=None):
         """Validate samples and targets; return them as the model takes them."""
@@ -148,9 +161,13 @@ class KerasNetBase(EstimatorParameters):
         y = self._encode_target(y, reset=reset, classes=classes)
         return self._as_input(X, reset=reset), y
 
+    def _as_loss_wants(self, y):
+        """Return targets in the form that the compiled model's loss takes."""
+        return y
+
     def _strata(self, y):
         """Return what a split of the data keeps the proportions of, if anything."""
-        return
+        return None  # noqa: RET501 - a value
 
     def _weigh(self, y, sample_weight):
         """Return the weight of each sample in the loss, or None."""
@@ -223,8 +240,10 @@ class KerasNetBase(EstimatorParameters):
         callbacks = unflatten_params(items=self.callbacks or [], params=routed)
         if isinstance(callbacks, dict):
             callbacks = list(callbacks.values())
-        elif not isinstance(callbacks, list):
-            callbacks = [callbacks]
+        callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
+        strange = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.Callback)]
+        if strange:
+            raise TypeError(f"callbacks must be Keras callbacks, as instances or classes. Received: {strange}.")
         if self.early_stopping:
             callbacks.append(
                 keras.callbacks.EarlyStopping(

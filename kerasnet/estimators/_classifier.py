@@ -1,5 +1,7 @@
 """What classifiers share: labels in and out, probabilities, class weights."""
 
+import inspect
+
 import keras
 import numpy as np
 from scikeras.utils import loss_name
@@ -10,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from kerasnet.estimators._base import KerasNetBase
+from kerasnet.estimators._parameters import builder_of
 
 _CATEGORICAL_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
@@ -27,7 +30,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature.
             Vectors (n, features).
         y : array-like of shape (n_samples,)
-            Labels: ints, strings, booleans or objects.
+            Labels: ints, floats, strings or booleans.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss.
         X_val, y_val : array-like, default=None
@@ -100,7 +103,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def _encode_target(self, y, reset, classes=None):
-        """Encode the labels as their places in `classes_`; one-hot where the loss wants that."""
+        """Encode the labels as their places in `classes_`."""
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         encoder = LabelEncoder()
@@ -112,28 +115,39 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
                     f"Received: only the class {self.classes_[0]}."
                 )
         encoder.classes_ = self.classes_
-        encoded = encoder.transform(y)
-        return keras.utils.to_categorical(encoded, len(self.classes_)) if self._loss_is_one_hot() else encoded
+        return encoder.transform(y)
+
+    def _as_loss_wants(self, y):
+        """Return the places of labels as they are for one output or a sparse loss, else one-hot."""
+        n_outputs = self.model_.output_shape[1]
+        if n_outputs == 1 or loss_name(self.model_.loss).startswith("sparse_"):
+            return y
+        return keras.utils.to_categorical(y, n_outputs)
 
     def _strata(self, y):
-        return y if y.ndim == 1 else y.argmax(axis=1)
+        return y
 
     def _weigh(self, y, sample_weight):
         """Return the product of sample weights and class weights, as a new array; None without either."""
         if self.class_weight is None:
             return sample_weight
-        weights = compute_sample_weight(self.class_weight, self.classes_[self._strata(y)])
+        weights = compute_sample_weight(self.class_weight, self.classes_[y])
         return (weights if sample_weight is None else weights * sample_weight).astype(np.float32)
 
     def _outputs(self):
         """Return what the builder is told about its outputs."""
-        if len(self.classes_) == 2 and self._loss_name() not in _CATEGORICAL_LOSSES:
+        if self._may_have_one_output() and "output_activation" in inspect.signature(builder_of(self.model)).parameters:
             return {"n_outputs": 1, "output_activation": "sigmoid"}
         return {"n_outputs": len(self.classes_), "output_activation": "softmax"}
 
+    def _may_have_one_output(self):
+        """Tell whether one sigmoid output serves: for two classes, unless the loss wants an output for each."""
+        name = None if self.loss is None else loss_name(self.loss)
+        return len(self.classes_) == 2 and name not in _CATEGORICAL_LOSSES
+
     def _build(self, seed):
         model = super()._build(seed)
-        expected = {len(self.classes_), self._outputs()["n_outputs"]}
+        expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
         if len(model.output_shape) != 2 or model.output_shape[1] not in expected:
             raise ValueError(
                 f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
@@ -145,9 +159,3 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         if self.model_.output_shape[1] == 1:
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy
-
-    def _loss_name(self):
-        return None if self.loss is None else loss_name(self.loss)
-
-    def _loss_is_one_hot(self):
-        return self._loss_name() == "categorical_crossentropy"

@@ -11,8 +11,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
     model : str or callable, default="mlp"
         The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
         new ``keras.Model``. It is called with those of ``input_shape``, ``n_outputs`` and ``output_activation``
-        that it takes, and with the architecture parameters. A model that it compiles keeps that loss, optimizer
-        and metrics.
+        that it takes, and with the architecture parameters. A builder without ``output_activation`` is asked for one
+        output a class, also for two classes. A model that it compiles keeps that loss, optimizer and metrics.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows, for models of images.
     epochs : int, default=10
@@ -27,7 +27,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy.
+        A Keras loss; None for cross-entropy. With several outputs, losses whose names begin with "sparse" are
+        given the number of each class, all others one-hot targets.
     metrics : str, list or dict, default="accuracy"
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None

@@ -39,7 +39,8 @@ class CNNClassifier(KerasNetClassifierBase):
         A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy.
+        A Keras loss; None for cross-entropy. With several outputs, losses whose names begin with "sparse" are
+        given the number of each class, all others one-hot targets.
     metrics : str, list or dict, default="accuracy"
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None

@@ -54,6 +54,11 @@ def register_model(name, *, input_kind, tasks):
     ValueError
         If the name is taken, or `input_kind` is unknown.
 
+    Notes
+    -----
+    Another process, such as a worker of a search with ``n_jobs=2``, knows a name only if it imports the module that
+    registers it. For a builder written in a notebook give the search the builder itself, not its name.
+
     Examples
     --------
     >>> import keras

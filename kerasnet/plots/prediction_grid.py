@@ -58,7 +58,7 @@ class PredictionGridDisplay:
         estimator : classifier
             Fitted, with ``predict_proba``.
         X : ndarray of shape (n_samples, height, width) or (n_samples, height, width, channels)
-            Images, as the classifier takes them.
+            Images, or rows of them for a classifier with ``image_shape``.
         y : array-like of shape (n_samples,)
             Their labels.
         show : {"mistakes", "all"}, default="mistakes"
@@ -74,6 +74,8 @@ class PredictionGridDisplay:
             The display.
         """
         probabilities = estimator.predict_proba(X)
+        if np.ndim(X) == 2:  # rows, of an estimator with image_shape
+            X = np.reshape(X, (-1, *estimator.input_shape_))
         y_pred = estimator.classes_[probabilities.argmax(axis=1)]
         return cls.from_predictions(
             X, y, y_pred, confidence=probabilities.max(axis=1), show=show, n_images=n_images, ax=ax

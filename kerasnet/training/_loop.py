@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnet.errors import DivergenceError
 from kerasnet.training.schedules import LearningRates
 
 _PREDICT_BATCH = 1024
@@ -56,6 +57,11 @@ def train(
         Keras callbacks.
     verbose : {0, 1, 2}, default=0
         As in ``keras.Model.fit``.
+
+    Raises
+    ------
+    DivergenceError
+        If the loss of an epoch is NaN or infinite.
     """
     last_epoch = initial_epoch + epochs
     weights = () if sample_weight is None else (sample_weight,)
@@ -72,7 +78,7 @@ def train(
             epochs=last_epoch,
             validation_data=validation_data,
             shuffle=False,  # _shuffled_batches did it
-            callbacks=[*callbacks] if rates is None else [LearningRates(rates), *callbacks],
+            callbacks=[*([] if rates is None else [LearningRates(rates)]), *callbacks, _DivergenceGuard()],
             verbose=verbose,
         )
 
@@ -116,6 +122,18 @@ def predict(model, X):
             for start in range(0, len(X), _PREDICT_BATCH)
         ]
     )
+
+
+class _DivergenceGuard(keras.callbacks.Callback):
+    """End a training whose loss is no number any more."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            rate = float(self.model.optimizer.learning_rate)
+            raise DivergenceError(
+                f"Training diverged: the loss is {logs['loss']} in epoch {epoch + 1}, at a learning rate of {rate:g}. "
+                "Try a smaller learning_rate, data scaled to about 1, or optimizer__clipnorm=1.0."
+            )
 
 
 @contextlib.contextmanager

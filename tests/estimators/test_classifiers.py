@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, check_cv, cro
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from kerasnet.errors import DivergenceError
 from kerasnet.estimators import CNNClassifier, KerasNetClassifier, SimpleRNNClassifier
 
 
@@ -99,6 +100,38 @@ def test_one_hot_losses_are_given_one_hot_targets(iris):
     one_hot = mlp(loss="categorical_crossentropy", early_stopping=True).fit(X, y)
     np.testing.assert_allclose(one_hot.history_["loss"], sparse.history_["loss"], rtol=1e-4)
     np.testing.assert_allclose(one_hot.history_["val_loss"], sparse.history_["val_loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mse", "kl_divergence", "categorical_focal_crossentropy"])
+@pytest.mark.parametrize("batch_size", [10, 32])
+def test_every_loss_over_classes_learns(digits, loss, batch_size):
+    X, y = digits[0][:600], digits[1][:600]
+    assert mlp(loss=loss, epochs=20, batch_size=batch_size, learning_rate=0.01).fit(X, y).score(X, y) > 0.75
+
+
+def build_softmax(input_shape, n_outputs):
+    layers = [keras.Input(input_shape), keras.layers.Dense(n_outputs, activation="softmax")]
+    return keras.Sequential(layers)
+
+
+def build_sigmoid(input_shape):
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(1, activation="sigmoid")])
+
+
+def build_compiled(input_shape, n_outputs):
+    model = build_softmax(input_shape, n_outputs)
+    model.compile(keras.optimizers.Adam(0.05), "categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("build", [build_softmax, build_sigmoid, build_compiled])
+@pytest.mark.parametrize("loss", [None, "mse"])
+def test_two_classes_are_learned_by_builders_of_ones_own(iris, build, loss):
+    X, y = iris[0][:100], iris[1][:100]
+    estimator = KerasNetClassifier(build, loss=loss, epochs=20, learning_rate=0.05, random_state=0).fit(X, y)
+    assert estimator.score(X, y) == 1
+    assert estimator.predict_proba(X).shape == (100, 2)
+    assert set(estimator.predict(X)) == {0, 1}
 
 
 def test_bytes_and_fractions_of_255_are_the_same_images(mnist):
@@ -342,7 +375,9 @@ def test_silent_by_default(mnist, capfd):
         estimator.predict_proba(mnist[0])
     out, err = capfd.readouterr()
     assert out == ""
-    assert not [line for line in err.splitlines() if not line.startswith(("WARNING: All log", "I0000", "W0000"))]
+    assert not [
+        line for line in err.splitlines() if not line.startswith(("WARNING: All log", "I0000", "W0000", "E0000"))
+    ]
 
 
 def test_verbose_says_something(iris, capfd):
@@ -449,6 +484,26 @@ def test_a_failing_callback_leaves_the_fitted_model(iris):
         estimator.fit(*iris)
     assert {name: value for name, value in vars(estimator).items() if name.endswith("_")} == before
     np.testing.assert_array_equal(estimator.predict_proba(iris[0]), expected)
+
+
+def test_a_diverged_fit_is_an_error_and_leaves_the_fitted_model(iris):
+    estimator = mlp(epochs=2).fit(*iris)
+    expected = estimator.predict_proba(iris[0])
+    estimator.set_params(optimizer="sgd", learning_rate=1e30, epochs=50)
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) in epoch \d+, at a learning rate of 1e\+30"):
+        estimator.fit(*iris)
+    np.testing.assert_array_equal(estimator.predict_proba(iris[0]), expected)
+
+
+def test_what_is_no_callback_is_refused(iris):
+    with pytest.raises(TypeError, match=r"callbacks must be Keras callbacks.*Received: \['x'\]"):
+        mlp(callbacks=["x"]).fit(*iris)
+
+
+def test_a_warm_start_needs_the_same_architecture(iris):
+    estimator = mlp(warm_start=True).fit(*iris).set_params(dense_units=(3,))
+    with pytest.raises(ValueError, match="the architecture has changed since.*Set warm_start=False"):
+        estimator.fit(*iris)
 
 
 class InterruptAt(keras.callbacks.Callback):

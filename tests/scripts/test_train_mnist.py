@@ -42,11 +42,11 @@ def main():
 
 
 def one_line_of(capfd):
-    """What a failing run says, apart from TensorFlow's own lines."""
+    """What a failing run says, apart from the progress bar and TensorFlow's own lines."""
     lines = [
         line
         for line in capfd.readouterr().err.splitlines()
-        if line.strip() and not line.startswith(("WARNING: All log", "I0000", "W0000"))
+        if line.strip() and not line.startswith(("epoch ", "WARNING: All log", "I0000", "W0000", "E0000"))
     ]
     assert len(lines) == 1, lines
     return lines[0]
@@ -180,8 +180,12 @@ def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "0"], "expected a number of at least 1, got 0"),
-        (["--epochs", "x"], "invalid positive_int value: 'x'"),
+        (["--epochs", "0"], "expected a whole number of at least 1, got '0'"),
+        (["--epochs", "x"], "expected a whole number of at least 1, got 'x'"),
+        (["--cv", "1"], "argument --cv: expected a whole number of at least 2, got '1'"),
+        (["--seed", "-1"], "argument --seed: expected a whole number of at least 0, got '-1'"),
+        (["--n-jobs", "0"], "argument --n-jobs: expected a whole number of at least 1, or -1, got '0'"),
+        (["--target-accuracy", "nan"], "expected a number in [0, 1], got nan"),
         (["--learning-rate", "nan"], "expected a number above 0, got nan"),
         (["--model", "cn"], "invalid choice: 'cn'"),
         (["--grid", "{"], "expected JSON, got '{'"),
@@ -202,7 +206,9 @@ def test_bad_options_are_status_2(main, capsys, arguments, message):
     [
         (["--grid", '{"epoch": [1]}'], "did you mean 'epochs'?"),
         (["--grid", '{"epochs": 1}'], "expected a list of values for 'epochs'. Received: 1"),
+        (["--grid", '{"model": ["mlp"]}'], "choose it with --model"),
         (["--optimizer", "adm"], "adm"),
+        (["--learning-rate", "1e30", "--optimizer", "sgd"], "Training diverged: the loss is"),
         (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),
         (["--limit", "5000"], "5000"),
     ],
@@ -254,6 +260,49 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     assert last_line(process).startswith("train_mnist: ")
     assert process.returncode == 1
     assert os.listdir(tmp_path) == []
+
+
+def test_a_reader_that_goes_away_loses_no_run(tmp_path):
+    process = run_script("--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run"))
+    process.stdout.close()
+    process.stdout = None
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert "Traceback" not in error
+    assert set(os.listdir(tmp_path / "run")) == FILES
+
+
+def test_a_name_that_the_terminal_cannot_show_is_no_failure(tmp_path):
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    output = tmp_path / "ünï ☃"
+    process = run_script(
+        "--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(output), env=environment
+    )
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert set(os.listdir(output)) == FILES
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.5])
+def test_ctrl_c_before_training_shows_no_traceback(tmp_path, seconds):
+    process = run_script("--limit", "100", "--epochs", "500", "--output", str(tmp_path / "run"))
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode in (-signal.SIGINT, 130), "a shell shows 130 for both"
+    assert "Traceback" not in error
+    assert not [name for name in os.listdir(tmp_path) if not name.endswith(".tmp")]
+
+
+def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
+    process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
+    interrupt(process, while_training=8)
+    for _ in range(4):
+        time.sleep(0.4)
+        process.send_signal(signal.SIGINT)
+    last_line(process)
+    assert process.returncode == 130
+    assert set(os.listdir(tmp_path / "run")) == FILES
 
 
 def interrupt(process, while_training):
