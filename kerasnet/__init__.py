@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "CNNClassifier": "kerasnet.estimators",
     "KerasNetClassifier": "kerasnet.estimators",
+    "NeuralNetwork": "kerasnet.numpy_network",
     "SimpleRNNClassifier": "kerasnet.estimators",
     "build_autoencoder": "kerasnet.models",
     "build_cnn": "kerasnet.models",
@@ -20,7 +21,7 @@ _HOME_OF = {
     "list_models": "kerasnet.models",
     "register_model": "kerasnet.models",
 }
-_ROOMS = ("datasets", "errors", "estimators", "models", "plots", "training")
+_ROOMS = ("datasets", "errors", "estimators", "models", "numpy_network", "plots", "training")
 
 __all__ = [*_HOME_OF, *_ROOMS, "__version__"]
 
