@@ -14,6 +14,7 @@ _HOME_OF = {
     "CNNClassifier": "kerasnet.estimators",
     "KerasNetClassifier": "kerasnet.estimators",
     "KerasNetRegressor": "kerasnet.estimators",
+    "NeuralNetwork": "kerasnet.numpy_network",
     "SimpleRNNClassifier": "kerasnet.estimators",
     "build_autoencoder": "kerasnet.models",
     "build_cnn": "kerasnet.models",
@@ -23,7 +24,7 @@ _HOME_OF = {
     "list_models": "kerasnet.models",
     "register_model": "kerasnet.models",
 }
-_ROOMS = ("datasets", "errors", "estimators", "models", "plots", "training")
+_ROOMS = ("datasets", "errors", "estimators", "models", "numpy_network", "plots", "training")
 
 __all__ = [*_HOME_OF, *_ROOMS, "__version__"]
 
