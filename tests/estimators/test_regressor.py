@@ -115,9 +115,8 @@ def test_it_matches_scikit_learns_network_within_the_noise_of_seeds(diabetes):
         scores = {"kerasnet": [], "scikit-learn": []}
         for seed in range(5):
             ours = KerasNetRegressor("mlp", dense_units=(50,), epochs=40, batch_size=64, random_state=seed)
-            theirs = MLPRegressor(
-                (50,), max_iter=40, batch_size=64, alpha=0, tol=0, n_iter_no_change=99, random_state=seed
-            )
+            theirs = MLPRegressor(hidden_layer_sizes=(50,), alpha=0, max_iter=40, tol=0, n_iter_no_change=99)
+            theirs.set_params(batch_size=64, random_state=seed)
             for side, estimator in (("kerasnet", ours), ("scikit-learn", theirs)):
                 rows = np.random.default_rng(seed).permutation(len(X))
                 train, test = rows[: len(X) * 3 // 4], rows[len(X) * 3 // 4 :]
