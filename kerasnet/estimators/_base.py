@@ -1,6 +1,8 @@
 """What all estimators share: from parameters and data to a trained model."""
 
+import collections
 import contextlib
+import functools
 import inspect
 import random
 import threading
@@ -8,6 +10,8 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.losses.losses import LossFunctionWrapper
 from scikeras._utils import route_params, unflatten_params
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -84,8 +88,6 @@ class KerasNetBase(EstimatorParameters):
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
-            if not self.model_.compiled:  # a builder may do it itself
-                self.model_.compile(**self._compile_arguments())
             epochs, schedule = (1, "constant") if partial else (self.epochs, self.learning_rate_schedule)
             interrupted = self._train(*data, validation_data, epochs=epochs, schedule=schedule, seed=seed)
         if interrupted is not None:
@@ -118,6 +120,8 @@ class KerasNetBase(EstimatorParameters):
                 validation_data=validation_data,
                 callbacks=[history, *self._training_callbacks()],
                 verbose=int(self.verbose),
+                twin=functools.partial(self._new_model, seed=0),
+                recipe=self._recipe(),
             )
         except KeyboardInterrupt as error:
             if not int(self.model_.optimizer.iterations):
@@ -140,7 +144,7 @@ class KerasNetBase(EstimatorParameters):
         if not keep_model:
             self.history_, self.n_iter_ = {}, 0
         if copy_model or not keep_model:
-            model = self._build(seed)
+            model = self._new_model(seed)
             if keep_model:
                 self._hand_on_weights(model)
             self.model_ = model
@@ -188,7 +192,20 @@ class KerasNetBase(EstimatorParameters):
         entry = registered_model(self.model)
         return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
 
-    def _build(self, seed):
+    def _new_model(self, seed):
+        """Build and compile a model; its initial weights depend on `seed` alone."""
+        builder, arguments = self._recipe()
+        with _fresh_start(seed):
+            model = builder(**arguments)
+            if not isinstance(model, keras.Model):
+                raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
+            self._check_model(model)
+            if not model.compiled:  # a builder may do it itself
+                model.compile(**self._compile_arguments(model))
+        return model
+
+    def _recipe(self):
+        """Return the builder of the model and the arguments it is called with."""
         builder = builder_of(self.model)
         if isinstance(builder, keras.Model) or not callable(builder):
             raise TypeError(
@@ -200,11 +217,10 @@ class KerasNetBase(EstimatorParameters):
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
             accepted = {**accepted, **given, **self._explicit()}
         given.update((name, value) for name, value in self.get_params(deep=False).items() if "__" not in name)
-        with _seeded(seed):
-            model = builder(**{name: value for name, value in given.items() if name in accepted})
-        if not isinstance(model, keras.Model):
-            raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
-        return model
+        return builder, {name: value for name, value in given.items() if name in accepted}
+
+    def _check_model(self, model):
+        """Refuse a model whose outputs do not fit the targets."""
 
     def _validation_split(self, X, y, sample_weight, X_val, y_val, seed):
         """Return the training data and what is evaluated after each epoch, if anything."""
@@ -223,12 +239,21 @@ class KerasNetBase(EstimatorParameters):
         ]
         return parts[0], tuple(array for array in parts[1] if array is not None)
 
-    def _compile_arguments(self):
+    def _compile_arguments(self, model):
         arguments = self._get_compile_kwargs()  # SciKeras: names, classes and routed parameters to objects
-        if arguments["loss"] is None:
-            # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-            arguments["loss"] = self._default_loss()(reduction="mean_with_sample_weight")
+        # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
+        if self.loss is None:
+            arguments["loss"] = self._default_loss(model)(reduction="mean_with_sample_weight")
+        elif isinstance(self.loss, str) and not isinstance(arguments["loss"], keras.losses.Loss):
+            arguments["loss"] = LossFunctionWrapper(
+                arguments["loss"], name=self.loss, reduction="mean_with_sample_weight"
+            )
         optimizer = arguments["optimizer"]
+        if not isinstance(optimizer, keras.optimizers.Optimizer):
+            raise TypeError(
+                "optimizer must be the name, the class or an instance of a Keras optimizer. "
+                f"Received: {self.optimizer!r}."
+            )
         if optimizer is self.optimizer:  # an instance: its own rate, and its state stays its own
             arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
         elif not hasattr(self, "optimizer__learning_rate"):
@@ -256,8 +281,8 @@ class KerasNetBase(EstimatorParameters):
             )
         return callbacks
 
-    def _default_loss(self):
-        """Return the class of the loss that fits targets and outputs."""
+    def _default_loss(self, model):
+        """Return the class of the loss that fits targets and the model's outputs."""
         return keras.losses.MeanSquaredError
 
     def _predict_raw(self, X):
@@ -285,18 +310,23 @@ def _unchanged_on_error(estimator):
 
 
 @contextlib.contextmanager
-def _seeded(seed):
-    """Seed what models are built from, and give it back as it was.
+def _fresh_start(seed):
+    """Seed what models are built from, start Keras' automatic names anew, and give all back as it was.
 
-    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made; a
-    user's builder may ask NumPy. Both are global, hence the lock.
+    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made; a user's
+    builder may ask NumPy. Both are global, hence the lock. Layers without a name of their own are numbered through
+    for the whole process: then no two models would look alike to the engine, and TensorFlow keeps memory for each
+    name it ever saw.
     """
     with _BUILD_LOCK:
         states = random.getstate(), np.random.get_state()
+        names = global_state.get_global_attribute("object_name_uids")
         random.seed(seed)
         np.random.seed(seed)
+        global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
         try:
             yield
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
+            global_state.set_global_attribute("object_name_uids", names)

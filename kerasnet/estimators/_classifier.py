@@ -120,7 +120,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def _as_loss_wants(self, y):
         """Return the places of labels as they are for one output or a sparse loss, else one-hot."""
         n_outputs = self.model_.output_shape[1]
-        if n_outputs == 1 or loss_name(self.model_.loss).startswith("sparse_"):
+        loss = getattr(self.model_.loss, "fn", self.model_.loss)  # the function that a Keras loss wraps
+        if n_outputs == 1 or loss_name(loss).startswith("sparse_"):
             return y
         return keras.utils.to_categorical(y, n_outputs)
 
@@ -145,17 +146,15 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         name = None if self.loss is None else loss_name(self.loss)
         return len(self.classes_) == 2 and name not in _CATEGORICAL_LOSSES
 
-    def _build(self, seed):
-        model = super()._build(seed)
+    def _check_model(self, model):
         expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
         if len(model.output_shape) != 2 or model.output_shape[1] not in expected:
             raise ValueError(
                 f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
                 f"{len(self.classes_)} classes of y. Received: a model of output shape {model.output_shape}."
             )
-        return model
 
-    def _default_loss(self):
-        if self.model_.output_shape[1] == 1:
+    def _default_loss(self, model):
+        if model.output_shape[1] == 1:
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy

@@ -4,6 +4,7 @@ import math
 import warnings
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 
 def as_model_input(X, input_kind, image_shape, owner):
@@ -34,7 +35,17 @@ def as_model_input(X, input_kind, image_shape, owner):
         X = _as_sequences(X, owner)
     elif input_kind == "vector":
         X = X.reshape(len(X), -1)
-    return X.astype(np.float32, copy=False)
+    return as_float32(X)
+
+
+def as_float32(values, name="X"):
+    """Convert validated numbers to float32; refuse those that are too large for it."""
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    assert_all_finite(values, input_name=name)
+    return values
 
 
 def _as_images(X, image_shape, owner):
@@ -50,7 +61,7 @@ def _as_images(X, image_shape, owner):
         )
     if X.dtype == np.uint8:
         return X  # divided by 255 in the graph
-    X = X.astype(np.float32, copy=False)
+    X = as_float32(X)
     if X.max() > 1:
         warnings.warn(
             f"{owner} expects float images in [0, 1] and does not rescale them; the maximum here is "

@@ -8,6 +8,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from kerasnet.estimators._base import KerasNetBase
+from kerasnet.estimators._inputs import as_float32
 from kerasnet.training import predict
 
 
@@ -181,14 +182,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             What the layer "code" gives.
         """
         samples = self._check_samples(X)
-        return predict(self._part(slice(1, self._code_position() + 1)), samples)
+        return predict(self.model_, samples, part=_encoder)
 
-    def inverse_transform(self, codes):
+    def inverse_transform(self, X):
         """Compute samples from codes.
 
         Parameters
         ----------
-        codes : array-like of shape (n_samples, code_units)
+        X : array-like of shape (n_samples, code_units)
             Codes, as from :meth:`transform`.
 
         Returns
@@ -197,10 +198,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             In the shape that samples had in :meth:`fit`.
         """
         check_is_fitted(self, "model_")
-        codes = check_array(codes, dtype=np.float32, input_name="codes")
-        if codes.shape[1] != self._n_features_out:
-            raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {codes.shape}.")
-        return predict(self._part(slice(self._code_position() + 1, None)), codes)
+        X = check_array(X, dtype=np.float32, input_name="codes")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {X.shape}.")
+        return predict(self.model_, X, part=_decoder)
 
     def reconstruct(self, X):
         """Compute what the network makes of samples: encoded, and decoded again.
@@ -254,15 +255,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
     @property
     def _n_features_out(self):
-        return self.model_.layers[self._code_position()].units
-
-    def _code_position(self):
-        return [layer.name for layer in self.model_.layers].index("code")
-
-    def _part(self, positions):
-        """Return a function that runs some of the model's layers, one after another."""
-        layers = self.model_.layers[positions]
-        return lambda batch, training: functools.reduce(lambda values, layer: layer(values), layers, batch)
+        return self.model_.get_layer("code").units
 
     def _check_data(self, X, y, reset, classes=None):
         X = validate_data(self, X, reset=reset, allow_nd=True)
@@ -272,7 +265,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def _as_model_input(self, X):
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
-        X = X.astype(np.float32, copy=False)
+        X = as_float32(X)
         if self.output_activation == "sigmoid" and (X.min() < 0 or X.max() > 1):
             warnings.warn(
                 f"The outputs of {type(self).__name__} are in [0, 1] and cannot reproduce values from {X.min():g} to "
@@ -283,3 +276,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
     def _outputs(self):
         return {}
+
+
+def _encoder(model):
+    """Return the layers of an autoencoder that make a code of a sample."""
+    return _chain(model.layers[1 : model.layers.index(model.get_layer("code")) + 1])
+
+
+def _decoder(model):
+    """Return the layers of an autoencoder that make a sample of a code."""
+    return _chain(model.layers[model.layers.index(model.get_layer("code")) + 1 :])
+
+
+def _chain(layers):
+    return lambda batch, training: functools.reduce(lambda values, layer: layer(values), layers, batch)

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from kerasnet.estimators._base import KerasNetBase
+from kerasnet.estimators._inputs import as_float32
 
 
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
@@ -190,18 +191,16 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
                 f"Received: targets of shape {y.shape[1:]}."
             )
-        return y.astype(np.float32).reshape(len(y), -1)
+        return as_float32(y, "y").reshape(len(y), -1)
 
     def _outputs(self):
         """Return what the builder is told about its outputs."""
         return {"n_outputs": int(np.prod(self.output_shape_, dtype=int)), "output_activation": "linear"}
 
-    def _build(self, seed):
-        model = super()._build(seed)
+    def _check_model(self, model):
         expected = (None, self._outputs()["n_outputs"])
         if tuple(model.output_shape) != expected:
             raise ValueError(
                 f"The model must have an output shape of {expected} for these targets. "
                 f"Received: a model of output shape {model.output_shape}."
             )
-        return model

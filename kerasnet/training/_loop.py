@@ -2,15 +2,19 @@
 
 import contextlib
 import math
+import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerasnet.errors import DivergenceError
-from kerasnet.training.schedules import LearningRates
+from kerasnet.training._cache import borrowed_engine, remembered_engine
+from kerasnet.training._engine import follows_schedule
 
-_PREDICT_BATCH = 1024
+_SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
+_LARGEST_BATCH = 512
+_VALUES_A_BATCH = 2**22
 
 
 def train(
@@ -27,16 +31,18 @@ def train(
     validation_data=None,
     callbacks=(),
     verbose=0,
+    twin=None,
+    recipe=None,
 ):
-    """Train a compiled model.
+    """Train a compiled model, as ``keras.Model.fit`` would, in compiled code that serves the next model too.
 
     Arrays of dtype uint8 are images: they stay bytes in memory, and each batch is divided by 255 in the graph.
 
     Parameters
     ----------
     model : keras.Model
-        Compiled. Its weights change.
-    X, y : ndarray of shape (n_samples, ...)
+        Built and compiled. It is as before when training fails; Ctrl-C keeps what was trained.
+    X, y : ndarray of shape (n_samples, ...), or a list of them for several inputs or outputs
         Inputs and targets.
     sample_weight : ndarray of shape (n_samples,), default=None
         The weight of each sample in the loss.
@@ -54,33 +60,41 @@ def train(
     validation_data : tuple (X, y) or (X, y, sample_weight), default=None
         Evaluated at the end of each epoch.
     callbacks : sequence of keras.callbacks.Callback, default=()
-        Keras callbacks.
+        Keras callbacks. During training their ``model`` is another one, of the same architecture and in the state
+        of the training; afterwards it is `model`. One that acts on batches has training go step by step.
     verbose : {0, 1, 2}, default=0
         As in ``keras.Model.fit``.
+    twin : callable, default=None
+        Returns another compiled model of the same architecture, which compiled code can be made for and kept. When
+        None, the code is for `model` alone.
+    recipe : object, default=None
+        What `twin` makes its model from: a builder and the builder's arguments. Compiled code is shared between
+        models of equal recipes which look alike too.
 
     Raises
     ------
     DivergenceError
-        If the loss of an epoch is NaN or infinite.
+        If the loss becomes NaN or infinite, which ends training at once, or a weight at the end of an epoch.
     """
-    last_epoch = initial_epoch + epochs
-    weights = () if sample_weight is None else (sample_weight,)
-    batches = _shuffled_batches(
-        (X, y, *weights), len(X) if batch_size == -1 else batch_size, seed, range(initial_epoch, last_epoch)
-    )
+    data = _tensors((X, y) if sample_weight is None else (X, y, sample_weight))
     if validation_data is not None:
-        validation_data = _batches(validation_data, _PREDICT_BATCH)
-    with _rate_kept(model.optimizer):
-        model.fit(
-            batches,
-            steps_per_epoch=n_batches(len(X), batch_size),
-            initial_epoch=initial_epoch,
-            epochs=last_epoch,
-            validation_data=validation_data,
-            shuffle=False,  # _shuffled_batches did it
-            callbacks=[*([] if rates is None else [LearningRates(rates)]), *callbacks, _DivergenceGuard()],
+        validation_data = _tensors(validation_data)
+    with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe) as engine:
+        run = _Run(engine, data, len(X) if batch_size == -1 else batch_size, seed, rates, validation_data)
+        epochs = range(initial_epoch, initial_epoch + epochs)
+        callbacks = keras.callbacks.CallbackList(
+            list(callbacks),
+            add_progbar=verbose != 0,
+            model=engine.model,
             verbose=verbose,
+            epochs=epochs.stop,
+            steps=run.n_steps,
         )
+        try:
+            run.epochs(epochs, callbacks)
+        finally:
+            for callback in callbacks.callbacks:
+                keras.callbacks.Callback.set_model(callback, model)
 
 
 def n_batches(n_samples, batch_size):
@@ -101,77 +115,163 @@ def n_batches(n_samples, batch_size):
     return 1 if batch_size == -1 else math.ceil(n_samples / batch_size)
 
 
-def predict(model, X):
-    """Compute a model's outputs in batches.
+def whole(model):
+    """Return the model: the part of it that computes its outputs."""
+    return model
+
+
+def predict(model, X, part=whole):
+    """Compute a model's outputs in batches, in compiled code.
 
     Parameters
     ----------
     model : keras.Model
-        Built; or a function that computes outputs in the same way.
+        Built. Its weights are those of now, however they came about.
     X : ndarray of shape (n_samples, ...)
         Inputs; uint8 is divided by 255, as in :func:`train`.
+    part : callable, default=whole
+        Takes a model and returns what shall be called with `X`, such as a function that runs some of its layers. Code
+        is compiled for each function once.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, ...)
-        The outputs of the model.
+        The outputs of the model, or of its part.
     """
+    engine, size = remembered_engine(model), _batch_size_without_training(X)
     return np.concatenate(
-        [
-            model(_as_floats(tf.constant(X[start : start + _PREDICT_BATCH])), training=False)
-            for start in range(0, len(X), _PREDICT_BATCH)
-        ]
+        [engine.outputs(model, part, tf.constant(X[start : start + size])) for start in range(0, len(X), size)]
     )
 
 
-class _DivergenceGuard(keras.callbacks.Callback):
-    """End a training whose loss is no number any more."""
+class _Run:
+    """The epochs of one training."""
 
-    def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            rate = float(self.model.optimizer.learning_rate)
-            raise DivergenceError(
-                f"Training diverged: the loss is {logs['loss']} in epoch {epoch + 1}, at a learning rate of {rate:g}. "
-                "Try a smaller learning_rate, data scaled to about 1, or optimizer__clipnorm=1.0."
-            )
+    def __init__(self, engine, data, batch_size, seed, rates, validation_data):
+        self.engine, self.data, self.batch_size, self.seed = engine, data, batch_size, seed
+        self.validation_data = validation_data
+        self.n_samples = len(tf.nest.flatten(data)[0])
+        self.n_steps = n_batches(self.n_samples, batch_size)
+        self.rates = None if rates is None else np.reshape(rates, (-1, self.n_steps))
+        self.steps_a_call = 64
+
+    def epochs(self, epochs, callbacks):
+        """Run epochs until they are done or a callback stops them."""
+        model = self.engine.model
+        model.stop_training = False
+        logs = None
+        callbacks.on_train_begin()
+        for number, epoch in enumerate(epochs):
+            model.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
+            self._check_weights(epoch)
+            if self.validation_data is not None:
+                logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs)
+
+    def train(self, epoch, rates, callbacks):
+        """Run the steps of an epoch; return its logs."""
+        model, optimizer = self.engine.model, self.engine.model.optimizer
+        order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([self.seed, epoch]))
+        each = _acts_on_batches(callbacks, "train")
+        first, logs = 0, {}
+        while first < self.n_steps and not model.stop_training:
+            last = first + 1 if each or not self.engine.loops else min(first + self.steps_a_call, self.n_steps)
+            if rates is not None:
+                optimizer.learning_rate = rates[first]
+            if each:
+                callbacks.on_train_batch_begin(first)
+            rate = float(optimizer.learning_rate)
+            of_steps = np.full(last - first, rate, np.float32) if rates is None or each else rates[first:last]
+            started = time.perf_counter()
+            n_done, logs = self.engine.train(self.data, order, of_steps, self.batch_size, first, last)
+            self._set_pace(time.perf_counter() - started, last - first)
+            logs = {name: float(value) for name, value in logs.items()}
+            if not math.isfinite(logs.get("loss", 0)):
+                where = f"at step {first + n_done} of {self.n_steps}"
+                raise _diverged(f"the loss is {logs['loss']}", epoch, where, of_steps[n_done - 1])
+            if each:
+                callbacks.on_train_batch_end(first, logs)
+            first = last
+        return logs
+
+    def evaluate(self, callbacks):
+        """Evaluate the validation data; return the logs."""
+        samples = tf.nest.flatten(self.validation_data)[0]
+        batch_size = _batch_size_without_training(samples)
+        n_steps = n_batches(len(samples), batch_size)
+        each = _acts_on_batches(callbacks, "test")
+        self.engine.model.reset_metrics()
+        callbacks.on_test_begin()
+        logs = {}
+        for first in range(0, n_steps, 1 if each or not self.engine.loops else n_steps):
+            last = first + 1 if each else n_steps
+            if each:
+                callbacks.on_test_batch_begin(first)
+            logs = self.engine.evaluate(self.validation_data, batch_size, first, last)
+            if each:
+                callbacks.on_test_batch_end(first, logs)
+        callbacks.on_test_end(logs)
+        return logs
+
+    def _check_weights(self, epoch):
+        model = self.engine.model
+        if not all(tf.reduce_all(tf.math.is_finite(weight.value)) for weight in model.trainable_weights):
+            rate = float(model.optimizer.learning_rate)
+            raise _diverged("weights are NaN or infinite", epoch, "after its last step", rate)
+
+    def _set_pace(self, seconds, n_steps):
+        """Choose the number of steps of the next call, at most eight times that of this one."""
+        self.steps_a_call = max(1, int(n_steps * min(_SECONDS_A_CALL / seconds, 8)))
+
+
+def _diverged(what, epoch, where, rate):
+    return DivergenceError(
+        f"Training diverged: {what} in epoch {epoch + 1}, {where}, at a learning rate of {rate:g}. "
+        "Try a smaller learning_rate, data scaled to about 1, or optimizer__clipnorm=1.0."
+    )
+
+
+def _acts_on_batches(callbacks, mode):
+    """Tell whether a callback wants to be called before or after each batch."""
+    hooks = [f"on_{mode}_batch_begin", f"on_{mode}_batch_end"]
+    if mode == "train":
+        hooks += ["on_batch_begin", "on_batch_end"]
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
+        for callback in callbacks.callbacks
+        for hook in hooks
+        if not _acts_on_epochs_alone(callback)
+    )
+
+
+def _acts_on_epochs_alone(callback):
+    """Know Keras' callbacks that have hooks for batches and, as they are set, do nothing there."""
+    kind = type(callback)
+    return (kind is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch") or (
+        kind is keras.callbacks.ProgbarLogger and callback.verbose == 2
+    )
+
+
+def _batch_size_without_training(samples):
+    return max(1, min(_LARGEST_BATCH, _VALUES_A_BATCH // max(1, math.prod(samples.shape[1:]))))
+
+
+def _tensors(arrays):
+    return tf.nest.map_structure(tf.constant, arrays)
 
 
 @contextlib.contextmanager
 def _rate_kept(optimizer):
     """Give an optimizer its learning rate back: callbacks change it, and a later training starts from it."""
-    by_schedule = isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
-    rate = None if by_schedule else float(optimizer.learning_rate)
+    rate = None if follows_schedule(optimizer) else float(optimizer.learning_rate)
     try:
         yield
     finally:
-        if not by_schedule:
+        if rate is not None:
             optimizer.learning_rate = rate
-
-
-def _shuffled_batches(arrays, batch_size, seed, epochs):
-    """Return a dataset of all batches of all epochs, each epoch in an order of its own."""
-    n_samples = len(arrays[0])
-
-    def order(epoch):
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=tf.stack([seed, epoch]))
-        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
-
-    every_epoch = tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int32)
-    return _gather(arrays, every_epoch.flat_map(order))
-
-
-def _batches(arrays, batch_size):
-    return _gather(arrays, tf.data.Dataset.range(len(arrays[0])).batch(batch_size))
-
-
-def _gather(arrays, batches_of_rows):
-    tensors = [tf.constant(array) for array in arrays]
-
-    def take(rows):
-        return tuple(_as_floats(tf.gather(tensor, rows)) for tensor in tensors)
-
-    return batches_of_rows.map(take).prefetch(tf.data.AUTOTUNE)
-
-
-def _as_floats(batch):
-    return tf.cast(batch, tf.float32) / 255 if batch.dtype == tf.uint8 else batch

@@ -1,6 +1,5 @@
 """Learning-rate schedules, as data: one value a step."""
 
-import keras
 import numpy as np
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
@@ -53,21 +52,3 @@ def learning_rates(schedule, learning_rate, n_steps):
         warm_up = (1 - np.cos(np.pi * warm_up)) / 2
     factors = np.concatenate([first + (1 - first) * warm_up, last + (1 - last) * (1 + np.cos(np.pi * decay)) / 2])
     return (learning_rate * factors).astype(np.float32)
-
-
-class LearningRates(keras.callbacks.Callback):
-    """A Keras callback that sets the rate of each step from a vector.
-
-    Parameters
-    ----------
-    rates : ndarray of shape (n_steps,)
-        The rate of each step of the run.
-    """
-
-    def __init__(self, rates):
-        super().__init__()
-        self.rates = iter(rates)
-
-    def on_train_batch_begin(self, batch, logs=None):
-        """Set the rate of the step that follows."""
-        self.model.optimizer.learning_rate = next(self.rates)

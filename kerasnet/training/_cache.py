@@ -1,0 +1,182 @@
+"""Which engine serves which model, and the engines that wait for their next one."""
+
+import contextlib
+import functools
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnet.training._engine import Engine, follows_schedule, is_keras, read_state, write_state
+
+_MAX_WAITING = 8
+
+_waiting = []  # pairs (fingerprint, engine), the one used last at the end
+_lock = threading.Lock()
+
+
+def clear_cache():
+    """Forget the compiled code that waits for the next fit.
+
+    kerasnet keeps the compiled code of the eight networks trained last, so that the next network of the same
+    architecture, loss and optimizer trains at once. After this call the next fit compiles anew. Fitted models
+    keep what they need for predictions.
+
+    Examples
+    --------
+    >>> from kerasnet.training import clear_cache
+    >>> clear_cache()
+    """
+    with _lock:
+        _waiting.clear()
+
+
+@contextlib.contextmanager
+def borrowed_engine(model, data, twin=None, recipe=None):
+    """Lend an engine in the state of `model`, and hand the state back to `model` at the end.
+
+    When the block fails, `model` is as it was before, except that Ctrl-C keeps what was trained. Without `twin`, or
+    with variables that Keras does not know, a model cannot share an engine, and gets one that works on itself.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+    data : tuple of tensors
+        What it is trained on. Engines differ by its dtypes and by the shape of a sample.
+    twin : callable, default=None
+        Returns another compiled model of the same architecture.
+    recipe : object, default=None
+        What `twin` makes its model from: a builder and the builder's arguments. Models of equal recipes share an
+        engine, if they also look alike.
+    """
+    model.optimizer.build(model.trainable_variables)
+    key = engine = None
+    if twin is not None and not _has_hidden_state(model):
+        samples = [(tensor.shape[1:], tensor.dtype) for tensor in tf.nest.flatten(data)]
+        key = _fingerprint((recipe, _looks(model), samples))
+        engine = _take_waiting(key) or _engine_like(model, twin)
+    engine = engine or Engine(model)
+    before = read_state(model)
+    write_state(engine.model, before)
+    remember_engine(model, engine)
+    try:
+        yield engine
+    except KeyboardInterrupt:
+        write_state(model, read_state(engine.model))
+        raise
+    except BaseException:
+        write_state(model, before)
+        raise
+    else:
+        write_state(model, read_state(engine.model))
+    finally:
+        if engine.model is not model:
+            _put_waiting(key, engine)
+
+
+def remember_engine(model, engine):
+    """Note which engine computes the outputs of a model."""
+    vars(model)["_kerasnet_engine"] = engine  # not by setattr: Keras would track it
+
+
+def remembered_engine(model):
+    """Return the engine that computes the outputs of a model: that of its training, or one of its own."""
+    if "_kerasnet_engine" not in vars(model):
+        remember_engine(model, Engine(model))
+    return vars(model)["_kerasnet_engine"]
+
+
+def _take_waiting(key):
+    with _lock:
+        for place in reversed(range(len(_waiting))):
+            if _waiting[place][0] == key:
+                return _waiting.pop(place)[1]
+    return None
+
+
+def _put_waiting(key, engine):
+    with _lock:
+        _waiting.append((key, engine))
+        del _waiting[:-_MAX_WAITING]
+
+
+def _engine_like(model, twin):
+    """Make an engine; None when what `twin` makes is not a twin, as after a change of the model by hand."""
+    other = twin()
+    if _looks(other) != _looks(model):
+        return None
+    other.optimizer.build(other.trainable_variables)
+    return Engine(other)
+
+
+def _has_hidden_state(model):
+    """Tell whether layers of somebody's own have variables that Keras does not know and no engine could hand on."""
+    found = [value for layer in model._flatten_layers() if not is_keras(type(layer)) for value in vars(layer).values()]
+    for value in found:  # it grows
+        if isinstance(value, list | tuple | dict):
+            found.extend(value.values() if isinstance(value, dict) else value)
+    return any(isinstance(value, tf.Variable | tf.Module) for value in found)
+
+
+def _looks(model):
+    """Return the fingerprint of all that can be seen of a model and of how it was compiled."""
+    layers = [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
+    variables = [(variable.shape, variable.dtype, variable.trainable) for variable in model.variables]
+    optimizer = model.optimizer
+    settings = optimizer.get_config()
+    if not follows_schedule(optimizer):
+        del settings["learning_rate"]  # a variable, part of the state
+    kind = type(optimizer) if _config_says_all(type(optimizer)) else optimizer
+    compiled = {name: value for name, value in model._compile_config.config.items() if name != "optimizer"}
+    return _fingerprint((layers, variables, kind, settings, compiled))
+
+
+def _plain_attributes(layer):
+    """Return what a layer of somebody's own keeps beside its configuration, as far as it can be compared."""
+    if is_keras(type(layer)):
+        return {}
+    return {name: value for name, value in vars(layer).items() if isinstance(value, str | int | float | None)}
+
+
+def _fingerprint(value):
+    """Return something that is equal for values which say the same, and for no others.
+
+    Plain values, containers and arrays are compared by content; Keras objects by type and configuration, unless
+    their class keeps something out of it; everything else, such as functions, by identity.
+    """
+    kind = type(value)
+    if isinstance(value, dict):
+        return kind, tuple(sorted((repr(name), _fingerprint(entry)) for name, entry in value.items()))
+    if isinstance(value, list | tuple):
+        return kind, tuple(map(_fingerprint, value))
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return kind, value.shape, value.dtype, value.tobytes()
+    if isinstance(value, functools.partial):
+        return kind, _fingerprint((value.func, value.args, value.keywords))
+    if _config_says_all(kind):
+        return kind, _fingerprint(value.get_config())
+    if isinstance(value, type | str | bytes | int | float | None | np.generic | tf.DType | tf.TensorShape):
+        return kind, value
+    return _Itself(value)
+
+
+def _config_says_all(kind):
+    """Tell whether each class that adds to the constructor of a Keras object also adds to its configuration."""
+    return hasattr(kind, "get_config") and all(
+        "get_config" in vars(base) or base.__module__.partition(".")[0] in ("builtins", "keras", "tensorflow")
+        for base in kind.__mro__
+        if "__init__" in vars(base)
+    )
+
+
+class _Itself:
+    """Equal to itself alone; keeps the value alive, so that no other gets its place in memory."""
+
+    __hash__ = None
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and self.value is other.value

@@ -1,0 +1,199 @@
+"""Compiled steps: a private model and the graphs that train, evaluate and apply it."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+
+class Engine:
+    """A model with its steps as graphs, traced once and used for every model of the same architecture.
+
+    A further model is trained by writing its state into the engine's, running steps, and reading the state back. What
+    it computes is asked for with its own variables in place of the engine's. So any number of models share an engine.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled, if it shall be trained. It belongs to the engine.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._graphs = {}
+
+    @property
+    def loops(self):
+        """Whether many steps fit into a call: not when the model has steps of its own, whose logs may be anything."""
+        return is_keras(type(self.model).train_step) and is_keras(type(self.model).test_step)
+
+    def train(self, data, order, rates, batch_size, first, last):
+        """Run some steps of an epoch, or fewer when the loss becomes NaN or infinite.
+
+        Parameters
+        ----------
+        data : tuple (X, y) or (X, y, sample_weight) of tensors
+            All samples.
+        order : tensor of shape (n_samples,), dtype int32
+            The order in which the epoch visits them.
+        rates : ndarray of shape (last - first,), dtype float32
+            The learning rate of each step; without effect when the optimizer follows a schedule of its own.
+        batch_size : int
+            The number of samples a step; the last step of an epoch may have fewer.
+        first, last : int
+            The steps to run, without `last`.
+
+        Returns
+        -------
+        n_steps : int
+            The number of steps run.
+        logs : dict of str to float
+            Loss and metrics since they were reset.
+        """
+        n_steps, logs = self._graph(self._training, data)(tf.nest.flatten(data), order, rates, batch_size, first, last)
+        return int(n_steps), logs
+
+    def evaluate(self, data, batch_size, first, last):
+        """Evaluate some batches, in their order; return loss and metrics since they were reset."""
+        return self._graph(self._evaluation, data)(tf.nest.flatten(data), batch_size, first, last)
+
+    def outputs(self, model, part, X):
+        """Compute what a part of `model`, or the whole of it, gives for samples.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Of the engine's architecture; its variables are used.
+        part : callable
+            Takes the model and returns what shall be called: the model, or some of its layers.
+        X : tensor of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        outputs : tensor of shape (n_samples, ...)
+            What the part gives.
+        """
+        key = part, tf.TensorSpec([None, *X.shape[1:]], X.dtype)
+        if key not in self._graphs:
+            self._graphs[key] = self._application(*key)
+        return self._graphs[key]([variable.value for variable in model.variables], X)
+
+    def _graph(self, make, data):
+        specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), data)
+        key = make, tuple(tf.nest.flatten(specs))
+        if key not in self._graphs:
+            self.model._symbolic_build(data_batch=tf.nest.map_structure(lambda tensor: as_floats(tensor[:1]), data))
+            self._graphs[key] = make(specs)
+        return self._graphs[key]
+
+    def _training(self, specs):
+        model = self.model
+        sets_rate = not follows_schedule(model.optimizer)
+
+        def steps(flat_data, order, rates, batch_size, first, last):
+            data = tf.nest.pack_sequence_as(specs, flat_data)
+
+            def step(number):
+                if sets_rate:
+                    model.optimizer.learning_rate = rates[number - first]
+                return model.train_step(_take(data, order[number * batch_size : (number + 1) * batch_size]))
+
+            if not self.loops:
+                return 1, step(first)
+            end = tf.while_loop(
+                lambda number: (number < last) & tf.math.is_finite(model._loss_tracker.total),
+                lambda number: _after(step(number), number + 1),
+                [first],
+                parallel_iterations=1,
+            )[0]
+            return end - first, model.get_metrics_result()
+
+        return _compiled(steps, tf.nest.flatten(specs), _ORDER, _RATES, *3 * [_NUMBER])
+
+    def _evaluation(self, specs):
+        model = self.model
+
+        def steps(flat_data, batch_size, first, last):
+            data = tf.nest.pack_sequence_as(specs, flat_data)
+            n_samples = tf.shape(flat_data[0])[0]
+
+            def step(number):
+                rows = tf.range(number * batch_size, tf.minimum((number + 1) * batch_size, n_samples))
+                return model.test_step(_take(data, rows))
+
+            if not self.loops:
+                return step(first)
+            tf.while_loop(
+                lambda number: number < last,
+                lambda number: _after(step(number), number + 1),
+                [first],
+                parallel_iterations=1,
+            )
+            return model.get_metrics_result()
+
+        return _compiled(steps, tf.nest.flatten(specs), *3 * [_NUMBER])
+
+    def _application(self, part, X_spec):
+        model = self.model
+
+        def apply(values, X):
+            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+                return part(model)(as_floats(X), training=False)
+
+        return _compiled(apply, [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables], X_spec)
+
+
+def as_floats(batch):
+    """Divide bytes by 255; return anything else as it is."""
+    return tf.cast(batch, tf.float32) / _divisor() if batch.dtype == tf.uint8 else batch
+
+
+def read_state(model):
+    """Return the values of all that training changes: weights, seeds of layers, and variables of the optimizer."""
+    return [variable.value.read_value() for variable in _state_variables(model)]
+
+
+def write_state(model, values):
+    """Give a model a state that was read from one of the same architecture."""
+    for variable, value in zip(_state_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+def is_keras(thing):
+    """Tell whether a class or a function comes with Keras."""
+    return thing.__module__.partition(".")[0] == "keras"
+
+
+def follows_schedule(optimizer):
+    """Tell whether an optimizer computes its learning rate itself, so that nobody can set it."""
+    return isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
+_ORDER = tf.TensorSpec([None], tf.int32)
+_RATES = tf.TensorSpec([None], tf.float32)
+_NUMBER = tf.TensorSpec([], tf.int32)
+
+
+@functools.cache
+def _divisor():
+    """Return 255 as an eager tensor: of a constant, graphs make a product with 1/255, which rounds otherwise."""
+    with tf.init_scope():
+        return tf.constant(255.0)
+
+
+def _compiled(function, *signature):
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _take(data, rows):
+    return tf.nest.map_structure(lambda tensor: as_floats(tf.gather(tensor, rows)), data)
+
+
+def _after(_, value):
+    """Return `value`; the first argument is evaluated for what it does to variables."""
+    return [value]
+
+
+def _state_variables(model):
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,557 @@
+"""The engine against Keras itself: steps, callbacks, validation; and what models must never share."""
+
+import csv
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasnet.errors import DivergenceError
+from kerasnet.models import create_model, list_models
+from kerasnet.models._registry import registered_model
+from kerasnet.training import _cache, clear_cache, predict, train
+
+SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
+
+
+@pytest.fixture(autouse=True)
+def empty_cache():
+    clear_cache()
+
+
+def seeded(build):
+    """Return what `build` gives, with the same initial weights and seeds each time."""
+    keras.utils.set_random_seed(0)
+    keras.backend.clear_session()
+    return build()
+
+
+def order(seed, epoch, n_samples):
+    return tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=[seed, epoch]).numpy()
+
+
+def train_on_batches(model, X, y, weight, batch_size, epochs, seed):
+    model.run_eagerly = True  # the same steps, and nothing to trace
+    for epoch in range(epochs):
+        rows = order(seed, epoch, len(X))
+        for start in range(0, len(X), batch_size):
+            batch = rows[start : start + batch_size]
+            labels = {name: values[batch] for name, values in y.items()} if isinstance(y, dict) else y[batch]
+            model.train_on_batch(X[batch], labels, sample_weight=None if weight is None else weight[batch])
+
+
+def assert_same_state(first, second, atol=1e-6):
+    ours, theirs = ([*model.variables, *model.optimizer.variables] for model in (first, second))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), atol=atol, err_msg=mine.path)
+
+
+def network(*layers, outputs=3, shape=(12,)):
+    def build():
+        model = keras.Sequential([keras.Input(shape), *(layer() for layer in layers)])
+        model.add(keras.layers.Dense(outputs, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    return build
+
+
+def dense(**arguments):
+    return lambda: keras.layers.Dense(8, activation="relu", **arguments)
+
+
+class OddLoss(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean((keras.ops.one_hot(keras.ops.cast(y_true, "int32"), 3) - y_pred) ** 4, axis=-1)
+
+
+class MeanConfidence(keras.metrics.Mean):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(keras.ops.max(y_pred, axis=-1), sample_weight)
+
+
+def two_outputs():
+    inputs = keras.Input((12,))
+    hidden = keras.layers.Dense(8, activation="relu")(inputs)
+    label = keras.layers.Dense(3, activation="softmax", name="label")(hidden)
+    number = keras.layers.Dense(1, name="number")(hidden)
+    model = keras.Model(inputs, {"label": label, "number": number})
+    model.compile(
+        "adam",
+        {"label": "sparse_categorical_crossentropy", "number": "mse"},
+        loss_weights={"label": 1.0, "number": 0.3},
+    )
+    return model
+
+
+def custom_loss_and_metric():
+    model = network(dense())()
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), OddLoss(), metrics=["accuracy", MeanConfidence()])
+    return model
+
+
+class OwnStep(keras.Model):
+    """A model with a training step of its own, whose logs are not metrics."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3, activation="softmax")
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+    def train_step(self, data):
+        X, y = data
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, self(X, training=True)))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss, "twice": 2 * loss}
+
+
+def own_step():
+    model = OwnStep()
+    model(np.zeros((1, 12)))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return model
+
+
+recurrent = {"shape": (6, 2)}
+CASES = {
+    "dropout": network(dense(), lambda: keras.layers.Dropout(0.5)),
+    # no bias: its gradient is 0 but for rounding, which Adam would blow up
+    "batch normalisation": network(dense(use_bias=False), keras.layers.BatchNormalization),
+    "noise": network(lambda: keras.layers.GaussianNoise(0.3), dense()),
+    "penalties": network(dense(kernel_regularizer=keras.regularizers.L1L2(0.01, 0.01))),
+    "recurrent dropout": network(lambda: keras.layers.LSTM(5, dropout=0.3, recurrent_dropout=0.2), **recurrent),
+    "simple recurrent": network(lambda: keras.layers.SimpleRNN(5, recurrent_dropout=0.2), **recurrent),
+    "gru": network(lambda: keras.layers.GRU(5), **recurrent),
+    "two outputs": two_outputs,
+    "custom loss and metric": custom_loss_and_metric,
+    "own step": own_step,
+}
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.01, amsgrad=True),
+    "sgd": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.05),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, centered=True),
+    "nadam": lambda: keras.optimizers.Nadam(0.01),
+    "moving average": lambda: keras.optimizers.SGD(0.05, use_ema=True, ema_overwrite_frequency=2),
+    "accumulation": lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=2),
+    "clipping": lambda: keras.optimizers.SGD(0.5, clipnorm=0.1, weight_decay=0.01),
+    "schedule": lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)),
+}
+
+
+def samples(shape=(12,), n_samples=21):
+    rng = np.random.default_rng(0)
+    return rng.random((n_samples, *shape), dtype=np.float32), rng.integers(0, 3, n_samples)
+
+
+def build_registered(name):
+    def build():
+        outputs = {} if name == "autoencoder" else {"n_outputs": 3}
+        model = create_model(name, input_shape=SHAPES[registered_model(name).input_kind], **outputs)
+        model.compile(
+            "adam", "mse" if name == "autoencoder" else "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
+        return model
+
+    return build
+
+
+WEIGHTED = ["cnn", "simple_rnn", "dropout", "penalties", "custom loss and metric"]
+
+
+@pytest.mark.parametrize(
+    ("name", "weighted"), [(name, False) for name in (*list_models(), *CASES)] + [(name, True) for name in WEIGHTED]
+)
+def test_epochs_equal_train_on_batch(name, weighted):
+    build = CASES.get(name) or build_registered(name)
+    ours, oracle = seeded(build), seeded(build)
+    X, y = samples((12,) if name == "own step" else oracle.input_shape[1:])
+    y = {"autoencoder": X, "two outputs": {"label": y, "number": X[:, :1]}}.get(name, y)
+    weight = np.linspace(0, 2, len(X), dtype=np.float32) if weighted else None
+    train(ours, X, y, weight, epochs=2, batch_size=8, seed=3, twin=lambda: seeded(build), recipe=name)
+    train_on_batches(oracle, X, y, weight, 8, 2, 3)
+    assert_same_state(ours, oracle)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_equals_train_on_batch(name):
+    def build():
+        model = network(dense())()
+        model.compile(OPTIMIZERS[name](), "sparse_categorical_crossentropy")
+        return model
+
+    X, y = samples()
+    ours, oracle = seeded(build), seeded(build)
+    train(ours, X, y, epochs=2, batch_size=8, seed=3, twin=lambda: seeded(build), recipe=name)
+    train_on_batches(oracle, X, y, None, 8, 2, 3)
+    oracle.optimizer.finalize_variable_values(oracle.trainable_weights)
+    assert_same_state(ours, oracle)
+
+
+def build_small():
+    return network(dense(), lambda: keras.layers.Dropout(0.2))()
+
+
+def through_keras(model, X, y, callbacks, epochs=4, batch_size=8, seed=3, validation_data=None):
+    """Train by ``keras.Model.fit``, with the samples in the order of the engine."""
+    model.run_eagerly = True
+    batches = [
+        order(seed, epoch, len(X))[start : start + batch_size] for epoch in range(epochs) for start in range(0, 21, 8)
+    ]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: ((X[rows], y[rows]) for rows in batches),
+        output_signature=(tf.TensorSpec((None, 12)), tf.TensorSpec((None,), tf.int64)),
+    )
+    model.fit(
+        dataset,
+        epochs=epochs,
+        steps_per_epoch=3,
+        callbacks=callbacks,
+        verbose=0,
+        validation_data=validation_data,
+        shuffle=False,
+    )
+
+
+class Recorder(keras.callbacks.Callback):
+    """Write down every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def _note(self, hook, number=None, logs=None):
+        rate = round(float(self.model.optimizer.learning_rate), 6)
+        self.calls.append((hook, number, rate, {name: round(value, 5) for name, value in (logs or {}).items()}))
+
+
+for _hook in ("epoch_begin", "epoch_end", "train_batch_begin", "train_batch_end", "test_batch_begin", "test_batch_end"):
+    setattr(Recorder, f"on_{_hook}", lambda self, number, logs=None, hook=_hook: self._note(hook, number, logs))
+for _hook in ("train_begin", "train_end", "test_begin", "test_end"):
+    setattr(Recorder, f"on_{_hook}", lambda self, logs=None, hook=_hook: self._note(hook, None, logs))
+
+
+class OwnRate(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 0.01 / (batch + 1)
+
+
+class StopInEpoch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = batch == 1
+
+
+CALLBACKS = {
+    "early stopping": lambda folder: keras.callbacks.EarlyStopping(
+        monitor="val_loss", mode="max", patience=1, restore_best_weights=True
+    ),
+    "checkpoint": lambda folder: keras.callbacks.ModelCheckpoint(folder / "{epoch}.weights.h5", save_weights_only=True),
+    "checkpoint by batch": lambda folder: keras.callbacks.ModelCheckpoint(
+        folder / "{epoch}-{batch}.weights.h5", save_weights_only=True, save_freq=2
+    ),
+    "rate by epoch": lambda folder: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
+    "plateau": lambda folder: keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", patience=1, factor=0.1),
+    "csv": lambda folder: keras.callbacks.CSVLogger(folder / "log.csv"),
+    "lambda": lambda folder: keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None),
+    "rate by batch": lambda folder: OwnRate(),
+    "stop in an epoch": lambda folder: StopInEpoch(),
+}
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks_mean_what_they_mean_in_keras(name, tmp_path):
+    X, y = samples()
+    ours, oracle = seeded(build_small), seeded(build_small)
+    histories, folders = [], []
+    for model, run in ((ours, "engine"), (oracle, "keras")):
+        folder = tmp_path / run
+        folder.mkdir()
+        folders.append(folder)
+        recorder, history = Recorder(), keras.callbacks.History()
+        callbacks = [CALLBACKS[name](folder), recorder, history]
+        if model is ours:
+            train(
+                *(model, X, y),
+                epochs=4,
+                batch_size=8,
+                seed=3,
+                callbacks=callbacks,
+                validation_data=(X, y),
+                twin=lambda: seeded(build_small),
+            )
+        else:
+            through_keras(model, X, y, callbacks, validation_data=(X, y))
+        histories.append((history.history, recorder.calls, callbacks))
+    (ours_history, ours_calls, ours_callbacks), (keras_history, keras_calls, _) = histories
+    assert list(ours_history) == list(keras_history)
+    for key, values in keras_history.items():
+        np.testing.assert_allclose(ours_history[key], values, rtol=1e-4, atol=1e-6, err_msg=key)
+    assert [call[:3] for call in ours_calls] == [call[:3] for call in keras_calls]
+    for mine, theirs in zip(ours_calls, keras_calls, strict=True):
+        assert mine[3] == pytest.approx(theirs[3], abs=1e-4)
+    for mine, theirs in zip(ours.weights, oracle.weights, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-6)
+    ours_files, keras_files = (sorted(path.name for path in folder.iterdir()) for folder in folders)
+    assert ours_files == keras_files
+    for file in ours_files:
+        if file.endswith(".weights.h5"):
+            ours.load_weights(folders[0] / file)
+            oracle.load_weights(folders[1] / file)
+            for mine, theirs in zip(ours.weights, oracle.weights, strict=True):
+                np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-6)
+        else:
+            rows = [list(csv.DictReader((folder / file).read_text().splitlines())) for folder in folders]
+            assert [row["epoch"] for row in rows[0]] == [row["epoch"] for row in rows[1]]
+    assert all(callback.model is ours for callback in ours_callbacks)
+
+
+def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
+    calls = []
+    original = _cache.Engine.train
+    monkeypatch.setattr(_cache.Engine, "train", lambda self, *a: calls.append(a[-2:]) or original(self, *a))
+    X, y = samples()
+    model = seeded(build_small)
+    train(model, X, y, epochs=3, batch_size=8, seed=0)
+    assert calls == [(0, 3)] * 3
+    del calls[:]
+    train(model, X, y, epochs=1, batch_size=8, seed=0, callbacks=[OwnRate()])
+    assert calls == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights():
+    traced = []
+
+    class Watched(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            if not isinstance(inputs, keras.KerasTensor) and training:
+                traced.append(1)
+            return super().call(inputs)
+
+    def build():
+        return network(lambda: Watched(8))()
+
+    X, y = samples()
+    for n_samples, batch_size, rates in (
+        (21, 8, None),
+        (21, 4, None),
+        (16, -1, np.full(2, 0.1)),
+        (10, 3, np.full(8, 0.3)),
+    ):
+        for seed in range(2):
+            model = seeded(build)
+            model.set_weights([weight + seed for weight in model.get_weights()])
+            model.optimizer.learning_rate = 0.1 * (seed + 1)
+            train(
+                *(model, X[:n_samples], y[:n_samples]),
+                epochs=2,
+                batch_size=batch_size,
+                seed=seed,
+                rates=rates,
+                twin=lambda: seeded(build),
+                recipe=build,
+            )
+            assert len(traced) == 1
+
+
+def test_models_of_one_architecture_never_share_weights():
+    X, y = samples()
+    kept = seeded(build_small)
+    train(kept, X, y, epochs=2, batch_size=8, seed=0, twin=build_small, recipe="small")
+    weights, outputs = kept.get_weights(), predict(kept, X)
+    other = build_small()
+    train(other, X, y, epochs=2, batch_size=8, seed=1, twin=build_small, recipe="small")
+    assert not np.array_equal(predict(other, X), outputs)
+    np.testing.assert_array_equal(predict(kept, X), outputs)
+    for before, after in zip(weights, kept.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    kept.set_weights(other.get_weights())  # by hand
+    np.testing.assert_array_equal(predict(kept, X), predict(other, X))
+
+
+def test_four_threads_train_as_one_after_another():
+    X, y = samples()
+    models = [seeded(build_small) for _ in range(8)]
+    lock = threading.Lock()
+
+    def twin():
+        with lock:
+            return build_small()
+
+    def run(model, seed):
+        train(model, X, y, epochs=5, batch_size=4, seed=seed, twin=twin, recipe="small")
+
+    for seed, model in enumerate(models[:4]):
+        run(model, seed)
+    threads = [threading.Thread(target=run, args=(model, seed)) for seed, model in enumerate(models[4:])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for serial, threaded in zip(models[:4], models[4:], strict=True):
+        assert_same_state(serial, threaded)
+
+
+def test_a_training_inside_a_training_is_another_one():
+    X, y = samples()
+    inner, outer, alone = (seeded(build_small) for _ in range(3))
+
+    class Nested(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                train(inner, X, y, epochs=1, batch_size=8, seed=9, twin=build_small, recipe="small")
+
+    train(outer, X, y, epochs=2, batch_size=8, seed=0, callbacks=[Nested()], twin=build_small, recipe="small")
+    train(alone, X, y, epochs=2, batch_size=8, seed=0, twin=build_small, recipe="small")
+    assert_same_state(outer, alone)
+
+
+class Scale(keras.layers.Layer):
+    """A layer that keeps its factor out of its configuration."""
+
+    def __init__(self, factor=1.0, **arguments):
+        super().__init__(**arguments)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def get_config(self):
+        return super().get_config()
+
+
+class HiddenVariable(keras.layers.Layer):
+    """A layer with a variable that Keras does not know."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.secrets = [tf.Variable(value)]
+
+    def call(self, inputs):
+        return inputs * self.secrets[0]
+
+
+class Steep(keras.losses.Loss):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def with_loss(factor):
+    def build():
+        model = network(dense())()
+        model.compile("sgd", Steep(factor))
+        return model
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (network(lambda: Scale(1.0)), network(lambda: Scale(3.0))),
+        (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
+        (network(dense()), network(lambda: keras.layers.Dense(8, activation="tanh"))),
+        (with_loss(1.0), with_loss(5.0)),
+    ],
+    ids=["configuration left out", "hidden variable", "activation", "loss"],
+)
+def test_what_differs_shares_nothing(first, second):
+    X, y = samples()
+    for build in (first, second, first):
+        model, oracle = seeded(build), seeded(build)
+        train(model, X, y, epochs=1, batch_size=8, seed=0, twin=lambda b=build: seeded(b), recipe="the same")
+        train_on_batches(oracle, X, y, None, 8, 1, 0)
+        assert_same_state(model, oracle)
+        np.testing.assert_allclose(predict(model, X), oracle.predict(X, verbose=0), atol=1e-6)
+
+
+def test_a_model_changed_by_hand_is_trained_as_it_is():
+    X, y = samples()
+    model, oracle = seeded(build_small), seeded(build_small)
+    for each in (model, oracle):
+        each.layers[0].trainable = False
+    train(model, X, y, epochs=2, batch_size=8, seed=0, twin=lambda: seeded(build_small))
+    train_on_batches(oracle, X, y, None, 8, 2, 0)
+    assert_same_state(model, oracle)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_training_that_fails_or_diverges_leaves_the_model_as_it_was(shared):
+    X, y = samples()
+    model, expected = seeded(build_small), seeded(build_small)
+    twin = build_small if shared else None
+    for each in (model, expected):
+        train(each, X, y, epochs=1, batch_size=8, seed=0, twin=twin)
+
+    def fail(epoch, logs):
+        raise RuntimeError("on purpose")
+
+    failing = keras.callbacks.LambdaCallback(on_epoch_end=fail)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        train(model, X, y, epochs=2, batch_size=8, seed=0, callbacks=[failing], twin=twin)
+    assert_same_state(model, expected, atol=0)
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) in epoch 1, at step [12] of 3"):
+        train(model, X * 1e38, y, epochs=2, batch_size=8, seed=0, twin=twin)
+    assert_same_state(model, expected, atol=0)
+    train(model, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1, twin=twin)
+    train(expected, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1, twin=twin)
+    assert_same_state(model, expected)
+
+
+def test_weights_that_end_infinite_are_a_divergence():
+    def build():
+        model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(8), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e38), "mse")
+        return model
+
+    X, _ = samples()
+    with pytest.raises(DivergenceError, match="weights are NaN or infinite in epoch 1, after its last step"):
+        train(build(), X, X[:, :1] * 100, epochs=1, batch_size=-1, seed=0)
+
+
+def test_diverging_ends_within_the_epoch():
+    X, y = samples(n_samples=400)
+    X[100:] = np.inf
+    steps = []
+    model = seeded(network(outputs=3))
+    original = _cache.Engine.train
+
+    def watched(self, *arguments):
+        n_steps, logs = original(self, *arguments)
+        steps.append(n_steps)
+        return n_steps, logs
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(DivergenceError, match=r"at step \d of 100"):
+        patch.setattr(_cache.Engine, "train", watched)
+        train(model, X, y, epochs=2, batch_size=4, seed=0)
+    assert steps[0] < 10
+
+
+def test_few_engines_wait_and_clearing_forgets_them(monkeypatch):
+    monkeypatch.setattr(_cache, "_MAX_WAITING", 2)
+    X, y = samples()
+    for units in (3, 4, 5):
+
+        def build(units=units):
+            return network(lambda: keras.layers.Dense(units))()
+
+        train(seeded(build), X, y, epochs=1, batch_size=8, seed=0, twin=lambda b=build: seeded(b), recipe=units)
+    assert [engine.model.layers[0].units for _, engine in _cache._waiting] == [4, 5]
+    clear_cache()
+    assert not _cache._waiting
+
+
+def test_every_size_of_batch_gives_the_same_predictions():
+    model = seeded(build_small)
+    X = np.random.default_rng(0).random((1100, 12), dtype=np.float32)
+    expected = model.predict(X, verbose=0)
+    for n_samples in (1, 2, 511, 512, 513, 1100):
+        np.testing.assert_allclose(predict(model, X[:n_samples]), expected[:n_samples], atol=1e-6)
