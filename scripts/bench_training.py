@@ -1,86 +1,83 @@
-"""Compare the time of a fit of CNNClassifier with that of the bare ``keras.Model.fit`` loop.
+"""Compare epochs of kerasnet's estimators with those of the bare ``keras.Model.fit`` loop.
 
-    python scripts/bench_training.py                 # the default run of train_mnist.py, three times each
-    python scripts/bench_training.py --rounds 5 --epochs 2
+    python scripts/bench_training.py                          # one epoch of each network on the full MNIST
+    python scripts/bench_training.py --cases cnn --epochs 6   # the default run of train_mnist.py
 
 Both sides train the same network on the same images with the same batch size and number of epochs, in turn, in
-one process. What counts is the ratio of each pair: absolute times depend on the machine and its other work.
+one process; the code of both is compiled before. What counts is the ratio of each pair: absolute times depend on the
+machine and its other work.
 """
 
 import argparse
-import json
 import os
-import statistics
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
+import keras
 import numpy as np
+from _bench import ratios, report, spread, take_turns
 
 import kerasnet as kn
+
+
+def build_lstm(input_shape=(28, 28), n_outputs=10, *, output_activation="softmax"):
+    """Build a network with one LSTM layer."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape, name="input"),
+            keras.layers.LSTM(64, name="lstm"),
+            keras.layers.Dense(n_outputs, activation=output_activation, name="output"),
+        ],
+        name="lstm",
+    )
+
+
+# name: (estimator, builder, batch size, whether it takes images with a channel)
+CASES = {
+    "cnn": (kn.CNNClassifier, kn.build_cnn, 128, True),
+    "cnn_32": (kn.CNNClassifier, kn.build_cnn, 32, True),
+    "simple_rnn": (kn.SimpleRNNClassifier, lambda: kn.build_simple_rnn((28, 28)), 128, False),
+    "lstm": (lambda **training: kn.KerasNetClassifier(build_lstm, **training), build_lstm, 128, False),
+}
 
 
 def main(argv=None):
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="pairs of fits that count (default: 3)")
-    parser.add_argument("--epochs", type=int, default=6, help="default: 6")
-    parser.add_argument("--batch-size", type=int, default=128, help="default: 128")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of trainings that count (default: 5)")
+    parser.add_argument("--epochs", type=int, default=1, help="default: 1")
     parser.add_argument("--limit", type=int, help="train on so many images only")
+    parser.add_argument("--save", action="store_true", help="keep the results for the README's table")
     arguments = parser.parse_args(argv)
 
     X, y = kn.datasets.load_mnist(n_samples=arguments.limit, random_state=0, return_X_y=True)
-    X_float = (X[..., np.newaxis] / 255).astype(np.float32)
-
-    def fit_kerasnet():
-        classifier = kn.CNNClassifier(
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            learning_rate_schedule="cosine",
-            random_state=0,
-        )
-        classifier.fit(X, y)
-
-    def fit_keras():
-        model = kn.build_cnn()
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(X_float, y, batch_size=arguments.batch_size, epochs=arguments.epochs, verbose=0)
-
-    pairs = compare(fit_kerasnet, fit_keras, arguments.rounds)
-    ratios = [ours / theirs for ours, theirs in pairs]
-    result = {
-        "images": len(X),
-        "epochs": arguments.epochs,
-        "batch_size": arguments.batch_size,
-        "kerasnet_seconds": [round(ours, 2) for ours, _ in pairs],
-        "keras_seconds": [round(theirs, 2) for _, theirs in pairs],
-        "ratio": {
-            "median": round(statistics.median(ratios), 3),
-            "min": round(min(ratios), 3),
-            "max": round(max(ratios), 3),
-        },
-    }
-    print(json.dumps(result, indent=2))
+    result = {"images": len(X), "epochs": arguments.epochs, "rounds": arguments.rounds, "cases": {}}
+    for name in arguments.cases:
+        seconds = compare(*CASES[name], X, y, arguments.epochs, arguments.rounds)
+        result["cases"][name] = {
+            "batch_size": CASES[name][2],
+            "seconds": {side: spread(times) for side, times in seconds.items()},
+            "times_faster": ratios(seconds),
+        }
+    report("training", result, arguments.save)
     return 0
 
 
-def compare(first, second, rounds):
-    """Time two functions in turn, after one round that does not count; return pairs of seconds."""
-    pairs = []
-    for round_number in range(rounds + 1):
-        sides = [first, second] if round_number % 2 else [second, first]
-        seconds = {side: timed(side) for side in sides}
-        if round_number:
-            pairs.append((seconds[first], seconds[second]))
-    return pairs
-
-
-def timed(function):
-    """Return the seconds that a call takes."""
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
+def compare(estimator, build, batch_size, has_channel, X, y, epochs, rounds):
+    """Train by kerasnet and by Keras in turn; return the seconds of each."""
+    X_float = (X / 255).astype(np.float32)
+    X_float = X_float[..., np.newaxis] if has_channel else X_float
+    model = build()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    sides = {
+        "kerasnet": lambda: estimator(epochs=epochs, batch_size=batch_size, random_state=0).fit(
+            X if has_channel else X_float, y
+        ),
+        "keras": lambda: model.fit(X_float, y, batch_size=batch_size, epochs=epochs, verbose=0),
+    }
+    return take_turns(sides, rounds)
 
 
 if __name__ == "__main__":

@@ -89,9 +89,9 @@ def build_cnn(
     _check_geometry(input_shape, len(filters), kernel_size, pool_size)
     penalty = kernel_penalty(l1, l2)
 
-    model = keras.Sequential([keras.Input(input_shape, name="input")], name=name)
+    network = [keras.Input(input_shape, name="input")]
     for block, n_filters in enumerate(filters, start=1):
-        model.add(
+        network.append(
             layers.Conv2D(
                 n_filters,
                 kernel_size,
@@ -100,16 +100,14 @@ def build_cnn(
                 name=f"conv_{block}",
             )
         )
-        model.add(layers.MaxPooling2D(pool_size, name=f"pool_{block}"))
-        for layer in hidden_dropout(dropout, f"conv_dropout_{block}"):
-            model.add(layer)
-    model.add(layers.Flatten(name="flatten"))
+        network.append(layers.MaxPooling2D(pool_size, name=f"pool_{block}"))
+        network += hidden_dropout(dropout, f"conv_dropout_{block}")
+    network.append(layers.Flatten(name="flatten"))
     for position, units in enumerate(check_sizes("dense_units", dense_units), start=1):
-        model.add(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
-        for layer in hidden_dropout(dropout, f"dropout_{position}"):
-            model.add(layer)
-    model.add(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return model
+        network.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
+        network += hidden_dropout(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+    return keras.Sequential(network, name=name)
 
 
 def _check_geometry(input_shape, n_blocks, kernel_size, pool_size):

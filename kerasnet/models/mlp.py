@@ -68,12 +68,11 @@ def build_mlp(
     n_outputs = check_size("n_outputs", n_outputs)
     penalty = kernel_penalty(l1, l2)
 
-    model = keras.Sequential([keras.Input(input_shape, name="input")], name=name)
+    network = [keras.Input(input_shape, name="input")]
     if len(input_shape) > 1:
-        model.add(layers.Flatten(name="flatten"))
+        network.append(layers.Flatten(name="flatten"))
     for position, units in enumerate(check_sizes("dense_units", dense_units), start=1):
-        model.add(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
-        for layer in hidden_dropout(dropout, f"dropout_{position}"):
-            model.add(layer)
-    model.add(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return model
+        network.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
+        network += hidden_dropout(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+    return keras.Sequential(network, name=name)

@@ -74,9 +74,9 @@ def build_simple_rnn(
         raise ValueError("units must name at least one recurrent layer, such as (64,). Received: ().")
     penalty = kernel_penalty(l1, l2)
 
-    model = keras.Sequential([keras.Input(input_shape, name="input")], name=name)
+    network = [keras.Input(input_shape, name="input")]
     for position, n_units in enumerate(units, start=1):
-        model.add(
+        network.append(
             layers.SimpleRNN(
                 n_units,
                 return_sequences=position < len(units),
@@ -85,7 +85,6 @@ def build_simple_rnn(
                 name=f"rnn_{position}",
             )
         )
-        for layer in hidden_dropout(dropout, f"dropout_{position}"):
-            model.add(layer)
-    model.add(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return model
+        network += hidden_dropout(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+    return keras.Sequential(network, name=name)

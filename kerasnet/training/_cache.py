@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import threading
 
 import numpy as np
@@ -10,9 +11,11 @@ import tensorflow as tf
 from kerasnet.training._engine import Engine, follows_schedule, is_keras, read_state, write_state
 
 _MAX_WAITING = 8
+_MAX_GARBAGE = 2**26  # bytes
 
 _waiting = []  # pairs (fingerprint, engine), the one used last at the end
 _lock = threading.Lock()
+_trained_bytes = 0
 
 
 def clear_cache():
@@ -51,6 +54,7 @@ def borrowed_engine(model, data, twin=None, recipe=None):
         engine, if they also look alike.
     """
     model.optimizer.build(model.trainable_variables)
+    _collect_dead_models(model)
     key = engine = None
     if twin is not None and not _has_hidden_state(model):
         samples = [(tensor.shape[1:], tensor.dtype) for tensor in tf.nest.flatten(data)]
@@ -85,6 +89,19 @@ def remembered_engine(model):
     if "_kerasnet_engine" not in vars(model):
         remember_engine(model, Engine(model))
     return vars(model)["_kerasnet_engine"]
+
+
+def _collect_dead_models(model):
+    """Have Python collect its garbage once models of 64 MB have been trained.
+
+    A Keras model is full of reference cycles. Python looks for those by the number of objects alone, so that a search
+    leaves some forty dead models, weights and all, before it does.
+    """
+    global _trained_bytes
+    _trained_bytes += sum(value.dtype.size * value.shape.num_elements() for value in read_state(model))
+    if _trained_bytes > _MAX_GARBAGE:
+        _trained_bytes = 0
+        gc.collect()
 
 
 def _take_waiting(key):

@@ -183,7 +183,9 @@ def _divisor():
 
 
 def _compiled(function, *signature):
-    return tf.function(function, input_signature=signature, autograph=False)
+    graph = tf.function(function, input_signature=signature, autograph=False)
+    graph._omit_frequent_tracing_warning = True  # one for each architecture is meant
+    return graph
 
 
 def _take(data, rows):

@@ -103,7 +103,7 @@ class OwnStep(keras.Model):
         return self.dense(inputs)
 
     def train_step(self, data):
-        X, y = data
+        X, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, self(X, training=True)))
         self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
