@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -280,9 +281,10 @@ def test_weights_of_samples_and_classes_multiply_and_nothing_given_changes(iris)
     assert not same_weights(both, mlp().fit(X, y))
 
 
-def test_a_weight_of_zero_is_a_removed_sample(iris):
+@pytest.mark.parametrize("loss", [None, "categorical_crossentropy", "sparse_categorical_crossentropy", "mse"])
+def test_a_weight_of_zero_is_a_removed_sample(iris, loss):
     X, y = iris
-    full_batch = {"batch_size": -1, "optimizer": "sgd", "epochs": 5, "learning_rate": 0.1}
+    full_batch = {"batch_size": -1, "optimizer": "sgd", "epochs": 3, "learning_rate": 0.1, "loss": loss}
     keep = np.arange(len(y)) % 3 != 0
     weighted = mlp(**full_batch).fit(X, y, sample_weight=keep.astype(float))
     removed = mlp(**full_batch).fit(X[keep], y[keep])
@@ -612,3 +614,75 @@ def test_two_processes_give_the_scores_of_one_on_the_documents_grid():
     scores = scores_with_one_and_two_processes(grid, n_samples=500, cv=5)
     assert scores["1"] == scores["2"]
     assert len(scores["1"][0]) == 27
+
+
+def test_the_model_of_a_dead_estimator_keeps_its_weights(iris):
+    X, y = iris
+    model = mlp().fit(X, y).model_
+    weights = model.get_weights()
+    for seed in range(3):
+        mlp(random_state=seed + 1).fit(X, y)
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_weights_set_by_hand_are_honoured(iris):
+    X, y = iris
+    first, second = mlp().fit(X, y), mlp(random_state=7).fit(X, y)
+    first.model_.set_weights(second.model_.get_weights())
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+def test_four_threads_fit_as_one_after_another(iris):
+    with ThreadPoolExecutor(4) as threads:
+        at_once = list(threads.map(lambda seed: mlp(dropout=0.3, random_state=seed).fit(*iris), range(8)))
+    for seed, estimator in enumerate(at_once):
+        for a, b in zip(
+            estimator.model_.get_weights(),
+            mlp(dropout=0.3, random_state=seed).fit(*iris).model_.get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_layers_without_names_are_the_same_network_each_time(iris):
+    traced = []
+
+    class Watched(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            if training and not isinstance(inputs, keras.KerasTensor):
+                traced.append(1)
+            return super().call(inputs)
+
+    def build(input_shape, n_outputs, output_activation):
+        return keras.Sequential(
+            [keras.Input(input_shape), Watched(4), keras.layers.Dense(n_outputs, output_activation)]
+        )
+
+    names = [KerasNetClassifier(build, epochs=1).fit(*iris).model_.layers[0].name for _ in range(3)]
+    assert names == ["watched"] * 3
+    assert len(traced) == 1
+    assert keras.layers.Dense(1).name != keras.layers.Dense(1).name  # the names of the process go on
+
+
+def test_a_diverged_partial_fit_leaves_the_fitted_model(iris):
+    X, y = iris
+    estimator = mlp().fit(X, y)
+    expected = estimator.predict_proba(X)
+    with pytest.raises(DivergenceError):
+        estimator.partial_fit(X * 1e30, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_numbers_too_large_for_the_network_are_refused(iris, method):
+    X, y = iris
+    X = X.astype(float)
+    estimator = mlp().fit(X, y)
+    with pytest.raises(ValueError, match="too large for dtype"):
+        getattr(estimator, method)(*([X * 1e300, y] if method == "fit" else [X * 1e300]))
+
+
+def test_what_is_no_optimizer_is_refused(iris):
+    with pytest.raises(TypeError, match="optimizer must be the name, the class or an instance of a Keras optimizer"):
+        mlp(optimizer=dict).fit(*iris)
