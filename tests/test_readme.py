@@ -1,13 +1,18 @@
 """What the README says of the models is what they are."""
 
+import inspect
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
+import kerasnet
 from kerasnet.models import create_model, list_models
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CHAPTERS = re.findall(r"^\| (.+) \| (.+) \| (–|\d\d(?:, \d\d)*) \|$", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -21,4 +26,39 @@ def test_every_file_that_it_links_to_is_there():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert links
     for link in links:
-        assert (Path(__file__).parents[1] / link).exists(), link
+        assert (ROOT / link).exists(), link
+
+
+def test_every_notebook_is_linked():
+    linked = re.findall(r"\]\(notebooks/([^)/]+\.ipynb)\)", README)
+    assert linked == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(("practice", "place", "notebooks"), CHAPTERS, ids=[chapter[0] for chapter in CHAPTERS])
+def test_the_table_of_chapters_is_true(practice, place, notebooks):
+    shown = [(ROOT / "notebooks").glob(f"{number}_*.ipynb") for number in re.findall(r"\d\d", notebooks)]
+    texts = [path.read_text() for paths in shown for path in paths]
+    assert len(texts) == len(shown), f"a notebook of {notebooks} is missing"
+    for name in re.findall(r"`([^`]+)`", place):
+        if name.endswith("="):
+            assert name.removesuffix("=").split("__")[0] in _parameters(), name
+        elif name != "fit":
+            assert _resolves(name), name
+        if texts and re.fullmatch(r"[A-Z]\w+", name):
+            assert any(name in text for text in texts), f"no notebook of {notebooks} shows {name}"
+
+
+def test_there_is_a_table_of_chapters():
+    assert len(CHAPTERS) > 15
+
+
+def _parameters():
+    functions = (kerasnet.CNNClassifier, kerasnet.CNNClassifier.fit)
+    return {name for function in functions for name in inspect.signature(function).parameters}
+
+
+def _resolves(name):
+    if "." in name:
+        return pkgutil.resolve_name(name) is not None
+    places = (kerasnet, kerasnet.datasets, kerasnet.plots)
+    return any(name in place.__all__ and hasattr(place, name) for place in places)
