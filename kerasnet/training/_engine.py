@@ -25,7 +25,8 @@ class Engine:
     @property
     def loops(self):
         """Whether many steps fit into a call: not when the model has steps of its own, whose logs may be anything."""
-        return is_keras(type(self.model).train_step) and is_keras(type(self.model).test_step)
+        kind = type(self.model)
+        return all(map(is_keras, (kind.train_step, kind.test_step, kind.compute_metrics)))
 
     def train(self, data, order, rates, batch_size, first, last):
         """Run some steps of an epoch, or fewer when the loss becomes NaN or infinite.
@@ -109,7 +110,7 @@ class Engine:
             )[0]
             return end - first, model.get_metrics_result()
 
-        return _compiled(steps, tf.nest.flatten(specs), _ORDER, _RATES, *3 * [_NUMBER])
+        return self._compiled(steps, tf.nest.flatten(specs), _ORDER, _RATES, *3 * [_NUMBER])
 
     def _evaluation(self, specs):
         model = self.model
@@ -132,7 +133,7 @@ class Engine:
             )
             return model.get_metrics_result()
 
-        return _compiled(steps, tf.nest.flatten(specs), *3 * [_NUMBER])
+        return self._compiled(steps, tf.nest.flatten(specs), *3 * [_NUMBER])
 
     def _application(self, part, X_spec):
         model = self.model
@@ -141,7 +142,16 @@ class Engine:
             with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
                 return part(model)(as_floats(X), training=False)
 
-        return _compiled(apply, [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables], X_spec)
+        return self._compiled(
+            apply, [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables], X_spec
+        )
+
+    def _compiled(self, function, *signature):
+        if self.model.run_eagerly:  # a builder asked for it, to look inside
+            return function
+        graph = tf.function(function, input_signature=signature, autograph=False)
+        graph._omit_frequent_tracing_warning = True  # one for each architecture is meant
+        return graph
 
 
 def as_floats(batch):
@@ -180,12 +190,6 @@ def _divisor():
     """Return 255 as an eager tensor: of a constant, graphs make a product with 1/255, which rounds otherwise."""
     with tf.init_scope():
         return tf.constant(255.0)
-
-
-def _compiled(function, *signature):
-    graph = tf.function(function, input_signature=signature, autograph=False)
-    graph._omit_frequent_tracing_warning = True  # one for each architecture is meant
-    return graph
 
 
 def _take(data, rows):

@@ -13,6 +13,7 @@ from kerasnet.training._cache import borrowed_engine, remembered_engine
 from kerasnet.training._engine import follows_schedule
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
+_STEPS_A_CALL = 64
 _LARGEST_BATCH = 512
 _VALUES_A_BATCH = 2**22
 
@@ -80,7 +81,7 @@ def train(
     if validation_data is not None:
         validation_data = _tensors(validation_data)
     with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe) as engine:
-        run = _Run(engine, data, len(X) if batch_size == -1 else batch_size, seed, rates, validation_data)
+        run = _Run(engine, data, batch_size, seed, rates, validation_data)
         epochs = range(initial_epoch, initial_epoch + epochs)
         callbacks = keras.callbacks.CallbackList(
             list(callbacks),
@@ -148,12 +149,12 @@ class _Run:
     """The epochs of one training."""
 
     def __init__(self, engine, data, batch_size, seed, rates, validation_data):
-        self.engine, self.data, self.batch_size, self.seed = engine, data, batch_size, seed
-        self.validation_data = validation_data
+        self.engine, self.data, self.seed, self.validation_data = engine, data, seed, validation_data
         self.n_samples = len(tf.nest.flatten(data)[0])
-        self.n_steps = n_batches(self.n_samples, batch_size)
+        self.batch_size = self.n_samples if batch_size == -1 else batch_size
+        self.n_steps = n_batches(self.n_samples, self.batch_size)
         self.rates = None if rates is None else np.reshape(rates, (-1, self.n_steps))
-        self.steps_a_call = 64
+        self.steps_a_call = _STEPS_A_CALL
 
     def epochs(self, epochs, callbacks):
         """Run epochs until they are done or a callback stops them."""
@@ -178,9 +179,9 @@ class _Run:
         """Run the steps of an epoch; return its logs."""
         model, optimizer = self.engine.model, self.engine.model.optimizer
         order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([self.seed, epoch]))
-        each = _acts_on_batches(callbacks, "train")
+        each = _acts_on_batches(callbacks, "train") or model.stop_training
         first, logs = 0, {}
-        while first < self.n_steps and not model.stop_training:
+        while first < self.n_steps:
             last = first + 1 if each or not self.engine.loops else min(first + self.steps_a_call, self.n_steps)
             if rates is not None:
                 optimizer.learning_rate = rates[first]
@@ -197,6 +198,8 @@ class _Run:
                 raise _diverged(f"the loss is {logs['loss']}", epoch, where, of_steps[n_done - 1])
             if each:
                 callbacks.on_train_batch_end(first, logs)
+            if model.stop_training:
+                break
             first = last
         return logs
 
@@ -208,12 +211,11 @@ class _Run:
         each = _acts_on_batches(callbacks, "test")
         self.engine.model.reset_metrics()
         callbacks.on_test_begin()
-        logs = {}
-        for first in range(0, n_steps, 1 if each or not self.engine.loops else n_steps):
-            last = first + 1 if each else n_steps
+        logs, stride = {}, 1 if each or not self.engine.loops else _STEPS_A_CALL
+        for first in range(0, n_steps, stride):
             if each:
                 callbacks.on_test_batch_begin(first)
-            logs = self.engine.evaluate(self.validation_data, batch_size, first, last)
+            logs = self.engine.evaluate(self.validation_data, batch_size, first, min(first + stride, n_steps))
             if each:
                 callbacks.on_test_batch_end(first, logs)
         callbacks.on_test_end(logs)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kerasnet.errors import DivergenceError
 from kerasnet.models import create_model, list_models
@@ -310,6 +311,29 @@ def test_callbacks_mean_what_they_mean_in_keras(name, tmp_path):
     assert all(callback.model is ours for callback in ours_callbacks)
 
 
+def test_tensorboard_records_what_it_records_in_keras(tmp_path):
+    X, y = samples()
+    scalars = []
+    for train_it in (train, through_keras):
+        folder, model = tmp_path / train_it.__name__, seeded(build_small)
+        board = keras.callbacks.TensorBoard(folder, histogram_freq=1, write_graph=False, update_freq=2)
+        train_it(model, X, y, epochs=3, batch_size=8, seed=3, callbacks=[board], validation_data=(X, y))
+        found = {}
+        for part in ("train", "validation"):
+            events = EventAccumulator(str(folder / part)).Reload()
+            for tag in events.Tags()["tensors"]:
+                found[part, tag] = [(each.step, tf.make_ndarray(each.tensor_proto)) for each in events.Tensors(tag)]
+        scalars.append(found)
+    ours, theirs = scalars
+    assert ours.keys() == theirs.keys()
+    assert ("train", "epoch_loss") in ours
+    assert ("train", "batch_loss") in ours
+    for tag, records in theirs.items():
+        assert [step for step, _ in ours[tag]] == [step for step, _ in records], tag
+        for (_, mine), (_, other) in zip(ours[tag], records, strict=True):
+            np.testing.assert_allclose(mine, other, atol=1e-5, err_msg=str(tag))
+
+
 def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
     calls = []
     original = _cache.Engine.train
@@ -356,6 +380,58 @@ def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights():
                 recipe=build,
             )
             assert len(traced) == 1
+
+
+def test_a_model_that_runs_eagerly_runs_python_in_each_step():
+    calls = []
+
+    class Watched(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            calls.append(tf.executing_eagerly() and training)
+            return super().call(inputs)
+
+    def build(eagerly):
+        model = network(lambda: Watched(8))()
+        model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=eagerly)
+        return model
+
+    X, y = samples()
+    eager, compiled = seeded(lambda: build(True)), seeded(lambda: build(False))
+    del calls[:]
+    train(eager, X, y, epochs=2, batch_size=8, seed=0)
+    assert calls.count(True) == 6
+    train(compiled, X, y, epochs=2, batch_size=8, seed=0)
+    assert calls.count(True) == 6
+    assert_same_state(eager, compiled)
+    np.testing.assert_allclose(predict(eager, X), predict(compiled, X), atol=1e-6)
+
+
+def test_a_stop_before_an_epoch_leaves_it_one_step_as_in_keras():
+    X, y = samples()
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(model, "stop_training", epoch == 1)
+    )
+    for train_it in (train, through_keras):
+        model, history = seeded(build_small), keras.callbacks.History()
+        stop.set_model(model)
+        train_it(model, X, y, epochs=4, batch_size=8, seed=3, callbacks=[stop, history])
+        assert len(history.history["loss"]) == 2
+        assert int(model.optimizer.iterations) == 4
+
+
+def test_several_inputs_as_a_list():
+    def build():
+        inputs = [keras.Input((12,)), keras.Input((12,))]
+        outputs = keras.layers.Dense(3, activation="softmax")(keras.layers.Add()(inputs))
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    X, y = samples()
+    ours, oracle = seeded(build), seeded(build)
+    train(ours, [X, 2 * X], y, epochs=1, batch_size=-1, seed=0)
+    oracle.train_on_batch([X, 2 * X], y)
+    assert_same_state(ours, oracle)
 
 
 def test_models_of_one_architecture_never_share_weights():

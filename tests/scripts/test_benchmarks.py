@@ -1,0 +1,67 @@
+"""Benchmarks run, and the README says what they found."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+
+
+def run(*command):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_predictions_are_compared():
+    images = run("scripts/bench_predict.py", "--rounds", "1")["images"]
+    assert images.keys() == {"1", "10000"}
+    assert all(result["times_faster"].keys() == {"scikeras", "keras"} for result in images.values())
+
+
+def test_trainings_are_compared():
+    result = run("scripts/bench_training.py", "--rounds", "1", "--limit", "300", "--cases", "cnn")
+    assert result["images"] == 300
+    assert result["cases"]["cnn"]["times_faster"]["keras"]["median"] > 0
+
+
+@pytest.mark.exhaustive
+def test_searches_are_compared():
+    result = run("scripts/bench_search.py", "--rounds", "1", "--limit", "200", "--fits", "20")
+    assert result["fits"] == 54
+    assert result["times_faster"].keys() == {"scikeras", "keras"}
+    assert result["megabytes_a_fit"].keys() == {"kerasnet", "kerasnet, another architecture each", "scikeras"}
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_readmes_table_is_that_of_the_results():
+    import make_benchmark_table
+
+    readme = (ROOT / "README.md").read_text()
+    results = json.loads((ROOT / "scripts" / "benchmarks.json").read_text())
+    assert make_benchmark_table.table(results) in readme
+    assert make_benchmark_table.with_table(readme, results) == readme
+
+
+@pytest.mark.usefixtures("scripts")
+def test_sides_take_turns_and_ratios_are_of_one_round(monkeypatch):
+    import _bench
+
+    calls, clock = [], iter(range(100))
+    monkeypatch.setattr(_bench.time, "perf_counter", lambda: next(clock))
+    seconds = _bench.take_turns({"kerasnet": lambda: calls.append("k"), "other": lambda: calls.append("o")}, 2)
+    assert "".join(calls) == "ok" + "ko" + "ok"
+    assert seconds == {"kerasnet": [1, 1], "other": [1, 1]}
+    assert _bench.ratios({"kerasnet": [1.0, 2.0], "other": [3.0, 2.0]}) == {
+        "other": {"median": 2.0, "min": 1.0, "max": 3.0}
+    }
