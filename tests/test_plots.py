@@ -93,6 +93,72 @@ def test_given_axes_are_filled(mnist):
     assert all(frame.x0 - 0.01 <= each.get_position().x0 <= frame.x1 for each in display.axes_)
 
 
+def on_free_axes():
+    return plt.figure().add_axes((0.1, 0.2, 0.3, 0.4))
+
+
+def on_inset_axes():
+    return plt.subplots(layout="constrained")[1].inset_axes((0.5, 0.5, 0.4, 0.4))
+
+
+def on_axes_of_a_subfigure():
+    return plt.figure().subfigures(1, 2)[1].subplots()
+
+
+@pytest.mark.parametrize("make", [on_free_axes, on_inset_axes, on_axes_of_a_subfigure])
+def test_axes_of_any_kind_are_filled(mnist, make):
+    X, y = mnist
+    for draw in (
+        lambda ax: PredictionGridDisplay.from_predictions(X, y, y, show="all", n_images=6, ax=ax).axes_,
+        lambda ax: ReconstructionDisplay.from_predictions(X, X, n_images=3, ax=ax).axes_.ravel(),
+    ):
+        ax = make()
+        drawn = draw(ax)
+        ax.get_figure(root=True).canvas.draw()
+        frame, *images = (each.get_window_extent() for each in (ax, *drawn))
+        assert len(images) in (6, 9)
+        for number, image in enumerate(images):
+            assert frame.x0 - 1 <= image.x0 < image.x1 <= frame.x1 + 1
+            assert frame.y0 - 1 <= image.y0 < image.y1 <= frame.y1 + 1
+            assert not any(image.overlaps(other) for other in images[:number])
+
+
+@pytest.mark.parametrize("n_images", [-1, 0, 2.5])
+def test_a_bad_number_of_images_is_refused(mnist, n_images):
+    X, y = mnist
+    estimator = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X[:50])
+    for draw in (
+        lambda: PredictionGridDisplay.from_predictions(X, y, y, show="all", n_images=n_images),
+        lambda: ReconstructionDisplay.from_predictions(X, X, n_images=n_images),
+        lambda: ReconstructionDisplay.from_estimator(estimator, X, n_images=n_images),
+    ):
+        with pytest.raises((ValueError, TypeError), match="n_images (== .*, must be >= 1|must be an instance of)"):
+            draw()
+
+
+def test_boolean_images_are_drawn():
+    images = np.random.default_rng(0).random((3, 6, 6, 3)) > 0.5
+    for part in (images, images[..., 0]):
+        display = ReconstructionDisplay.from_predictions(part, part[::-1])
+        shown = [axes.get_images()[0].get_array() for axes in display.axes_[:, 0]]
+        np.testing.assert_array_equal(shown[0], part[0])
+        np.testing.assert_array_equal(np.abs(shown[2]), part[0] ^ part[2])
+        grid = PredictionGridDisplay.from_predictions(part, [0, 1, 2], [0, 1, 2], show="all")
+        np.testing.assert_array_equal(grid.axes_[1].get_images()[0].get_array(), part[1])
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 6), (2, 6, 6, 1), (2, 6, 6, 3)])
+def test_values_beyond_0_and_1_are_drawn_as_these_in_silence(shape, caplog):
+    images = np.random.default_rng(0).uniform(-0.1, 1.1, shape)
+    display = ReconstructionDisplay.from_predictions(images, images)
+    grid = PredictionGridDisplay.from_predictions(images, [0, 1], [1, 0])
+    display.figure_.canvas.draw()
+    grid.figure_.canvas.draw()
+    assert not caplog.records
+    for axes in (display.axes_[0, 1], grid.axes_[1]):
+        np.testing.assert_array_equal(axes.get_images()[0].get_array(), images[1].clip(0, 1).squeeze())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"show": "some"}, "show must be 'mistakes' or 'all'"), ({"confidence": [1]}, "inconsistent numbers of samples")],
@@ -125,8 +191,10 @@ def test_colour_reconstructions_show_absolute_differences():
 
 def test_reconstructions_of_another_shape_are_refused(mnist):
     X, _ = mnist
-    with pytest.raises(ValueError, match=r"the same shape\. Received: \(500, 28, 28\) and \(500, 28, 14\)"):
+    with pytest.raises(ValueError, match=r"same shape\. Received: \(500, 28, 28\) and \(500, 28, 14\)"):
         ReconstructionDisplay.from_predictions(X, X[..., :14])
+    with pytest.raises(ValueError, match=r"at least one, .*Received: \(0, 28, 28\)"):
+        ReconstructionDisplay.from_predictions(X[:0], X[:0])
 
 
 def test_codes_are_drawn_label_by_label(digits):
@@ -145,3 +213,59 @@ def test_two_codes_are_drawn_as_they_are(digits):
     assert display.ax_.get_legend() is None
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         EmbeddingDisplay.from_codes(np.zeros((5, 1)))
+
+
+CODES = np.random.default_rng(0).random((300, 2))
+
+
+def legend_of(display):
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+def test_every_label_is_in_the_legend():
+    display = EmbeddingDisplay.from_codes(CODES, np.repeat(["_a", "b", "_c"], 100))
+    assert legend_of(display) == ["_a", "_c", "b"]
+    np.testing.assert_array_equal(display.collections_[0].get_offsets(), CODES[:100])
+
+
+def test_a_column_of_labels_is_taken():
+    display = EmbeddingDisplay.from_codes(CODES, np.arange(300).reshape(-1, 1) % 3)
+    assert legend_of(display) == ["0", "1", "2"]
+    np.testing.assert_array_equal(display.collections_[1].get_offsets(), CODES[1::3])
+
+
+@pytest.mark.parametrize("dtype", [float, int])
+def test_many_numbers_are_shown_by_a_colour_bar(dtype):
+    y = (CODES[:, 0] * 1000).astype(dtype)
+    display = EmbeddingDisplay.from_codes(CODES, y, cmap="magma")
+    (points,) = display.collections_
+    np.testing.assert_array_equal(points.get_array(), y)
+    assert points.colorbar.ax in display.figure_.axes
+    assert points.get_cmap().name == "magma"
+    assert display.ax_.get_legend() is None
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        (
+            np.where(np.arange(300) == 7, np.nan, 1),
+            {},
+            r"Expected a label in y for every sample. .*none for samples \[7\]",
+        ),
+        (["a", None, np.nan] * 100, {}, r"none for samples \[1, 2, 4, 5, 7, 8, \.\.\.\]"),
+        (np.eye(300), {}, r"y should be a 1d array, got an array of shape \(300, 300\)"),
+        (np.zeros(299), {}, "inconsistent numbers of samples"),
+        (np.zeros(300), {"c": "red"}, "colours are those of the labels, y. Received: c. Leave out one"),
+        (np.zeros(300), {"color": "red"}, "Received: color"),
+    ],
+)
+def test_labels_that_cannot_be_drawn_are_refused(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_codes(CODES, y, **options)
+
+
+def test_points_without_labels_have_the_colour_that_is_given():
+    assert EmbeddingDisplay.from_codes(CODES, c="red", alpha=1).collections_[0].get_facecolor().tolist() == [
+        [1, 0, 0, 1]
+    ]

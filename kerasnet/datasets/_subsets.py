@@ -10,7 +10,7 @@ _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 def check_subset(subset):
     """Return the parts of a data set that `subset` names, in order."""
-    if subset not in _PARTS:
+    if not isinstance(subset, str) or subset not in _PARTS:
         raise ValueError(f"subset must be one of {list(_PARTS)}. Received: {subset!r}.")
     return _PARTS[subset]
 

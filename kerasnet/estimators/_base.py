@@ -13,6 +13,7 @@ import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.losses.losses import LossFunctionWrapper
 from scikeras._utils import route_params, unflatten_params
+from scikeras.wrappers import BaseWrapper
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -27,7 +28,7 @@ from kerasnet.training.schedules import SCHEDULES
 _BUILD_LOCK = threading.Lock()
 
 
-class KerasNetBase(EstimatorParameters):
+class KerasNetBase(EstimatorParameters, BaseWrapper):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = None

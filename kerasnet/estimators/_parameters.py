@@ -3,7 +3,6 @@
 import difflib
 import inspect
 
-from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
 from kerasnet.errors import UnknownModelError
@@ -14,15 +13,15 @@ _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name")
 _ROUTED = ("optimizer", "loss", "metrics", "callbacks")
 
 
-class EstimatorParameters(BaseWrapper):
-    """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator.
+class EstimatorParameters(BaseEstimator):
+    """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator, left of SciKeras' BaseWrapper.
 
     There are three kinds of parameters: those in the constructor's signature; the arguments of the model's
     builder, which are in that signature only for estimators of one architecture; and routed ones such as
     ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
     """
 
-    # SciKeras lists instance attributes instead
+    # of which SciKeras would list instance attributes instead
     _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
     __repr__ = BaseEstimator.__repr__
 

@@ -1,5 +1,6 @@
 """Outlier detection by an autoencoder."""
 
+import copy
 from numbers import Real
 
 import numpy as np
@@ -13,6 +14,9 @@ from kerasnet.estimators.autoencoder import Autoencoder
 
 class AutoencoderOutlierDetector(OutlierMixin, EstimatorParameters):
     """An outlier detector: what an autoencoder reproduces badly is unlike the samples that it was trained on.
+
+    Samples may have any shape. Samples of dtype uint8 are taken for images and divided by 255; any other dtype is
+    taken as it is. See :class:`Autoencoder`.
 
     Parameters
     ----------
@@ -131,15 +135,19 @@ class AutoencoderOutlierDetector(OutlierMixin, EstimatorParameters):
         Returns
         -------
         self
-            The fitted detector.
+            The fitted detector. After an error it is as before; after Ctrl-C it keeps what was trained, with the
+            `offset_` of that, and ``KeyboardInterrupt`` goes on.
         """
         self._validate_params()
         parameters = {name: value for name, value in self.get_params().items() if name != "contamination"}
-        autoencoder = getattr(self, "autoencoder_", None) if self.warm_start else None
-        autoencoder = autoencoder.set_params(**parameters) if autoencoder else Autoencoder(**parameters)
-        autoencoder.fit(X, sample_weight=sample_weight)
-        self.autoencoder_ = autoencoder
-        self.offset_ = np.percentile(self.score_samples(X), 100 * self.contamination)
+        before = getattr(self, "autoencoder_", None) if self.warm_start else None
+        autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
+        try:
+            autoencoder.fit(X, sample_weight=sample_weight)
+        finally:
+            if getattr(autoencoder, "model_", None) is not getattr(before, "model_", None):  # something was trained
+                scores = -autoencoder.reconstruction_errors(X)
+                self.autoencoder_, self.offset_ = autoencoder, np.percentile(scores, 100 * self.contamination)
         return self
 
     def score_samples(self, X):
@@ -184,9 +192,9 @@ class AutoencoderOutlierDetector(OutlierMixin, EstimatorParameters):
         Returns
         -------
         labels : ndarray of shape (n_samples,), dtype int64
-            -1 for outliers, 1 for inliers.
+            -1 for outliers, those without a finite score among them, and 1 for inliers.
         """
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
     def n_features_in_(self):

@@ -1,22 +1,36 @@
 """Grids of images inside one axes."""
 
+from numbers import Integral
+
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.utils import check_scalar
+
+
+def first(samples, n_images):
+    """Return the samples to draw."""
+    return samples[: check_scalar(n_images, "n_images", Integral, min_val=1)]
 
 
 def image_grid(ax, n_rows, n_columns):
-    """Return axes to fill, those of a new figure for None, and the cells of a grid in them, row by row."""
+    """Return axes to fill, those of a new figure for None, and the bounds of the cells in them, row by row."""
     if ax is None:
         _, ax = plt.subplots(figsize=(1.7 * n_columns, 2.1 * n_rows), layout="constrained")
     ax.set_axis_off()
-    grid = ax.get_subplotspec().subgridspec(n_rows, n_columns)
-    return ax, [grid[position] for position in range(n_rows * n_columns)]
+    return ax, [
+        (column / n_columns, 1 - (row + 1) / n_rows, 0.9 / n_columns, 0.8 / n_rows)
+        for row in range(n_rows)
+        for column in range(n_columns)
+    ]
 
 
-def draw_image(figure, cell, image, title, **options):
+def draw_image(ax, cell, image, title, **options):
     """Draw a grey or RGB image, uint8 or floats in [0, 1], into a cell; return its axes."""
-    axes = figure.add_subplot(cell)
-    axes.imshow(image, **{"cmap": "gray", "vmin": 0, "vmax": 255 if image.dtype == np.uint8 else 1, **options})
+    options = {"cmap": "gray", "vmin": 0, "vmax": 255 if image.dtype == np.uint8 else 1, **options}
+    if image.dtype != np.uint8:
+        image = np.clip(image.astype(float), options["vmin"], options["vmax"])  # matplotlib would, with a warning
+    axes = ax.inset_axes(cell)
+    axes.imshow(image, **options)
     axes.set_title(title, fontsize="small")
     axes.set(xticks=[], yticks=[])
     return axes

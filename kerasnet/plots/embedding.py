@@ -1,9 +1,14 @@
 """Codes in two dimensions."""
 
+import reprlib
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+_MANY = 20  # more different numbers than this are a scale, not classes
 
 
 class EmbeddingDisplay:
@@ -16,7 +21,7 @@ class EmbeddingDisplay:
     points : ndarray of shape (n_samples, 2)
         Where to draw the samples.
     y : ndarray of shape (n_samples,), default=None
-        Labels; one colour each.
+        Labels; one colour each, or a colour bar for more than 20 different numbers.
 
     Attributes
     ----------
@@ -25,7 +30,7 @@ class EmbeddingDisplay:
     figure_ : matplotlib Figure
         Their figure.
     collections_ : list of matplotlib PathCollection
-        The points of each label.
+        The points of each label; all points where there are no labels, or a colour bar.
 
     Examples
     --------
@@ -52,7 +57,7 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, ...)
             Samples, as the transformer takes them.
         y : array-like of shape (n_samples,), default=None
-            Labels; one colour each.
+            Labels; one colour each, or a colour bar for more than 20 different numbers.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure when None.
         **scatter_kw
@@ -74,7 +79,7 @@ class EmbeddingDisplay:
         codes : array-like of shape (n_samples, n_features)
             At least two features.
         y : array-like of shape (n_samples,), default=None
-            Labels; one colour each.
+            Labels; one colour each, or a colour bar for more than 20 different numbers.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure when None.
         **scatter_kw
@@ -84,11 +89,23 @@ class EmbeddingDisplay:
         -------
         EmbeddingDisplay
             The display.
+
+        Raises
+        ------
+        ValueError
+            If `y` is not one label a sample, or colours are given beside it.
         """
         codes = check_array(codes, ensure_min_features=2, input_name="codes")
         check_consistent_length(codes, y)
+        if y is not None:
+            y = column_or_1d(y)
+            if pd.isna(y).any():
+                missing = np.flatnonzero(pd.isna(y)).tolist()
+                raise ValueError(
+                    f"Expected a label in y for every sample. Received: none for samples {reprlib.repr(missing)}."
+                )
         points = codes if codes.shape[1] == 2 else PCA(2, random_state=0).fit_transform(codes)
-        return cls(points=points, y=None if y is None else np.asarray(y)).plot(ax=ax, **scatter_kw)
+        return cls(points=points, y=y).plot(ax=ax, **scatter_kw)
 
     def plot(self, *, ax=None, **scatter_kw):
         """Draw the points.
@@ -110,14 +127,23 @@ class EmbeddingDisplay:
         options = {"s": 8, "alpha": 0.7, **scatter_kw}
         if self.y is None:
             self.collections_ = [ax.scatter(*self.points.T, **options)]
+        elif colours := {"c", "color"} & scatter_kw.keys():
+            raise ValueError(f"The colours are those of the labels, y. Received: {', '.join(colours)}. Leave out one.")
         else:
-            labels = np.unique(self.y)
-            colours = plt.get_cmap("tab10" if len(labels) <= 10 else "viridis", len(labels))
-            self.collections_ = [
-                ax.scatter(*self.points[self.y == label].T, **{"color": colours(position), "label": label, **options})
-                for position, label in enumerate(labels)
-            ]
-            ax.legend(markerscale=2, fontsize="small")
+            self._scatter_labels(ax, options)
         ax.set(xlabel="component 1", ylabel="component 2")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _scatter_labels(self, ax, options):
+        labels = np.unique(self.y)
+        if len(labels) > _MANY and labels.dtype.kind in "iuf":
+            self.collections_ = [ax.scatter(*self.points.T, c=self.y, **options)]
+            ax.figure.colorbar(self.collections_[0], ax=ax)
+            return
+        colours = plt.get_cmap("tab10" if len(labels) <= 10 else "viridis", len(labels))
+        self.collections_ = [
+            ax.scatter(*self.points[self.y == label].T, color=colours(position), **options)
+            for position, label in enumerate(labels)
+        ]
+        ax.legend(self.collections_, [str(label) for label in labels], markerscale=2, fontsize="small")

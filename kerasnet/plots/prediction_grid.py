@@ -5,7 +5,7 @@ import math
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from kerasnet.plots._images import draw_image, image_grid
+from kerasnet.plots._images import draw_image, first, image_grid
 
 
 class PredictionGridDisplay:
@@ -114,7 +114,7 @@ class PredictionGridDisplay:
             confidence = np.asarray(confidence)
             if show == "mistakes":
                 rows = rows[np.argsort(-confidence[rows], kind="stable")]
-        rows = rows[:n_images]
+        rows = first(rows, n_images)
         return cls(
             images=images[rows],
             y_true=y_true[rows],
@@ -140,7 +140,7 @@ class PredictionGridDisplay:
         if len(self.images) == 0:
             ax.text(0.5, 0.5, "nothing to show", ha="center", va="center")
         self.axes_ = [
-            draw_image(ax.figure, cell, image, self._title(position))
+            draw_image(ax, cell, image, self._title(position))
             for position, (cell, image) in enumerate(zip(cells, self.images, strict=False))
         ]
         self.ax_, self.figure_ = ax, ax.figure

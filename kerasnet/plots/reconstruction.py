@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from kerasnet.plots._images import draw_image, image_grid
+from kerasnet.plots._images import draw_image, first, image_grid
 
 
 class ReconstructionDisplay:
@@ -61,7 +61,7 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             The display.
         """
-        X = np.asarray(X)[:n_images]
+        X = first(np.asarray(X), n_images)
         return cls.from_predictions(X, estimator.reconstruct(X), n_images=n_images, ax=ax)
 
     @classmethod
@@ -87,17 +87,17 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If the shapes differ, or are not those of images.
+            If the shapes differ or are not those of images, or there are none.
         """
         images, reconstructions = np.asarray(images), np.asarray(reconstructions)
         check_consistent_length(images, reconstructions)
-        if images.shape != reconstructions.shape or images.ndim not in (3, 4):
+        if images.shape != reconstructions.shape or images.ndim not in (3, 4) or len(images) == 0:
             raise ValueError(
-                "Expected images of shape (n, height, width[, channels]) and reconstructions of the same shape. "
-                f"Received: {images.shape} and {reconstructions.shape}."
+                "Expected images of shape (n, height, width[, channels]), at least one, and reconstructions of the "
+                f"same shape. Received: {images.shape} and {reconstructions.shape}."
             )
         images, reconstructions = (
-            part[:n_images] / 255 if part.dtype == np.uint8 else part[:n_images] for part in (images, reconstructions)
+            first(part, n_images) / (255 if part.dtype == np.uint8 else 1) for part in (images, reconstructions)
         )
         return cls(images=images, reconstructions=reconstructions).plot(ax=ax)
 
@@ -119,12 +119,12 @@ class ReconstructionDisplay:
         if self.images.ndim == 4 and self.images.shape[-1] > 1:
             differences, options = np.abs(differences), {}
         ax, cells = image_grid(ax, 3, n_images)
-        cells = np.array(cells, dtype=object).reshape(3, n_images)
+        cells = np.reshape(cells, (3, n_images, 4))
         rows = (("in", self.images, {}), ("out", self.reconstructions, {}), ("difference", differences, options))
         self.axes_ = np.array(
             [
                 [
-                    draw_image(ax.figure, cell, image, name if position == 0 else "", **kwargs)
+                    draw_image(ax, cell, image, name if position == 0 else "", **kwargs)
                     for position, (cell, image) in enumerate(zip(row, images, strict=True))
                 ]
                 for row, (name, images, kwargs) in zip(cells, rows, strict=True)

@@ -1,5 +1,8 @@
 """CSV tables keep their types and their missing values."""
 
+import csv
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +104,19 @@ def test_line_ends_and_byte_order_marks_do_not_matter(write, end, encoding):
     assert table.target.tolist() == ["ä", "b"]
 
 
+def test_blank_lines_between_carriage_returns_shift_no_field(write):
+    data = load_csv(write("a,label,b\ru,1,5\r\r,2,6\rv,1,7\r")).data
+    assert data["a"].isna().tolist() == [False, True, False]
+    assert data["b"].tolist() == [5, 6, 7]
+    np.testing.assert_array_equal(load_csv(write("a,label\n1,x\n\r,y\n3,z\n")).data["a"], [1, np.nan, 3])
+
+
+def test_line_ends_in_quotes_stay_as_they_are(write):
+    texts = ["one\r\ntwo", "one\rtwo", "one\ntwo", "\r\n\r\n"]
+    path = write("a,label\r\n" + "".join(f'"{text}",{row}\r\n' for row, text in enumerate(texts)))
+    assert load_csv(path).data["a"].tolist() == texts
+
+
 def test_the_line_named_is_that_of_the_file(write):
     path = write('a,b,label\n1,"two\nlines",x\n\n2,b,y\n3,b,y\noops,b,x\n')
     with pytest.raises(DataFormatError, match=r"line 7: column 'a': expected a number as in most rows, found 'oops'"):
@@ -109,6 +125,32 @@ def test_the_line_named_is_that_of_the_file(write):
 
 def test_whole_numbers_beside_missing_ones_are_exact(write):
     assert load_csv(write(f"a,label\n{2**53},x\n,y\n")).data["a"][0] == 2**53
+
+
+@pytest.mark.parametrize("other", ["0.5", "NA"])
+def test_whole_numbers_in_a_float_column_are_exact_or_refused(write, other):
+    exact = [2**53, -(2**53), 2**53 + 2, 2**62]
+    rows = "".join(f"{number},x\n" for number in exact)
+    assert load_csv(write(f"a,label\n{rows}{other},y\n")).data["a"][:4].tolist() == exact
+    for number in (2**53 + 1, -(2**53) - 1, 2**62 + 1):
+        with pytest.raises(DataFormatError, match=f"line 6: .* whole number that float64 holds, .*found '{number}'"):
+            load_csv(write(f"a,label\n{rows}{number},x\n{other},y\n"))
+
+
+def test_nothing_but_0_is_0(write):
+    assert load_csv(write("a,label\n0.0,x\n-0e5,y\n5e-324,x\n0E-400,x\n")).data["a"].tolist() == [0, 0, 5e-324, 0]
+
+
+def test_fields_are_as_long_as_the_file_allows(write):
+    path = write(f"a,label\n{'long' * 100_000},x\nshort,y\n")
+    limit = csv.field_size_limit()
+    with ThreadPoolExecutor(4) as pool:
+        for table in pool.map(load_csv, [path] * 8):
+            assert table.data["a"].str.len().tolist() == [400_000, 5]
+    assert csv.field_size_limit() == limit, "a setting of the whole process"
+    with pytest.raises(DataFormatError, match="line 3: expected 2 fields, found 1"):
+        load_csv(write(f"a,label\n{'long' * 100_000},x\nshort\n"))
+    assert csv.field_size_limit() == limit
 
 
 def test_max_bytes_bounds_the_file(write):

@@ -143,7 +143,11 @@ BAD_CSV = {
     "row of blanks": (b"a,label\n1,x\n  \n2,y\n", "line 3: expected 2 fields, found 1"),
     "open quote": (b'a,label\n1,x\n"2,y\n3,x\n', "line 3: expected fields and commas, found: unexpected end of data"),
     "text behind a quote": (b'a,label\n"1"2,x\n', "line 2: expected fields and commas"),
-    "endless field": (b"a,label\n1,x\n" + b"2" * 200_000 + b",y\n", "line 3: .*field larger than field limit"),
+    "endless number": (
+        b"a,label\n1,x\n2,x\n" + b"2" * 200_000 + b",y\n",
+        r"line 4: .*expected a number as in most rows, found '2{12}\.\.\.2{13}'",
+    ),
+    "blank row between carriage returns": (b"a,label\r\r,\r", "line 3: expected a label in 'label', found none"),
     "text among numbers": (
         b"a,label\n1,x\n2,y\noops,x\n",
         r"line 4: column 'a': expected a number as in most rows, found 'oops'.*give text_columns=\['a'\]",
@@ -155,13 +159,17 @@ BAD_CSV = {
         "line 3: column 'a': expected a finite number, found '1e999'",
     ),
     "infinity": (b"a,label\n1.5,x\n-inf,y\n", "line 3: column 'a': expected a finite number, found '-inf'"),
+    "number that would be 0": (
+        b"a,label\n1.5,x\n-0.1e-400,y\n",
+        "line 3: column 'a': expected a number that float64 can tell from 0, found '-0.1e-400'",
+    ),
     "whole number beyond 64 bits": (
         b"a,label\n1,x\n18446744073709551616,y\n",
         "line 3: column 'a': expected a whole number of 64 bits, found '18446744073709551616'",
     ),
     "whole number beyond float64's exact ones": (
         b"a,label\n9007199254740993,x\n,y\n",
-        "line 2: column 'a': expected whole numbers between .* missing values, found '9007199254740993'",
+        "line 2: column 'a': expected a whole number that float64 holds, .* missing values, found '9007199254740993'",
     ),
     "missing label": (b"a,label\n1,x\n2,\n", "line 3: expected a label in 'label', found none"),
     "one class": (b"a,label\n1,x\n2,x\n", "expected at least two classes in 'label', found only 'x'"),
@@ -295,4 +303,4 @@ def test_the_files_behind_the_broken_ones_are_good(tmp_path):
 
 
 def test_there_are_as_many_broken_files_as_promised():
-    assert sum(map(len, (BAD_IDX, BAD_NPZ, BAD_IDX_FOLDER, BAD_CSV, BAD_IMAGE_FOLDERS))) == 88
+    assert sum(map(len, (BAD_IDX, BAD_NPZ, BAD_IDX_FOLDER, BAD_CSV, BAD_IMAGE_FOLDERS))) == 90

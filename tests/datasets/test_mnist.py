@@ -1,6 +1,7 @@
 """The MNIST that ships is the real one, and subsets of it are fair."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,11 @@ def test_a_bad_number_of_samples_is_refused(n_samples):
         load_mnist("test", n_samples=n_samples)
 
 
-def test_a_bad_subset_is_refused():
-    with pytest.raises(ValueError, match=r"subset must be one of \['train', 'test', 'all'\]. Received: 'valid'"):
-        load_mnist("valid")
+@pytest.mark.parametrize("subset", ["valid", ["train"], None])
+def test_a_bad_subset_is_refused(subset):
+    message = re.escape(f"subset must be one of ['train', 'test', 'all']. Received: {subset!r}")
+    with pytest.raises(ValueError, match=message):
+        load_mnist(subset)
 
 
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 """The autoencoder as a transformer and as a detector of outliers."""
 
+import keras
 import numpy as np
 import pytest
 from sklearn.base import clone, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mean_squared_error, roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -171,6 +173,104 @@ def test_the_detectors_bad_arguments_are_refused(digits):
     with pytest.raises(ValueError, match="Input X contains NaN"):
         detector.fit(np.full((10, 8, 8), np.nan))
     np.testing.assert_array_equal(detector.score_samples(X), before)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ctrl-C at the end of an epoch, or at the beginning of the training."""
+
+    def __init__(self, epoch=None):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_train_begin(self, logs=None):
+        if self.epoch is None:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_an_interrupted_detector_keeps_what_was_trained(digits, warm_start):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=1, warm_start=warm_start, random_state=0)
+    if warm_start:
+        detector.fit(X)
+    with pytest.raises(KeyboardInterrupt):
+        detector.set_params(epochs=9, callbacks=[Stop(2)]).fit(X)
+    assert detector.autoencoder_.n_iter_ == 3
+    assert detector.offset_ == np.percentile(detector.score_samples(X), 10)
+    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_detector_interrupted_before_training_is_as_before(digits, warm_start):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=1, callbacks=[Stop()], warm_start=warm_start)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X)
+    with pytest.raises(NotFittedError):
+        detector.predict(X)
+    before = vars(detector.set_params(callbacks=None).fit(X)).copy()
+    with pytest.raises(KeyboardInterrupt):
+        detector.set_params(callbacks=[Stop()]).fit(X)
+    assert detector.autoencoder_ is before["autoencoder_"]
+    assert detector.offset_ == before["offset_"]
+
+
+def test_a_warm_start_of_the_detector_goes_on(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=2, warm_start=True, random_state=0).fit(X)
+    first, scores = detector.autoencoder_, detector.score_samples(X)
+    detector.set_params(epochs=3, contamination=0.2).fit(X)
+    assert detector.autoencoder_.n_iter_ == 5
+    assert detector.autoencoder_.history_["loss"][:2] == first.history_["loss"]
+    assert detector.score_samples(X).mean() > scores.mean()
+    assert detector.offset_ == np.percentile(detector.score_samples(X), 20)
+    assert first.n_iter_ == 2
+    np.testing.assert_array_equal(-first.reconstruction_errors(X), scores)
+
+
+def test_a_failed_warm_start_leaves_the_detector_as_it_was(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=1, warm_start=True, random_state=0).fit(X)
+    autoencoder, before, scores = detector.autoencoder_, vars(detector.autoencoder_).copy(), detector.score_samples(X)
+    with pytest.raises(ValueError, match="the architecture has changed since"):
+        detector.set_params(code_units=9).fit(X)
+    assert detector.autoencoder_ is autoencoder
+    assert vars(autoencoder) == before
+    np.testing.assert_array_equal(detector.score_samples(X), scores)
+
+
+def test_the_detector_has_no_methods_that_cannot_work(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0)
+    foreign = "score partial_fit initialize initialized_ scorer current_epoch feature_encoder target_encoder"
+    assert not [name for name in foreign.split() if hasattr(detector, name)]
+    with pytest.raises(TypeError, match="should have a 'score' method"):
+        GridSearchCV(detector, {"code_units": [4, 8]}).fit(X)
+    assert not hasattr(detector, "n_features_in_")
+    assert detector.fit(X).n_features_in_ == 8
+    assert not hasattr(detector, "feature_names_in_")
+
+
+def test_what_has_no_score_is_an_outlier(digits):
+    X, _ = digits
+    detector = AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0).fit(X)
+    model = detector.autoencoder_.model_
+    model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+    assert np.isnan(detector.decision_function(X)).all()
+    assert set(detector.predict(X)) == {-1}
+
+
+def test_the_detector_takes_bytes_for_images(mnist):
+    X, _ = mnist
+    from_bytes, from_floats = (
+        AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0).fit(images).score_samples(images)
+        for images in (X, X / 255)
+    )
+    np.testing.assert_allclose(from_bytes, from_floats, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
