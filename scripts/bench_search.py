@@ -10,6 +10,8 @@ epoch), and the memory that each further fit keeps.
 """
 
 import argparse
+import contextlib
+import io
 import os
 import statistics
 import sys
@@ -66,7 +68,8 @@ def search_keras(X, y):
                 model_kwargs={"learning_rate": candidate["learning_rate"]},
                 fit_kwargs={"epochs": candidate["epochs"], "batch_size": candidate["batch_size"], "verbose": 0},
             ).fit(rows[train], y[train])
-            scores.append(accuracy_score(y[test], classifier.predict(rows[test])))
+            with contextlib.redirect_stdout(io.StringIO()):  # it cannot be told to keep its progress bar
+                scores.append(accuracy_score(y[test], classifier.predict(rows[test])))
     return statistics.mean(scores)
 
 

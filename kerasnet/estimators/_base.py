@@ -123,9 +123,10 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
                 verbose=int(self.verbose),
                 twin=functools.partial(self._new_model, seed=0),
                 recipe=self._recipe(),
+                optimizer_state=self._optimizer_state,
             )
         except KeyboardInterrupt as error:
-            if not int(self.model_.optimizer.iterations):
+            if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps
                 raise  # nothing was trained: the earlier model stays
             interrupted = error
         self.n_iter_ = len(self.history_.get("loss", ()))
@@ -148,7 +149,7 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
             model = self._new_model(seed)
             if keep_model:
                 self._hand_on_weights(model)
-            self.model_ = model
+            self.model_, self._optimizer_state = model, []  # outside: Python is slow to free models
         return X, y, sample_weight, seed
 
     def _hand_on_weights(self, model):

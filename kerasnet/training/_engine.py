@@ -9,8 +9,8 @@ import tensorflow as tf
 class Engine:
     """A model with its steps as graphs, traced once and used for every model of the same architecture.
 
-    A further model is trained by writing its state into the engine's, running steps, and reading the state back. What
-    it computes is asked for with its own variables in place of the engine's. So any number of models share an engine.
+    A further model is trained by writing its state into the engine's, running steps, and reading that back. What it
+    computes is asked for with its own variables in place of the engine's. So any number of models share an engine.
 
     Parameters
     ----------
@@ -20,6 +20,7 @@ class Engine:
 
     def __init__(self, model):
         self.model = model
+        self.new_optimizer = []  # the state of an optimizer that has done nothing yet
         self._graphs = {}
 
     @property
@@ -159,14 +160,14 @@ def as_floats(batch):
     return tf.cast(batch, tf.float32) / _divisor() if batch.dtype == tf.uint8 else batch
 
 
-def read_state(model):
-    """Return the values of all that training changes: weights, seeds of layers, and variables of the optimizer."""
-    return [variable.value.read_value() for variable in _state_variables(model)]
+def read(variables):
+    """Return the values of Keras variables."""
+    return [variable.value.read_value() for variable in variables]
 
 
-def write_state(model, values):
-    """Give a model a state that was read from one of the same architecture."""
-    for variable, value in zip(_state_variables(model), values, strict=True):
+def write(variables, values):
+    """Give Keras variables values that were read from others like them."""
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
@@ -199,7 +200,3 @@ def _take(data, rows):
 def _after(_, value):
     """Return `value`; the first argument is evaluated for what it does to variables."""
     return [value]
-
-
-def _state_variables(model):
-    return [*model.variables, *model.optimizer.variables]

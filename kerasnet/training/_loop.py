@@ -34,6 +34,7 @@ def train(
     verbose=0,
     twin=None,
     recipe=None,
+    optimizer_state=None,
 ):
     """Train a compiled model, as ``keras.Model.fit`` would, in compiled code that serves the next model too.
 
@@ -71,6 +72,10 @@ def train(
     recipe : object, default=None
         What `twin` makes its model from: a builder and the builder's arguments. Compiled code is shared between
         models of equal recipes which look alike too.
+    optimizer_state : list, default=None
+        Keeps the state of the optimizer, as tensors, outside of `model`, whose own optimizer then gives no more than
+        the learning rate: empty for a new optimizer, and filled for the next training at the end. When None, the
+        state is that of `model.optimizer`.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def train(
     data = _tensors((X, y) if sample_weight is None else (X, y, sample_weight))
     if validation_data is not None:
         validation_data = _tensors(validation_data)
-    with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe) as engine:
+    with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe, optimizer_state) as engine:
         run = _Run(engine, data, batch_size, seed, rates, validation_data)
         epochs = range(initial_epoch, initial_epoch + epochs)
         callbacks = keras.callbacks.CallbackList(
