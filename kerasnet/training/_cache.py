@@ -115,7 +115,7 @@ def remembered_engine(model):
 
 
 def _collect_dead_models(model):
-    """Have Python collect its garbage when models of 16 MB have been trained, in a quarter of the time at most.
+    """Have Python collect its garbage when models of 16 MB have been trained, in a fifth of the time at most.
 
     A Keras model is full of reference cycles. Python looks for those by the number of objects alone, so that a search
     leaves some forty dead models, weights and all, before it does.
@@ -126,7 +126,7 @@ def _collect_dead_models(model):
     if _trained_bytes > _MAX_GARBAGE and started > _next_collection:
         gc.collect()
         ended = time.perf_counter()
-        _trained_bytes, _next_collection = 0, ended + 3 * (ended - started)
+        _trained_bytes, _next_collection = 0, ended + 4 * (ended - started)
 
 
 def _take_waiting(key):
