@@ -22,11 +22,12 @@ def test_the_table_of_models_is_true(name):
     assert row[1] == f"{create_model(name).count_params():,}"
 
 
-def test_every_file_that_it_links_to_is_there():
+def test_every_file_and_heading_that_it_links_to_is_there():
+    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert links
     for link in links:
-        assert (ROOT / link).exists(), link
+        assert link.removeprefix("#") in headings if link.startswith("#") else (ROOT / link).exists(), link
 
 
 def test_every_notebook_is_linked():
