@@ -6,29 +6,31 @@ import functools
 import inspect
 import random
 import threading
+import typing
 from numbers import Integral, Real
 
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.losses.losses import LossFunctionWrapper
-from scikeras._utils import route_params, unflatten_params
-from scikeras.wrappers import BaseWrapper
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks
 from kerasnet.estimators._inputs import as_model_input
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
+from kerasnet.estimators._scikeras import compile_arguments, route_params
 from kerasnet.models import registered_model
-from kerasnet.training import learning_rates, n_batches, predict, train
+from kerasnet.training import hand_on, learning_rates, n_batches, predict, train
 from kerasnet.training.schedules import SCHEDULES
 
 _BUILD_LOCK = threading.Lock()
 
 
-class KerasNetBase(EstimatorParameters, BaseWrapper):
+class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = None
@@ -60,6 +62,11 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
         """The number of epochs trained so far, 0 before :meth:`fit`."""
         return getattr(self, "n_iter_", 0)
 
+    @property
+    def initialized_(self):
+        """Whether there is a model, trained or not."""
+        return hasattr(self, "model_")
+
     def initialize(self, X, y):
         """Build the model for some data without training it.
 
@@ -80,22 +87,32 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
             self._begin(X, y, None, keep_model=False)
         return self
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
         """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
         self._validate_params()
+        epochs, schedule = (1, "constant") if partial else (self.epochs, self.learning_rate_schedule)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        for_callbacks = {"X": X, "y": y, "metadata": weights}
+        context = self._init_callback_context(max_subtasks=epochs)
+        context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with _unchanged_on_error(self):
+            self.callbacks_ = fresh_callbacks(self.callbacks, self.get_params())
             keep_model = (partial or self.warm_start) and hasattr(self, "model_")
             X, y, sample_weight, seed = self._begin(
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
-            epochs, schedule = (1, "constant") if partial else (self.epochs, self.learning_rate_schedule)
-            interrupted = self._train(*data, validation_data, epochs=epochs, schedule=schedule, seed=seed)
+            callbacks = [*self.callbacks_, *self._own_callbacks(EpochTasks(self, context, for_callbacks))]
+            interrupted = self._train(
+                *data, validation_data, epochs=epochs, schedule=schedule, seed=seed, callbacks=callbacks
+            )
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **for_callbacks)
         if interrupted is not None:
             raise interrupted
         return self
 
-    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed):
+    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, callbacks):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
         rates, interrupted = None, None
         y = self._as_loss_wants(y)
@@ -119,7 +136,7 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
                 rates=rates,
                 initial_epoch=self.n_iter_,
                 validation_data=validation_data,
-                callbacks=[history, *self._training_callbacks()],
+                callbacks=[history, *callbacks],
                 verbose=int(self.verbose),
                 twin=functools.partial(self._new_model, seed=0),
                 recipe=self._recipe(),
@@ -139,6 +156,8 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
         that fails changes nothing, or (`copy_model` False) in place.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        if not keep_model:
+            self._seen = {}
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float32)
@@ -164,6 +183,8 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
     def _check_data(self, X, y, reset, classes=None):
         """Validate samples and targets; return them as the model takes them."""
         X, y = validate_data(self, X, y, reset=reset, allow_nd=True, **self._target_checks)
+        if reset:
+            self._seen |= {"X_shape_": X.shape, "X_dtype_": X.dtype, "y_dtype_": y.dtype, "y_ndim_": y.ndim}
         y = self._encode_target(y, reset=reset, classes=classes)
         return self._as_input(X, reset=reset), y
 
@@ -194,32 +215,60 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
         entry = registered_model(self.model)
         return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
 
-    def _new_model(self, seed):
+    def __getstate__(self):
+        """Return what pickles and copies keep: of the model its recipe and the values of its variables."""
+        state = dict(super().__getstate__())
+        state.pop("callbacks_", None)  # they may hold anything, such as open files
+        if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
+            state["model_"] = _Saved(recipe, [np.array(variable.value) for variable in self.model_.variables])
+        return state
+
+    def __setstate__(self, state):
+        """Build the model anew, and give it its values."""
+        super().__setstate__(state)
+        if isinstance(saved := state.get("model_"), _Saved):
+            self.model_ = self._new_model(0, saved.recipe)
+            for variable, value in zip(self.model_.variables, saved.values, strict=True):
+                variable.assign(value)
+
+    def __copy__(self):
+        """Copy without a copy of the model."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def _new_model(self, seed, recipe=None):
         """Build and compile a model; its initial weights depend on `seed` alone."""
-        builder, arguments = self._recipe()
+        builder, arguments = recipe = recipe or self._recipe()
         with _fresh_start(seed):
             model = builder(**arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
+            if not model.built:
+                model.build((None, *self.input_shape_))
             self._check_model(model)
             if not model.compiled:  # a builder may do it itself
                 model.compile(**self._compile_arguments(model))
+        vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
         return model
 
     def _recipe(self):
         """Return the builder of the model and the arguments it is called with."""
         builder = builder_of(self.model)
-        if isinstance(builder, keras.Model) or not callable(builder):
-            raise TypeError(
-                "model must be the name of a registered model, or a function that returns a new keras.Model. "
-                f"Received: {builder!r}."
-            )
         given = {"input_shape": self.input_shape_, **self._outputs()}
         accepted = inspect.signature(builder).parameters
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
             accepted = {**accepted, **given, **self._explicit()}
-        given.update((name, value) for name, value in self.get_params(deep=False).items() if "__" not in name)
+        params = self.get_params(deep=False)
+        given.update((name, value) for name, value in params.items() if "__" not in name)
+        given.update(route_params(params, "model", pass_filter=(), strict=True))
+        offered = {"meta": self._metadata, "params": self.get_params, "compile_kwargs": self._compile_arguments}
+        given.update((name, make()) for name, make in offered.items() if name in accepted)  # as by SciKeras
         return builder, {name: value for name, value in given.items() if name in accepted}
+
+    def _metadata(self):
+        """Return what builders made for SciKeras are told about the data, under its names."""
+        return {**self._seen, "n_features_in_": self.n_features_in_, "n_outputs_expected_": 1}
 
     def _check_model(self, model):
         """Refuse a model whose outputs do not fit the targets."""
@@ -241,10 +290,11 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
         ]
         return parts[0], tuple(array for array in parts[1] if array is not None)
 
-    def _compile_arguments(self, model):
-        arguments = self._get_compile_kwargs()  # SciKeras: names, classes and routed parameters to objects
+    def _compile_arguments(self, model=None):
+        """Return what to compile with; without a model, which decides it, without a default loss."""
+        arguments = compile_arguments(self.get_params(deep=False))
         # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-        if self.loss is None:
+        if self.loss is None and model is not None:
             arguments["loss"] = self._default_loss(model)(reduction="mean_with_sample_weight")
         elif isinstance(self.loss, str) and not isinstance(arguments["loss"], keras.losses.Loss):
             arguments["loss"] = LossFunctionWrapper(
@@ -262,15 +312,9 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
             optimizer.learning_rate = self.learning_rate
         return arguments
 
-    def _training_callbacks(self):
-        routed = route_params(self.get_params(), destination="callbacks", pass_filter=set())
-        callbacks = unflatten_params(items=self.callbacks or [], params=routed)
-        if isinstance(callbacks, dict):
-            callbacks = list(callbacks.values())
-        callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
-        strange = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.Callback)]
-        if strange:
-            raise TypeError(f"callbacks must be Keras callbacks, as instances or classes. Received: {strange}.")
+    def _own_callbacks(self, tasks):
+        """Return the callbacks that the parameters ask for, and `tasks` if anybody listens to it."""
+        callbacks = []
         if self.early_stopping:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
@@ -281,7 +325,16 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
                     restore_best_weights=True,
                 )
             )
+        if hasattr(self, "_skl_callbacks"):
+            callbacks.append(tasks)
         return callbacks
+
+    def _fitted_so_far(self, model, n_iter):
+        """Return the attributes of an estimator that was fitted for `n_iter` epochs, in which `model` came to be."""
+        twin = self._new_model(seed=0)
+        hand_on(model, twin)
+        history = {name: list(values) for name, values in self.history_.items()}
+        return {"model_": twin, "n_iter_": n_iter, "history_": history, "_optimizer_state": []}
 
     def _default_loss(self, model):
         """Return the class of the loss that fits targets and the model's outputs."""
@@ -297,6 +350,13 @@ class KerasNetBase(EstimatorParameters, BaseWrapper):
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False, allow_nd=True)
         return self._as_input(X, reset=False)
+
+
+class _Saved(typing.NamedTuple):
+    """A model in a pickle."""
+
+    recipe: tuple
+    values: list
 
 
 @contextlib.contextmanager

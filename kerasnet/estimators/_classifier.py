@@ -4,21 +4,25 @@ import inspect
 
 import keras
 import numpy as np
-from scikeras.utils import loss_name
+import scipy.sparse
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._parameters import builder_of
+from kerasnet.estimators._scikeras import loss_name
 
 _CATEGORICAL_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
 class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     """Base of the classifiers, whatever their model is."""
+
+    _target_checks = {"multi_output": True}  # noqa: RUF012
+    _multilabel = False
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train a new model.
@@ -84,7 +88,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             In the order of `classes_`.
         """
         outputs = self._predict_raw(X)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 
     def predict(self, X):
         """Predict the most probable class of each sample.
@@ -100,11 +104,32 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             Labels of the type that `y` had in :meth:`fit`.
         """
         probabilities = self.predict_proba(X)
+        if self._multilabel:
+            return (probabilities > 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def _encode_target(self, y, reset, classes=None):
-        """Encode the labels as their places in `classes_`."""
+        """Encode labels as their places in `classes_`; leave an indicator of several labels a sample alone."""
         check_classification_targets(y)
+        kind = type_of_target(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                f"{type(self).__name__} takes one label a sample, or an indicator of 0 and 1 for each of several "
+                f"labels. Received: y of shape {y.shape} with several classes a column; see sklearn.multioutput."
+            )
+        if reset:
+            self._multilabel = kind == "multilabel-indicator"
+            self._seen["target_type_"] = kind
+        elif self._multilabel != (y.ndim == 2 and y.shape[1] > 1):
+            raise ValueError(f"{type(self).__name__} was fitted on another kind of y. Received: y of shape {y.shape}.")
+        if self._multilabel:
+            return self._encode_indicator(y, reset)
         y = column_or_1d(y, warn=True)
         encoder = LabelEncoder()
         if reset:
@@ -112,13 +137,24 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"{type(self).__name__} needs samples of at least 2 classes. "
-                    f"Received: only the class {self.classes_[0]}."
+                    f"Received: only one class, {self.classes_[0]}."
                 )
         encoder.classes_ = self.classes_
         return encoder.transform(y)
 
+    def _encode_indicator(self, y, reset):
+        if reset:
+            self.classes_ = np.arange(y.shape[1])
+        elif y.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
+            )
+        return (y.toarray() if scipy.sparse.issparse(y) else y).astype(np.float32)
+
     def _as_loss_wants(self, y):
         """Return the places of labels as they are for one output or a sparse loss, else one-hot."""
+        if self._multilabel:
+            return y
         n_outputs = self.model_.output_shape[1]
         loss = getattr(self.model_.loss, "fn", self.model_.loss)  # the function that a Keras loss wraps
         if n_outputs == 1 or loss_name(loss).startswith("sparse_"):
@@ -126,17 +162,19 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         return keras.utils.to_categorical(y, n_outputs)
 
     def _strata(self, y):
-        return y
+        return None if self._multilabel else y
 
     def _weigh(self, y, sample_weight):
         """Return the product of sample weights and class weights, as a new array; None without either."""
         if self.class_weight is None:
             return sample_weight
-        weights = compute_sample_weight(self.class_weight, self.classes_[y])
+        weights = compute_sample_weight(self.class_weight, y if self._multilabel else self.classes_[y])
         return (weights if sample_weight is None else weights * sample_weight).astype(np.float32)
 
     def _outputs(self):
         """Return what the builder is told about its outputs."""
+        if self._multilabel:
+            return {"n_outputs": len(self.classes_), "output_activation": "sigmoid"}
         if self._may_have_one_output() and "output_activation" in inspect.signature(builder_of(self.model)).parameters:
             return {"n_outputs": 1, "output_activation": "sigmoid"}
         return {"n_outputs": len(self.classes_), "output_activation": "softmax"}
@@ -144,7 +182,10 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def _may_have_one_output(self):
         """Tell whether one sigmoid output serves: for two classes, unless the loss wants an output for each."""
         name = None if self.loss is None else loss_name(self.loss)
-        return len(self.classes_) == 2 and name not in _CATEGORICAL_LOSSES
+        return len(self.classes_) == 2 and not self._multilabel and name not in _CATEGORICAL_LOSSES
+
+    def _metadata(self):
+        return {**super()._metadata(), "classes_": self.classes_, "n_classes_": len(self.classes_), "n_outputs_": 1}
 
     def _check_model(self, model):
         expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
@@ -155,6 +196,15 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             )
 
     def _default_loss(self, model):
-        if model.output_shape[1] == 1:
+        if self._multilabel or model.output_shape[1] == 1:
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy
+
+    def _compile_arguments(self, model=None):
+        arguments = super()._compile_arguments(model)
+        if self._multilabel:  # for which Keras would take one-hot classes
+            arguments["metrics"] = [
+                keras.metrics.BinaryAccuracy(name=name) if name in ("accuracy", "acc") else name
+                for name in arguments["metrics"] or ()
+            ]
+        return arguments

@@ -1,31 +1,38 @@
 """Parameters as scikit-learn wants them, where some are named only by the builder of a model."""
 
+import copy
 import difflib
+import functools
 import inspect
 
+import keras
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from kerasnet.errors import UnknownModelError
+from kerasnet.estimators._scikeras import route_params
 from kerasnet.models import registered_model
 
 # What the data decide, or the registry; never parameters of an estimator.
-_GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name")
-_ROUTED = ("optimizer", "loss", "metrics", "callbacks")
+_GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
+_ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__", "fit__", "predict__", "model__")
 
 
 class EstimatorParameters(BaseEstimator):
-    """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator, left of SciKeras' BaseWrapper.
+    """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator.
 
     There are three kinds of parameters: those in the constructor's signature; the arguments of the model's
     builder, which are in that signature only for estimators of one architecture; and routed ones such as
     ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
     """
 
-    # of which SciKeras would list instance attributes instead
-    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
-    __repr__ = BaseEstimator.__repr__
-
     model = None  # the registered name or the builder; estimators of one architecture set it for their class
+
+    def __init_subclass__(cls, **keywords):
+        """Show the named parameters as the signature: scikit-learn takes the name of ``**others`` for one of them."""
+        super().__init_subclass__(**keywords)
+        arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        cls.__signature__ = inspect.Signature([each for each in arguments if each.kind != each.VAR_KEYWORD])
 
     def _store_parameters(self, arguments):
         """Store the constructor's ``locals()``; refuse names that nothing takes."""
@@ -97,25 +104,75 @@ class EstimatorParameters(BaseEstimator):
 
     def _complaint_about(self, names, model):
         """Say which of `names` nothing takes when the model is `model`; None if all are taken."""
-        if names:
+        if set(names) - set(self._get_param_names()):
             builder_of(model)  # an unknown model is the better complaint
         arguments = _builder_arguments(model)
         if any(argument.kind == argument.VAR_KEYWORD for argument in arguments.values()):
             return None
         valid = {*self._get_param_names(), *arguments}
-        unknown = [name for name in names if name not in valid and name.partition("__")[0] not in _ROUTED]
+        unknown = [name for name in names if name not in valid and not name.startswith(_ROUTED)]
         if not unknown:
             return None
-        described = [f"{name!r}{_nearest(name, valid)}" for name in unknown]
+        described = [f"{name!r}{nearest(name, valid)}" for name in unknown]
         return (
             f"{type(self).__name__} (model {getattr(model, '__name__', model)!r}) takes no parameter "
             f"{', '.join(described)}. Valid parameters: {', '.join(sorted(valid))}."
         )
 
+    def _validate_params(self):
+        """Refuse invalid values, all of them at once."""
+        complaints = []
+        for name, value in self.get_params(deep=False).items():
+            try:
+                validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)
+            except InvalidParameterError as error:
+                complaints.append(str(error))
+        complaints += self._complaints_about_keras()
+        if complaints:
+            raise InvalidParameterError("\n".join(complaints))
+
+    def _complaints_about_keras(self):
+        """Say which names of optimizers, losses and their parameters Keras does not know."""
+        for kind, module, base in (
+            ("optimizer", keras.optimizers, keras.optimizers.Optimizer),
+            ("loss", keras.losses, keras.losses.Loss),
+        ):
+            given = getattr(self, kind, None)
+            if isinstance(given, str):
+                try:
+                    given = module.get(given)
+                except ValueError:
+                    yield (
+                        f"The {kind!r} parameter of {type(self).__name__} must be a name that Keras knows, a class or "
+                        f"an instance. Got {given!r} instead{nearest(given, _names_in(module))}."
+                    )
+                    continue
+                given = given if inspect.isfunction(given) else type(given)
+            if inspect.isclass(given) and issubclass(given, base):
+                valid = _arguments_of(given)
+                for name in route_params(self._explicit(), kind, pass_filter=(), strict=True).keys() - valid:
+                    yield (
+                        f"{given.__name__} takes no parameter {name!r}{nearest(name, valid)}, which "
+                        f"{kind}__{name} is for. Valid parameters: {', '.join(sorted(valid))}."
+                    )
+
 
 def builder_of(model):
-    """Return the function that builds `model`, which is a registered name or that function."""
+    """Return the function that builds `model`: a registered name, that function itself, or a model to be copied."""
+    if isinstance(model, keras.Model):
+        return functools.partial(copy_of, model)
     return registered_model(model).builder if isinstance(model, str) else model
+
+
+def copy_of(model):
+    """Return a copy of a Keras model, with its weights, compiled as it is."""
+    return copy.deepcopy(model)
+
+
+def nearest(name, valid):
+    """Return a hint at the valid name most like a wrong one, or nothing."""
+    close = difflib.get_close_matches(name, valid, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _builder_arguments(model):
@@ -127,6 +184,13 @@ def _builder_arguments(model):
     return {name: argument for name, argument in arguments.items() if name not in _GIVEN_TO_BUILDERS}
 
 
-def _nearest(name, valid):
-    close = difflib.get_close_matches(name, valid, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def _names_in(module):
+    """Return the names by which Keras finds what a module of its face holds."""
+    public = [name for name in dir(module) if name[0] != "_" and name not in ("get", "serialize", "deserialize")]
+    return public + [name.lower() for name in public]
+
+
+def _arguments_of(kind):
+    """Return the names of what the constructors of a class and of its bases take."""
+    taken = [inspect.signature(base).parameters.values() for base in kind.__mro__ if "__init__" in vars(base)]
+    return {argument.name for each in taken for argument in each if argument.kind != argument.VAR_KEYWORD}

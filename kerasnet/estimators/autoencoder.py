@@ -257,6 +257,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def _n_features_out(self):
         return self.model_.get_layer("code").units
 
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def _check_data(self, X, y, reset, classes=None):
         X = validate_data(self, X, reset=reset, allow_nd=True)
         X = self._as_input(X, reset=reset)

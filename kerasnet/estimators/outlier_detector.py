@@ -5,14 +5,20 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import OutlierMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.estimators.autoencoder import Autoencoder
 
+_OF_CALLBACKS = (
+    "_skl_callbacks",
+    "_parent_callback_ctx",
+)  # scikit-learn's names: the autoencoder's fit is the detector's
 
-class AutoencoderOutlierDetector(OutlierMixin, EstimatorParameters):
+
+class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorParameters):
     """An outlier detector: what an autoencoder reproduces badly is unlike the samples that it was trained on.
 
     Samples may have any shape. Samples of dtype uint8 are taken for images and divided by 255; any other dtype is
@@ -142,9 +148,13 @@ class AutoencoderOutlierDetector(OutlierMixin, EstimatorParameters):
         parameters = {name: value for name, value in self.get_params().items() if name != "contamination"}
         before = getattr(self, "autoencoder_", None) if self.warm_start else None
         autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
+        callbacks = {name: vars(self)[name] for name in _OF_CALLBACKS if name in vars(self)}
+        vars(autoencoder).update(callbacks)
         try:
             autoencoder.fit(X, sample_weight=sample_weight)
         finally:
+            for name in callbacks:
+                delattr(autoencoder, name)
             if getattr(autoencoder, "model_", None) is not getattr(before, "model_", None):  # something was trained
                 scores = -autoencoder.reconstruction_errors(X)
                 self.autoencoder_, self.offset_ = autoencoder, np.percentile(scores, 100 * self.contamination)

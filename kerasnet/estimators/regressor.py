@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.multiclass import type_of_target
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
@@ -177,15 +178,22 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), dtype float32
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), dtype float64
             As `y` was in :meth:`fit`.
         """
         outputs = self._predict_raw(X)
-        return outputs.reshape(len(outputs), *self.output_shape_)
+        return outputs.reshape(len(outputs), *self.output_shape_).astype(np.float64)
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def _encode_target(self, y, reset, classes=None):
         if reset:
             self.output_shape_ = y.shape[1:]
+            self._seen["target_type_"] = type_of_target(y)
         elif y.shape[1:] != self.output_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
@@ -196,6 +204,9 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     def _outputs(self):
         """Return what the builder is told about its outputs."""
         return {"n_outputs": int(np.prod(self.output_shape_, dtype=int)), "output_activation": "linear"}
+
+    def _metadata(self):
+        return {**super()._metadata(), "n_outputs_": self._outputs()["n_outputs"]}
 
     def _check_model(self, model):
         expected = (None, self._outputs()["n_outputs"])

@@ -107,6 +107,18 @@ def remember_engine(model, engine):
     vars(model)["_kerasnet_engine"] = engine  # not by setattr: Keras would track it
 
 
+def hand_on(model, other):
+    """Give another model of the same architecture the state of `model`, and its compiled predictions.
+
+    Parameters
+    ----------
+    model, other : keras.Model
+        Built. Of `other`, all variables change.
+    """
+    write(other.variables, read(model.variables))
+    remember_engine(other, remembered_engine(model))
+
+
 def remembered_engine(model):
     """Return the engine that computes the outputs of a model: that of its training, or one of its own."""
     if "_kerasnet_engine" not in vars(model):
@@ -151,6 +163,7 @@ def _engine_like(model, twin):
     other.optimizer.build(other.trainable_variables)
     engine = Engine(other)
     engine.new_optimizer = read(other.optimizer.variables)
+    remember_engine(other, engine)
     return engine
 
 

@@ -145,9 +145,13 @@ def predict(model, X, part=whole):
         The outputs of the model, or of its part.
     """
     engine, size = remembered_engine(model), _batch_size_without_training(X)
-    return np.concatenate(
-        [engine.outputs(model, part, tf.constant(X[start : start + size])) for start in range(0, len(X), size)]
-    )
+    outputs = []
+    for start in range(0, len(X), size):
+        batch = X[start : start + size]
+        # alone, a sample is computed with its double: products of a single row round otherwise
+        batch = batch if len(batch) > 1 else np.repeat(batch, 2, axis=0)
+        outputs.append(engine.outputs(model, part, tf.constant(batch)))
+    return np.concatenate(outputs)[: len(X)]
 
 
 class _Run:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -203,7 +204,7 @@ def test_samples_of_another_shape_are_refused_after_fit(mnist):
 
 
 def test_one_class_is_refused(iris):
-    with pytest.raises(ValueError, match="at least 2 classes. Received: only the class 0"):
+    with pytest.raises(ValueError, match="at least 2 classes. Received: only one class, 0"):
         mlp().fit(iris[0][:50], iris[1][:50])
 
 
@@ -412,15 +413,26 @@ class Counter(keras.callbacks.Callback):
 
 
 def test_callbacks_are_called_as_instances_and_classes(iris):
-    counter = Counter()
-    mlp(callbacks=[counter]).fit(*iris)
-    assert counter.count == 2
-    mlp(callbacks=counter).fit(*iris)
-    assert counter.count == 4
-    mlp(callbacks={"mine": counter}).fit(*iris)
-    assert counter.count == 6
+    for given in ([Counter(5)], Counter(5), {"mine": [Counter(5)]}):
+        assert mlp(callbacks=given).fit(*iris).callbacks_[0].count == 7
+    assert mlp(callbacks=[Counter], callbacks__start=1).fit(*iris).callbacks_[0].count == 3
     stopping = mlp(callbacks=keras.callbacks.EarlyStopping, callbacks__monitor="loss", callbacks__patience=0, epochs=9)
     assert stopping.set_params(callbacks__min_delta=10.0).fit(*iris).n_iter_ == 2
+
+
+def test_each_fit_has_callbacks_of_its_own(iris):
+    counter = Counter()
+    estimator = mlp(callbacks=[counter]).fit(*iris)
+    first = estimator.callbacks_[0]
+    assert (estimator.fit(*iris).callbacks_[0].count, first.count, counter.count) == (2, 2, 0)
+    assert estimator.callbacks == [counter]
+    assert clone(estimator.set_params(callbacks=[first])).fit(*iris).callbacks_[0].count == 4
+
+
+def test_a_callback_that_cannot_be_copied_is_refused_and_says_what_to_do(iris):
+    counter = Counter(threading.Lock())
+    with pytest.raises(TypeError, match=r"cannot be copied: .*callbacks=\[Counter\], .*callbacks__<name>"):
+        mlp(callbacks=[counter]).fit(*iris)
 
 
 def test_metrics_are_recorded(iris):

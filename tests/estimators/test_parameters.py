@@ -220,8 +220,6 @@ def test_values_are_checked_at_fit_and_nothing_is_lost(digits, params, message):
 
 def test_what_is_no_builder_is_refused(digits):
     X, y = digits
-    with pytest.raises(TypeError, match="a function that returns a new keras.Model"):
-        KerasNetClassifier(build_own((8, 8), 10, 4)).fit(X, y)
     with pytest.raises(TypeError, match=r"must return a keras\.Model\. Received: 3"):
         KerasNetClassifier(lambda: 3).fit(X, y)
     with pytest.raises(ValueError, match=r"must have 10 outputs for the 10 classes of y.*\(None, 4\)"):

@@ -38,7 +38,7 @@ def test_predictions_have_the_shape_of_the_targets(diabetes, shape):
     targets = np.broadcast_to(y.reshape(442, *[1] * (len(shape) - 1)), shape)
     estimator = mlp().fit(X, targets)
     assert estimator.predict(X).shape == shape
-    assert estimator.predict(X).dtype == np.float32
+    assert estimator.predict(X).dtype == np.float64
     assert estimator.model_.get_layer("output").get_config()["activation"] == "linear"
 
 
