@@ -220,7 +220,7 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         state = dict(super().__getstate__())
         state.pop("callbacks_", None)  # they may hold anything, such as open files
         if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
-            state["model_"] = _Saved(recipe, [np.array(variable.value) for variable in self.model_.variables])
+            state["model_"] = _Saved(recipe, [variable.value.numpy() for variable in self.model_.variables])
         return state
 
     def __setstate__(self, state):

@@ -1,0 +1,235 @@
+"""Fitted estimators through pickle, copy, joblib, worker processes and fresh ones."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from kerasnet import (
+    Autoencoder,
+    AutoencoderOutlierDetector,
+    CNNClassifier,
+    KerasNetClassifier,
+    KerasNetRegressor,
+    SimpleRNNClassifier,
+)
+
+DIGITS = load_digits()
+X, Y = DIGITS.images[:300] / 16, DIGITS.target[:300]
+
+ESTIMATORS = {
+    "cnn": CNNClassifier(filters=(4,), dropout=0.2, epochs=2, random_state=0),
+    "rnn": SimpleRNNClassifier(epochs=2, random_state=0),
+    "optimizer, loss and callback as instances": KerasNetClassifier(
+        "mlp",
+        optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        callbacks=[keras.callbacks.EarlyStopping("loss")],
+        epochs=2,
+    ),
+    "regressor": KerasNetRegressor("mlp", epochs=2, early_stopping=True, random_state=0),
+    "autoencoder": Autoencoder(code_units=4, epochs=2, random_state=0),
+    "detector": AutoencoderOutlierDetector(code_units=4, epochs=2, random_state=0),
+    "pipeline": make_pipeline(Autoencoder(code_units=4, epochs=1), KerasNetClassifier("mlp", epochs=1)),
+}
+
+
+def outputs(estimator):
+    methods = ("predict_proba", "decision_function", "transform", "predict")
+    return getattr(estimator, next(method for method in methods if hasattr(estimator, method)))(X)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return {name: clone(estimator).fit(X, Y) for name, estimator in ESTIMATORS.items()}
+
+
+def through_joblib(estimator, folder):
+    joblib.dump(estimator, folder / "it.joblib")
+    return joblib.load(folder / "it.joblib")
+
+
+WAYS = {
+    "pickle": lambda estimator, folder: pickle.loads(pickle.dumps(estimator)),
+    "deepcopy": lambda estimator, folder: copy.deepcopy(estimator),
+    "copy": lambda estimator, folder: copy.copy(estimator),
+    "joblib": through_joblib,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_copies_predict_the_same(name, way, fitted, tmp_path):
+    twin = WAYS[way](fitted[name], tmp_path)
+    assert twin is not fitted[name]
+    assert np.array_equal(outputs(twin), outputs(fitted[name]))
+
+
+def test_a_deep_copy_shares_nothing_and_a_shallow_one_the_model(fitted):
+    original = fitted["cnn"]
+    before = outputs(original)
+    deep, shallow = copy.deepcopy(original), copy.copy(original)
+    assert shallow.model_ is original.model_
+    deep.partial_fit(X, Y)
+    assert np.array_equal(outputs(original), before)
+    assert not np.array_equal(outputs(deep), before)
+
+
+def test_a_copy_goes_on_as_the_original_would():
+    original = KerasNetClassifier("mlp", dropout=0.3, epochs=2, random_state=0).fit(X, Y)
+    twin = pickle.loads(pickle.dumps(original))
+    assert np.array_equal(outputs(original.partial_fit(X, Y)), outputs(twin.partial_fit(X, Y)))
+    assert original.history_ == twin.history_
+
+
+def test_parameters_set_after_the_fit_do_not_change_the_model(fitted):
+    original = copy.copy(fitted["cnn"]).set_params(filters=(9,), dense_units=(7, 5))
+    twin = pickle.loads(pickle.dumps(original))
+    assert twin.filters == (9,)
+    assert np.array_equal(outputs(twin), outputs(original))
+
+
+def test_weights_set_by_hand_and_a_model_put_in_by_hand_are_kept(fitted):
+    original = copy.deepcopy(fitted["cnn"])
+    original.model_.set_weights([weight * 0.5 for weight in original.model_.get_weights()])
+    assert np.array_equal(outputs(pickle.loads(pickle.dumps(original))), outputs(original))
+    original.model_ = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    twin = pickle.loads(pickle.dumps(original))
+    assert len(twin.model_.layers) == 2
+    assert np.array_equal(outputs(twin), outputs(original))
+
+
+def test_unfitted_estimators_can_be_pickled():
+    twin = pickle.loads(pickle.dumps(ESTIMATORS["cnn"]))
+    assert twin.get_params() == ESTIMATORS["cnn"].get_params()
+    assert not hasattr(twin, "model_")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(keras.layers.Layer):
+    """A registered layer of somebody's own."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def build_with_own_layer(input_shape, n_outputs, output_activation="softmax"):
+    layers = [keras.Input(input_shape), keras.layers.Flatten(), Doubled()]
+    return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
+
+
+def test_layers_of_ones_own(tmp_path):
+    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, random_state=0).fit(X, Y)
+    for way in WAYS.values():
+        assert np.array_equal(outputs(way(estimator, tmp_path)), outputs(estimator))
+    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, random_state=0).fit(X, Y)
+    assert np.array_equal(outputs(WAYS["pickle"](given, tmp_path)), outputs(given))
+
+
+def test_fits_and_predictions_in_workers_are_those_of_this_process(fitted, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    original = ESTIMATORS["rnn"]
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):
+        predicted, there = Parallel()([delayed(outputs)(fitted["rnn"]), delayed(original.fit)(X, Y)])
+    assert np.array_equal(predicted, outputs(fitted["rnn"]))
+    assert np.array_equal(outputs(there), outputs(fitted["rnn"]))
+
+
+def threads():
+    """Ask TensorFlow for its threads, in a worker."""
+    import tensorflow as tf
+
+    import kerasnet.estimators  # noqa: F401
+
+    config = tf.config.threading
+    return config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
+
+
+def test_workers_keep_to_the_number_of_threads_they_were_given(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    before = threads()
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=3):
+        assert Parallel()(delayed(threads)() for _ in range(2)) == 2 * [(3, 3)]
+    assert threads() == before
+
+
+IN_A_FRESH_PROCESS = """
+    import pickle, sys
+    import numpy as np
+    estimator, X, expected = pickle.load(open(sys.argv[1], "rb"))
+    assert np.array_equal(estimator.predict_proba(X), expected)
+    print("equal", estimator.get_params()["filters"], list(estimator.classes_[:2]))
+"""
+
+MAIN = """
+    import keras, numpy as np
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import GridSearchCV
+    from kerasnet import KerasNetClassifier
+
+    def build(input_shape, n_outputs, units=4, output_activation="softmax"):
+        layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(units)]
+        return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
+
+    if __name__ == "__main__":
+        X, y = load_digits(return_X_y=True)
+        for builder in (build, lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)):
+            scores = []
+            for n_jobs in (1, 2):
+                classifier = KerasNetClassifier(builder, epochs=2, random_state=0)
+                search = GridSearchCV(classifier, {"units": [2, 16]}, cv=2, n_jobs=n_jobs).fit(X / 16, y)
+                scores.append(search.cv_results_["mean_test_score"])
+            assert np.allclose(*scores, atol=0.01), scores
+            print(search.best_params_)
+"""
+
+
+def run(code, *arguments):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = (
+        [sys.executable, *arguments] if code is None else [sys.executable, "-c", textwrap.dedent(code), *arguments]
+    )
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+
+
+def test_a_pickle_opens_in_a_fresh_process(fitted, tmp_path):
+    path = tmp_path / "it.pickle"
+    path.write_bytes(pickle.dumps((fitted["cnn"], X, outputs(fitted["cnn"]))))
+    assert run(IN_A_FRESH_PROCESS, str(path)).startswith("equal (4,) [")
+
+
+def test_builders_of_main_and_lambdas_work_in_a_parallel_search(tmp_path):
+    script = tmp_path / "search.py"
+    script.write_text(textwrap.dedent(MAIN))
+    assert run(None, str(script)).splitlines() == 2 * ["{'units': 16}"]
+
+
+def test_keras_is_left_as_it_was():
+    code = """
+        import keras
+        kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
+        before = [vars(kind).copy() for kind in kinds]
+        import kerasnet.estimators, scikeras
+        print([dict(vars(kind)) for kind in kinds] == [dict(each) for each in before])
+    """
+    assert run(code) == "True\n"
+
+
+def test_a_search_in_workers_scores_as_one_here():
+    network = KerasNetClassifier("mlp", epochs=2, random_state=0)
+    grid = {"learning_rate": [0.001, 0.01]}
+    here, there = (GridSearchCV(network, grid, cv=2, n_jobs=n_jobs).fit(X, Y) for n_jobs in (1, 2))
+    assert np.allclose(here.cv_results_["mean_test_score"], there.cv_results_["mean_test_score"], atol=0.01)
