@@ -11,16 +11,18 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.losses.losses import LossFunctionWrapper
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks
-from kerasnet.estimators._inputs import as_model_input
+from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
 from kerasnet.estimators._scikeras import compile_arguments, route_params
 from kerasnet.models import registered_model
@@ -34,6 +36,7 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = None
+    target_encoder = feature_encoder = None  # a subclass may make them properties that return transformers
     _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's name and form
@@ -43,7 +46,7 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "optimizer": [str, type, keras.optimizers.Optimizer],
-        "loss": [str, callable, keras.losses.Loss, None],
+        "loss": [str, callable, keras.losses.Loss, list, dict, None],
         "metrics": [str, list, dict, None],
         "callbacks": [list, dict, callable, keras.callbacks.Callback, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -91,13 +94,13 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
         """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
         self._validate_params()
-        epochs, schedule = (1, "constant") if partial else (self.epochs, self.learning_rate_schedule)
+        epochs, schedule = (1, "constant") if partial else (self._for_fit("epochs"), self.learning_rate_schedule)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         for_callbacks = {"X": X, "y": y, "metadata": weights}
         context = self._init_callback_context(max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with _unchanged_on_error(self):
-            self.callbacks_ = fresh_callbacks(self.callbacks, self.get_params())
+            self.callbacks_ = fresh_callbacks(self._for_fit("callbacks"), self.get_params())
             keep_model = (partial or self.warm_start) and hasattr(self, "model_")
             X, y, sample_weight, seed = self._begin(
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
@@ -114,14 +117,15 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
 
     def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, callbacks):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
-        rates, interrupted = None, None
-        y = self._as_loss_wants(y)
-        if validation_data is not None:
-            X_val, y_val, *weight_val = validation_data
-            validation_data = X_val, self._as_loss_wants(y_val), *weight_val
+        rates, interrupted, batch_size = None, None, self._for_fit("batch_size")
+        if self.target_encoder is None:
+            y = self._as_loss_wants(y)
+            if validation_data is not None:
+                X_val, y_val, *weight_val = validation_data
+                validation_data = X_val, self._as_loss_wants(y_val), *weight_val
         if schedule != "constant":
             rate = float(self.model_.optimizer.learning_rate)
-            rates = learning_rates(schedule, rate, epochs * n_batches(len(X), self.batch_size))
+            rates = learning_rates(schedule, rate, epochs * n_batches(n_samples_of(X), batch_size))
         history = keras.callbacks.History()
         history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
         try:
@@ -131,13 +135,13 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
                 y,
                 sample_weight,
                 epochs=epochs,
-                batch_size=self.batch_size,
+                batch_size=batch_size,
                 seed=seed,
                 rates=rates,
                 initial_epoch=self.n_iter_,
                 validation_data=validation_data,
                 callbacks=[history, *callbacks],
-                verbose=int(self.verbose),
+                verbose=int(self._for_fit("verbose")),
                 twin=functools.partial(self._new_model, seed=0),
                 recipe=self._recipe(),
                 optimizer_state=self._optimizer_state,
@@ -156,12 +160,11 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         that fails changes nothing, or (`copy_model` False) in place.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if not keep_model:
-            self._seen = {}
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float32)
-        sample_weight = self._weigh(y, sample_weight)
+            sample_weight = _check_sample_weight(sample_weight, tf.nest.flatten(X)[0], dtype=np.float32)
+        if self.target_encoder is None:
+            sample_weight = self._weigh(y, sample_weight)
         if not keep_model:
             self.history_, self.n_iter_ = {}, 0
         if copy_model or not keep_model:
@@ -184,9 +187,20 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         """Validate samples and targets; return them as the model takes them."""
         X, y = validate_data(self, X, y, reset=reset, allow_nd=True, **self._target_checks)
         if reset:
-            self._seen |= {"X_shape_": X.shape, "X_dtype_": X.dtype, "y_dtype_": y.dtype, "y_ndim_": y.ndim}
-        y = self._encode_target(y, reset=reset, classes=classes)
+            self.X_dtype_, self.X_shape_, self.n_outputs_expected_ = X.dtype, X.shape, 1
+            self.y_dtype_, self.y_ndim_, self.target_type_ = y.dtype, y.ndim, type_of_target(y)
+        if self.target_encoder is None:
+            y = self._encode_target(y, reset=reset, classes=classes)
+        else:
+            y = self._encoded_by("target_encoder", y, reset)
         return self._as_input(X, reset=reset), y
+
+    def _encoded_by(self, name, values, reset):
+        """Return what the encoder of a subclass makes of X or y."""
+        if reset:
+            encoder = getattr(self, name).fit(values)
+            vars(self).update({f"{name}_": encoder, **getattr(encoder, "get_metadata", dict)()})
+        return getattr(self, f"{name}_").transform(values)
 
     def _as_loss_wants(self, y):
         """Return targets in the form that the compiled model's loss takes."""
@@ -201,18 +215,22 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         return sample_weight
 
     def _as_input(self, X, reset):
-        X = self._as_model_input(X)
+        if self.feature_encoder is None:
+            X = self._as_model_input(X)
+        else:
+            X = tf.nest.map_structure(as_float32, self._encoded_by("feature_encoder", X, reset))
+        shape = tf.nest.map_structure(lambda array: array.shape[1:], X)
         if reset:
-            self.input_shape_ = X.shape[1:]
-        elif X.shape[1:] != self.input_shape_:
+            self.input_shape_ = shape
+        elif shape != self.input_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on samples of shape {self.input_shape_}. "
-                f"Received: samples of shape {X.shape[1:]}."
+                f"Received: samples of shape {shape}."
             )
         return X
 
     def _as_model_input(self, X):
-        entry = registered_model(self.model)
+        entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
         return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
 
     def __getstate__(self):
@@ -246,7 +264,8 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
                 raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
             if not model.built:
                 model.build((None, *self.input_shape_))
-            self._check_model(model)
+            if self.target_encoder is None:
+                self._check_model(model)
             if not model.compiled:  # a builder may do it itself
                 model.compile(**self._compile_arguments(model))
         vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
@@ -254,8 +273,8 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
 
     def _recipe(self):
         """Return the builder of the model and the arguments it is called with."""
-        builder = builder_of(self.model)
-        given = {"input_shape": self.input_shape_, **self._outputs()}
+        builder = self._builder(self.model) or builder_of(self.model)
+        given = {"input_shape": self.input_shape_, **(self._outputs() if self.target_encoder is None else {})}
         accepted = inspect.signature(builder).parameters
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
             accepted = {**accepted, **given, **self._explicit()}
@@ -267,8 +286,13 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         return builder, {name: value for name, value in given.items() if name in accepted}
 
     def _metadata(self):
-        """Return what builders made for SciKeras are told about the data, under its names."""
-        return {**self._seen, "n_features_in_": self.n_features_in_, "n_outputs_expected_": 1}
+        """Return what builders made for SciKeras are told about the data."""
+        later = ("model_", "history_", "callbacks_", "n_iter_", "input_shape_", "feature_encoder_", "target_encoder_")
+        return {name: value for name, value in vars(self).items() if name[-1] == "_" != name[0] and name not in later}
+
+    def _for_fit(self, name):
+        """Return a parameter, or what ``fit__<name>`` says instead."""
+        return getattr(self, f"fit__{name}", getattr(self, name))
 
     def _check_model(self, model):
         """Refuse a model whose outputs do not fit the targets."""
@@ -279,22 +303,27 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
             raise ValueError("X_val and y_val belong together: give both or neither.")
         if X_val is not None:
             return (X, y, sample_weight), self._check_data(X_val, y_val, reset=False)
-        if not self.early_stopping:
+        n_samples, last_part = n_samples_of(X), getattr(self, "fit__validation_split", 0)
+        if self.early_stopping:
+            strata = self._strata(y) if self.target_encoder is None else None
+            rows, rows_val = train_test_split(
+                np.arange(n_samples), test_size=self.validation_fraction, stratify=strata, random_state=seed
+            )
+        elif last_part:  # as Keras splits
+            rows, rows_val = np.split(np.arange(n_samples), [int(n_samples * (1 - last_part))])
+        else:
             return (X, y, sample_weight), None
-        rows, rows_val = train_test_split(
-            np.arange(len(X)), test_size=self.validation_fraction, stratify=self._strata(y), random_state=seed
+        data = (X, y) if sample_weight is None else (X, y, sample_weight)
+        train_part, val_part = (
+            tf.nest.map_structure(lambda array, part=part: array[part], data) for part in (rows, rows_val)
         )
-        parts = [
-            tuple(array[part] if array is not None else None for array in (X, y, sample_weight))
-            for part in (rows, rows_val)
-        ]
-        return parts[0], tuple(array for array in parts[1] if array is not None)
+        return (*train_part, None)[:3], val_part
 
     def _compile_arguments(self, model=None):
         """Return what to compile with; without a model, which decides it, without a default loss."""
         arguments = compile_arguments(self.get_params(deep=False))
         # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-        if self.loss is None and model is not None:
+        if self.loss is None and model is not None and self.target_encoder is None:
             arguments["loss"] = self._default_loss(model)(reduction="mean_with_sample_weight")
         elif isinstance(self.loss, str) and not isinstance(arguments["loss"], keras.losses.Loss):
             arguments["loss"] = LossFunctionWrapper(

@@ -12,7 +12,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._parameters import builder_of
 from kerasnet.estimators._scikeras import loss_name
 
 _CATEGORICAL_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
@@ -88,6 +87,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             In the order of `classes_`.
         """
         outputs = self._predict_raw(X)
+        if self.target_encoder is not None:
+            return self.target_encoder_.inverse_transform(outputs, return_proba=True)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 
     def predict(self, X):
@@ -103,6 +104,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         labels : ndarray of shape (n_samples,)
             Labels of the type that `y` had in :meth:`fit`.
         """
+        if self.target_encoder is not None:
+            return self.target_encoder_.inverse_transform(self._predict_raw(X))
         probabilities = self.predict_proba(X)
         if self._multilabel:
             return (probabilities > 0.5).astype(np.int64)
@@ -125,7 +128,6 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             )
         if reset:
             self._multilabel = kind == "multilabel-indicator"
-            self._seen["target_type_"] = kind
         elif self._multilabel != (y.ndim == 2 and y.shape[1] > 1):
             raise ValueError(f"{type(self).__name__} was fitted on another kind of y. Received: y of shape {y.shape}.")
         if self._multilabel:
@@ -139,12 +141,14 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
                     f"{type(self).__name__} needs samples of at least 2 classes. "
                     f"Received: only one class, {self.classes_[0]}."
                 )
+            self.n_classes_, self.n_outputs_ = len(self.classes_), 1
         encoder.classes_ = self.classes_
         return encoder.transform(y)
 
     def _encode_indicator(self, y, reset):
         if reset:
             self.classes_ = np.arange(y.shape[1])
+            self.n_classes_, self.n_outputs_ = 2, y.shape[1]
         elif y.shape[1] != len(self.classes_):
             raise ValueError(
                 f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
@@ -175,7 +179,10 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """Return what the builder is told about its outputs."""
         if self._multilabel:
             return {"n_outputs": len(self.classes_), "output_activation": "sigmoid"}
-        if self._may_have_one_output() and "output_activation" in inspect.signature(builder_of(self.model)).parameters:
+        if (
+            self._may_have_one_output()
+            and "output_activation" in inspect.signature(self._builder(self.model)).parameters
+        ):
             return {"n_outputs": 1, "output_activation": "sigmoid"}
         return {"n_outputs": len(self.classes_), "output_activation": "softmax"}
 
@@ -183,9 +190,6 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """Tell whether one sigmoid output serves: for two classes, unless the loss wants an output for each."""
         name = None if self.loss is None else loss_name(self.loss)
         return len(self.classes_) == 2 and not self._multilabel and name not in _CATEGORICAL_LOSSES
-
-    def _metadata(self):
-        return {**super()._metadata(), "classes_": self.classes_, "n_classes_": len(self.classes_), "n_outputs_": 1}
 
     def _check_model(self, model):
         expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())

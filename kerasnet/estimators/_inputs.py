@@ -4,6 +4,7 @@ import math
 import warnings
 
 import numpy as np
+import tensorflow as tf
 from sklearn.utils import assert_all_finite
 
 
@@ -36,6 +37,11 @@ def as_model_input(X, input_kind, image_shape, owner):
     elif input_kind == "vector":
         X = X.reshape(len(X), -1)
     return as_float32(X)
+
+
+def n_samples_of(X):
+    """Return the number of samples in an array, or in a list of arrays for several inputs."""
+    return len(tf.nest.flatten(X)[0])
 
 
 def as_float32(values, name="X"):

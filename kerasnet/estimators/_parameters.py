@@ -38,7 +38,8 @@ class EstimatorParameters(BaseEstimator):
         """Store the constructor's ``locals()``; refuse names that nothing takes."""
         arguments = {name: value for name, value in arguments.items() if name not in ("self", "__class__")}
         others = arguments.pop("others")
-        vars(self).update(arguments)
+        signature = type(self).__signature__.parameters.values()  # a subclass may take what it then forgets to store
+        vars(self).update({argument.name: argument.default for argument in signature}, **arguments)
         if complaint := self._complaint_about(others, self.model):
             raise TypeError(complaint)
         vars(self).update(others)
@@ -58,7 +59,7 @@ class EstimatorParameters(BaseEstimator):
         """
         defaults = {
             name: argument.default
-            for name, argument in _builder_arguments(self.model).items()
+            for name, argument in _arguments_for_users(self._builder(self.model)).items()
             if argument.default is not argument.empty and argument.kind != argument.VAR_KEYWORD
         }
         return {**defaults, **super().get_params(deep=deep), **self._explicit()}
@@ -93,6 +94,16 @@ class EstimatorParameters(BaseEstimator):
             delattr(twin, name)
         return twin
 
+    def _builder(self, model):
+        """Return the builder of a model; None when there is none, which `fit` refuses."""
+        if hasattr(self, "_keras_build_fn"):  # a subclass may be its own builder, as in SciKeras
+            return self._keras_build_fn
+        try:
+            builder = builder_of(model)
+        except UnknownModelError:
+            return None
+        return builder if callable(builder) else None
+
     def _explicit(self):
         """Return the stored parameters that are not in the constructor's signature."""
         named = self._get_param_names()
@@ -106,10 +117,11 @@ class EstimatorParameters(BaseEstimator):
         """Say which of `names` nothing takes when the model is `model`; None if all are taken."""
         if set(names) - set(self._get_param_names()):
             builder_of(model)  # an unknown model is the better complaint
-        arguments = _builder_arguments(model)
+        arguments = _arguments_for_users(self._builder(model))
         if any(argument.kind == argument.VAR_KEYWORD for argument in arguments.values()):
             return None
-        valid = {*self._get_param_names(), *arguments}
+        named = {name for kind in type(self).__mro__ for name in getattr(kind, "_get_param_names", tuple)()}
+        valid = {*named, *arguments}
         unknown = [name for name in names if name not in valid and not name.startswith(_ROUTED)]
         if not unknown:
             return None
@@ -175,12 +187,11 @@ def nearest(name, valid):
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _builder_arguments(model):
-    """Return the arguments of the builder that users may set, as ``inspect.Parameter`` by name."""
-    try:
-        arguments = inspect.signature(builder_of(model)).parameters
-    except (UnknownModelError, TypeError, ValueError):
-        return {}  # no builder: `fit` refuses the model
+def _arguments_for_users(builder):
+    """Return the arguments of a builder that users may set, as ``inspect.Parameter`` by name."""
+    if builder is None:
+        return {}
+    arguments = inspect.signature(builder).parameters
     return {name: argument for name, argument in arguments.items() if name not in _GIVEN_TO_BUILDERS}
 
 

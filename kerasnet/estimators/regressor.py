@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.multiclass import type_of_target
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
@@ -182,6 +181,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
             As `y` was in :meth:`fit`.
         """
         outputs = self._predict_raw(X)
+        if self.target_encoder is not None:
+            return self.target_encoder_.inverse_transform(outputs)
         return outputs.reshape(len(outputs), *self.output_shape_).astype(np.float64)
 
     def __sklearn_tags__(self):
@@ -193,7 +194,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     def _encode_target(self, y, reset, classes=None):
         if reset:
             self.output_shape_ = y.shape[1:]
-            self._seen["target_type_"] = type_of_target(y)
+            self.n_outputs_ = int(np.prod(y.shape[1:], dtype=int))
         elif y.shape[1:] != self.output_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
@@ -203,10 +204,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
     def _outputs(self):
         """Return what the builder is told about its outputs."""
-        return {"n_outputs": int(np.prod(self.output_shape_, dtype=int)), "output_activation": "linear"}
-
-    def _metadata(self):
-        return {**super()._metadata(), "n_outputs_": self._outputs()["n_outputs"]}
+        return {"n_outputs": self.n_outputs_, "output_activation": "linear"}
 
     def _check_model(self, model):
         expected = (None, self._outputs()["n_outputs"])

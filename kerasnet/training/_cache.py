@@ -5,6 +5,7 @@ import functools
 import gc
 import threading
 import time
+import types
 
 import numpy as np
 import tensorflow as tf
@@ -209,6 +210,8 @@ def _fingerprint(value):
         return kind, tuple(map(_fingerprint, value))
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return kind, value.shape, value.dtype, value.tobytes()
+    if isinstance(value, types.MethodType) and hasattr(value.__self__, "get_params"):  # of an estimator
+        return kind, value.__func__, _fingerprint(value.__self__.get_params(deep=False))
     if isinstance(value, functools.partial):
         return kind, _fingerprint((value.func, value.args, value.keywords))
     if _config_says_all(kind):

@@ -68,17 +68,18 @@ class Engine:
             Of the engine's architecture; its variables are used.
         part : callable
             Takes the model and returns what shall be called: the model, or some of its layers.
-        X : tensor of shape (n_samples, ...)
+        X : tensor of shape (n_samples, ...), or a list of them
             Samples.
 
         Returns
         -------
-        outputs : tensor of shape (n_samples, ...)
+        outputs : tensor of shape (n_samples, ...), or a list of them
             What the part gives.
         """
-        key = part, tf.TensorSpec([None, *X.shape[1:]], X.dtype)
+        specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), X)
+        key = part, tuple(tf.nest.flatten(specs))
         if key not in self._graphs:
-            self._graphs[key] = self._application(*key)
+            self._graphs[key] = self._application(part, specs)
         return self._graphs[key]([variable.value for variable in model.variables], X)
 
     def _graph(self, make, data):
@@ -141,7 +142,7 @@ class Engine:
 
         def apply(values, X):
             with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
-                return part(model)(as_floats(X), training=False)
+                return part(model)(tf.nest.map_structure(as_floats, X), training=False)
 
         return self._compiled(
             apply, [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables], X_spec

@@ -133,7 +133,7 @@ def predict(model, X, part=whole):
     ----------
     model : keras.Model
         Built. Its weights are those of now, however they came about.
-    X : ndarray of shape (n_samples, ...)
+    X : ndarray of shape (n_samples, ...), or a list of them for several inputs
         Inputs; uint8 is divided by 255, as in :func:`train`.
     part : callable, default=whole
         Takes a model and returns what shall be called with `X`, such as a function that runs some of its layers. Code
@@ -141,17 +141,18 @@ def predict(model, X, part=whole):
 
     Returns
     -------
-    outputs : ndarray of shape (n_samples, ...)
+    outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
         The outputs of the model, or of its part.
     """
-    engine, size = remembered_engine(model), _batch_size_without_training(X)
+    engine, (first, *_) = remembered_engine(model), tf.nest.flatten(X)
+    size = _batch_size_without_training(first)
     outputs = []
-    for start in range(0, len(X), size):
-        batch = X[start : start + size]
+    for start in range(0, len(first), size):
         # alone, a sample is computed with its double: products of a single row round otherwise
-        batch = batch if len(batch) > 1 else np.repeat(batch, 2, axis=0)
-        outputs.append(engine.outputs(model, part, tf.constant(batch)))
-    return np.concatenate(outputs)[: len(X)]
+        rows = slice(start, start + size) if len(first) - start > 1 else [start, start]
+        batch = tf.nest.map_structure(lambda array, rows=rows: tf.constant(array[rows]), X)
+        outputs.append(engine.outputs(model, part, batch))
+    return tf.nest.map_structure(lambda *batches: np.concatenate(batches)[: len(first)], *outputs)
 
 
 class _Run:
@@ -270,7 +271,7 @@ def _acts_on_epochs_alone(callback):
 
 
 def _batch_size_without_training(samples):
-    return max(1, min(_LARGEST_BATCH, _VALUES_A_BATCH // max(1, math.prod(samples.shape[1:]))))
+    return max(2, min(_LARGEST_BATCH, _VALUES_A_BATCH // max(1, math.prod(samples.shape[1:]))))
 
 
 def _tensors(arrays):
