@@ -1,0 +1,288 @@
+"""What the estimators promise whatever they are given: weights, kinds of data, errors, the caller's things, globals."""
+
+import copy
+import warnings
+
+import keras
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+
+from kerasnet import Autoencoder, CNNClassifier, KerasNetClassifier, KerasNetRegressor, SimpleRNNClassifier
+from kerasnet.errors import KerasNetError
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def mlp(**params):
+    return KerasNetClassifier("mlp", **{"epochs": 2, "random_state": 0, **params})
+
+
+# --- weights: full batches, SGD and no batch norm leave nothing to chance ---
+
+
+FULL = {"batch_size": -1, "optimizer": "sgd", "learning_rate": 0.1, "epochs": 30, "random_state": 0}
+BINARY = load_iris(return_X_y=True)[1] > 0
+SIZES = load_iris(return_X_y=True)[0] / 8  # in metres, say: about 1
+TARGETS = {
+    "classes": (KerasNetClassifier("mlp", **FULL), load_iris(return_X_y=True)[1]),
+    "two classes": (KerasNetClassifier("mlp", **FULL), BINARY),
+    "sequences": (KerasNetClassifier("simple_rnn", **FULL), load_iris(return_X_y=True)[1]),
+    "several labels": (KerasNetClassifier("mlp", **FULL), np.column_stack([BINARY, ~BINARY, BINARY]).astype(int)),
+    "numbers": (KerasNetRegressor("mlp", **FULL), SIZES[:, 0]),
+    "penalties": (KerasNetRegressor("mlp", l1=0.01, l2=0.01, **FULL), SIZES[:, :2]),
+}
+
+
+def outputs(estimator, X):
+    return getattr(estimator, "predict_proba", estimator.predict)(X)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("way", ["removed", "repeated"])
+def test_weights_of_0_remove_samples_and_integers_repeat_them(name, way, iris):
+    estimator, y = TARGETS[name]
+    X = iris[0]
+    weight = np.random.default_rng(0).integers(0, 2 if way == "removed" else 4, len(y))
+    weighted = outputs(clone(estimator).fit(X, y, sample_weight=weight), X)
+    repeated = outputs(clone(estimator).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight, axis=0)), X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-6)
+    assert np.abs(weighted - outputs(clone(estimator).fit(X, y), X)).max() > 1e-3  # they do matter
+
+
+def test_weights_of_an_autoencoder(iris):
+    X = iris[0]
+    weight = np.random.default_rng(0).integers(0, 4, len(X))
+    coder = Autoencoder(code_units=3, output_activation="linear", **FULL)
+    weighted = clone(coder).fit(X, sample_weight=weight).transform(X)
+    np.testing.assert_allclose(weighted, clone(coder).fit(np.repeat(X, weight, axis=0)).transform(X), atol=1e-6)
+
+
+# --- kinds of data ---
+
+
+KINDS = {
+    "list": lambda X: X.tolist(),
+    "float32": lambda X: X.astype(np.float32),
+    "fortran": np.asfortranarray,
+    "pandas": lambda X: pd.DataFrame(X, columns=list("abcd")),
+    "polars": lambda X: pl.DataFrame(X, schema=list("abcd")),
+    "read-only": lambda X: np.frombuffer(X.tobytes()).reshape(X.shape),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_container_makes_no_difference(kind, iris):
+    X, y = iris
+    expected = mlp().fit(X, y).predict_proba(X)
+    given_X = KINDS[kind](X)
+    estimator = mlp().fit(given_X, list(y))
+    np.testing.assert_allclose(estimator.predict_proba(given_X), expected, atol=1e-5)
+    names = getattr(estimator, "feature_names_in_", None)
+    assert (list(names) if names is not None else None) == (list("abcd") if kind in ("pandas", "polars") else None)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda X: X.rename(columns={"a": "z"}), "feature names should match"),
+        (lambda X: X[["b", "a", "c", "d"]], "Feature names must be in the same order"),
+        (lambda X: X[["a", "b", "c"]], "feature names should match"),
+    ],
+)
+def test_other_columns_are_scikit_learns_errors(make, message, iris):
+    frame = pd.DataFrame(iris[0], columns=list("abcd"))
+    with pytest.raises(ValueError, match=message):
+        mlp().fit(frame, iris[1]).predict(make(frame))
+
+
+def test_a_column_of_labels_warns_as_in_scikit_learn(iris):
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        mlp().fit(iris[0], iris[1].reshape(-1, 1))
+
+
+NOT_DATA = [
+    (lambda X: X * np.nan, "Input X contains NaN"),
+    (lambda X: X * np.inf, "contains (infinity|NaN)"),
+    (lambda X: X[:0], r"Found array with 0 sample\(s\)"),
+    (lambda X: X[:, :0], r"Found array with 0 feature\(s\)"),
+    (lambda X: X[:, 0], "Expected 2D array, got 1D array"),
+    (lambda X: X[0, 0], "Expected 2D array, got scalar"),
+    (lambda X: X[:, :3], "X has 3 features, but .* is expecting 4 features"),
+    (lambda X: X.astype(str) + "x", "not compatible with arrays of bytes/strings"),
+    (lambda X: X + 1j, "Complex data not supported"),
+    (scipy.sparse.csr_matrix, "Sparse data was passed"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), NOT_DATA, ids=[message[:20] for _, message in NOT_DATA])
+@pytest.mark.parametrize("estimator", [mlp(), KerasNetRegressor("mlp", epochs=1), SimpleRNNClassifier(epochs=1)])
+def test_what_is_no_data_is_scikit_learns_error(estimator, make, message, iris):
+    X, y = iris
+    bad = make(X)
+    fitted = clone(estimator).fit(X, y)
+    with pytest.raises((ValueError, TypeError), match=message):
+        fitted.predict(bad)
+    if "expecting 4" not in message:
+        with pytest.raises((ValueError, TypeError), match=message):
+            clone(estimator).fit(bad, y[: np.shape(bad)[0] if np.ndim(bad) else 1])
+    with pytest.raises(NotFittedError):
+        clone(estimator).predict(X)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.r_[np.nan, np.zeros(149)], "Input y contains NaN"),
+        (np.zeros(149), "inconsistent numbers of samples"),
+        (np.zeros(150), "Received: only one class, 0"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_what_is_no_target_is_scikit_learns_error(y, message, iris):
+    with pytest.raises(ValueError, match=message):
+        mlp().fit(iris[0], y)
+
+
+# --- all mistakes at once ---
+
+
+def test_unknown_parameters_are_named_all_at_once():
+    with pytest.raises(TypeError, match=r"'epoch' \(did you mean 'epochs'.*'filter' \(did you mean 'filters'"):
+        CNNClassifier(epoch=1, filter=(3,))
+    with pytest.raises(ValueError, match=r"'epoch' \(did you mean 'epochs'.*'filter' \(did you mean 'filters'"):
+        CNNClassifier().set_params(epoch=1, filter=(3,))
+
+
+def test_invalid_values_are_named_all_at_once(iris):
+    wrong = mlp(epochs=0, batch_size="x", optimizer="adm", loss="spars_categorical_crossentropy", tol=-1)
+    with pytest.raises(ValueError, match="epochs") as caught:
+        wrong.fit(*iris)
+    message = str(caught.value)
+    for part in (
+        "'epochs' parameter of KerasNetClassifier must be an int in the range [1, inf). Got 0",
+        "'batch_size' parameter",
+        "'tol' parameter",
+        "Got 'adm' instead (did you mean 'adam'?)",
+        "(did you mean 'sparse_categorical_crossentropy'?)",
+    ):
+        assert part in message
+
+
+def test_arguments_for_optimizers_and_losses_are_checked_by_name(iris):
+    wrong = mlp(
+        optimizer="sgd", optimizer__momentm=0.9, loss=keras.losses.SparseCategoricalCrossentropy, loss__logits=1
+    )
+    with pytest.raises(ValueError, match=r"optimizer__momentm") as caught:
+        wrong.fit(*iris)
+    assert "SGD takes no parameter 'momentm' (did you mean 'momentum'?)" in str(caught.value)
+    assert "SparseCategoricalCrossentropy takes no parameter 'logits' (did you mean 'from_logits'?)" in str(
+        caught.value
+    )
+
+
+# --- the caller's things, and everybody's ---
+
+
+def test_nothing_that_is_given_changes(iris):
+    X, y = (array.copy() for array in iris)
+    weight, class_weight = np.linspace(0, 2, len(y)), {0: 1.0, 1: 2.0, 2: 0.5}
+    metrics, callbacks = ["accuracy"], [keras.callbacks.EarlyStopping("loss")]
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    estimator = mlp(
+        class_weight=class_weight, metrics=metrics, callbacks=callbacks, optimizer=optimizer, early_stopping=True
+    )
+    params = estimator.get_params()
+    before = copy.deepcopy((X, y, weight, class_weight, metrics, vars(callbacks[0]), optimizer.get_config()))
+    estimator.fit(X, y, sample_weight=weight)
+    estimator.predict(X)
+    after = (X, y, weight, class_weight, metrics, vars(callbacks[0]), optimizer.get_config())
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_equal(new, old)
+    assert not optimizer.built
+    assert all(estimator.get_params()[name] is value for name, value in params.items())
+
+
+# --- any shape, dtype, labels and parameters: a fit or a documented error ---
+
+
+DTYPES = st.sampled_from(["float64", "float32", "float16", "int64", "int8", "uint8", "uint16", "bool"])
+SHAPES = st.lists(st.integers(1, 9), min_size=1, max_size=3)
+LABELS = st.sampled_from([[0, 1], [0, 1, 2], ["a", "b"], [True, False], [-1, 5, 10**9], [0.0, 1.0], ["x"], [2]])
+PARAMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "batch_size": st.sampled_from([-1, 1, 3, 10**6, 0, 2.5, None]),
+        "learning_rate": st.sampled_from([1e-3, 1e-30, 1.0, 0, -1, np.nan, 1e30]),
+        "optimizer": st.sampled_from(["adam", "SGD", "rmsprop", "adagrad", "lion", "nonsense", keras.optimizers.Nadam]),
+        "learning_rate_schedule": st.sampled_from(["constant", "cosine", "one_cycle", "none"]),
+        "early_stopping": st.booleans(),
+        "validation_fraction": st.sampled_from([0.1, 0.5, 0.99, 0, 1]),
+        "class_weight": st.sampled_from([None, "balanced", {0: 2.0}, "heavy"]),
+        "loss": st.sampled_from(
+            [None, "sparse_categorical_crossentropy", "categorical_crossentropy", "mse", "hinge", "nonsense"]
+        ),
+        "metrics": st.sampled_from([None, "accuracy", ["accuracy", "mse"], []]),
+        "random_state": st.sampled_from([None, 0, 2**31 - 1, "seed"]),
+        "epochs": st.sampled_from([1, 2, 0]),
+    },
+)
+MODELS = st.sampled_from(["mlp", "simple_rnn", "cnn", "autoencoder", "unknown"])
+DOCUMENTED = (ValueError, TypeError, KerasNetError)
+PROFILE = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True, "database": None}
+
+
+def try_it(kind, model, n_samples, shape, dtype, labels, params, seed):
+    """Fit and predict; only documented errors may come, and the results must be what they are said to be."""
+    rng = np.random.default_rng(seed)
+    X = (rng.random((n_samples, *shape)) * 3).astype(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (UserWarning, ConvergenceWarning, DataConversionWarning))
+        if kind is KerasNetRegressor:
+            y = rng.normal(size=(n_samples, len(labels))) if len(labels) > 1 else rng.normal(size=n_samples)
+            params = {name: value for name, value in params.items() if name != "class_weight"}
+        else:
+            y = np.array(labels)[rng.integers(0, len(labels), n_samples)]
+        try:
+            estimator = kind(model, **{"epochs": 1, **params}).fit(X, y)
+        except DOCUMENTED:
+            return
+        predicted = estimator.predict(X)
+        assert len(predicted) == n_samples
+        if kind is KerasNetClassifier:
+            assert np.isin(predicted, y).all()
+            probabilities = estimator.predict_proba(X)
+            assert probabilities.shape == (n_samples, len(np.unique(y)))
+            assert probabilities.dtype == np.float32
+        else:
+            assert predicted.shape == y.shape
+        assert len(estimator.history_["loss"]) == estimator.n_iter_
+
+
+DRAWN = (MODELS, st.integers(1, 12), SHAPES, DTYPES, LABELS, PARAMS, st.integers(0, 99))
+
+
+@pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
+@settings(max_examples=25, **PROFILE)
+@given(st.tuples(*DRAWN))
+def test_any_data_and_parameters_give_a_fit_or_say_why_not(kind, drawn):
+    try_it(kind, *drawn)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
+@settings(max_examples=200, **PROFILE)
+@given(st.tuples(*DRAWN))
+def test_more_data_and_parameters_give_a_fit_or_say_why_not(kind, drawn):
+    try_it(kind, *drawn)
