@@ -30,11 +30,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, classification_report, log_loss
@@ -209,41 +206,16 @@ def make_search(classifier, arguments):
 
 def train(classifier, X, y):
     """Fit the classifier under a progress bar; return whether Ctrl-C ended it early."""
-    columns = ("epoch {task.fields[epoch]}", BarColumn(), TimeRemainingColumn(), "{task.fields[figures]}")
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        classifier.set_params(callbacks=[ShowProgress(progress)])
-        try:
-            classifier.fit(X, y)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
-            if not hasattr(classifier, "model_"):
-                raise  # nothing was trained
-            return True
-        finally:
-            classifier.set_params(callbacks=None)
+    try:
+        classifier.set_callbacks(ProgressBar()).fit(X, y)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
+        if not hasattr(classifier, "model_"):
+            raise  # nothing was trained
+        return True
+    finally:
+        classifier.set_callbacks()
     return False
-
-
-class ShowProgress(keras.callbacks.Callback):
-    """A Keras callback that moves one progress bar over all epochs."""
-
-    def __init__(self, progress):
-        super().__init__()
-        self.progress = progress
-
-    def on_train_begin(self, logs=None):
-        """Start the bar."""
-        total = self.params["epochs"] * self.params["steps"]
-        self.task = self.progress.add_task("training", total=total, epoch=1, figures="")
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Move the bar by one step."""
-        self.progress.advance(self.task)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Show the figures of the epoch."""
-        figures = " ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        self.progress.update(self.task, epoch=min(epoch + 2, self.params["epochs"]), figures=figures)
 
 
 def evaluate(y_test, probabilities):

@@ -1,19 +1,12 @@
 """What all estimators share: from parameters and data to a trained model."""
 
-import collections
 import contextlib
 import functools
-import inspect
-import random
-import threading
-import typing
 from numbers import Integral, Real
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.backend.common import global_state
-from keras.src.losses.losses import LossFunctionWrapper
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -21,18 +14,15 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from kerasnet.estimators._building import ModelBuilding
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks
 from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
-from kerasnet.estimators._parameters import EstimatorParameters, builder_of
-from kerasnet.estimators._scikeras import compile_arguments, route_params
 from kerasnet.models import registered_model
 from kerasnet.training import hand_on, learning_rates, n_batches, predict, train
 from kerasnet.training.schedules import SCHEDULES
 
-_BUILD_LOCK = threading.Lock()
 
-
-class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
+class KerasNetBase(CallbackSupportMixin, ModelBuilding):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = None
@@ -150,6 +140,11 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
             if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps
                 raise  # nothing was trained: the earlier model stays
             interrupted = error
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(
+                f"TensorFlow could not train {type(self).__name__}. The loss, {self.loss!r}, must be one for such "
+                f"targets and for outputs of shape {self.model_.output_shape}. TensorFlow says: {error.message}"
+            ) from error
         self.n_iter_ = len(self.history_.get("loss", ()))
         return interrupted
 
@@ -233,63 +228,6 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
         return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
 
-    def __getstate__(self):
-        """Return what pickles and copies keep: of the model its recipe and the values of its variables."""
-        state = dict(super().__getstate__())
-        state.pop("callbacks_", None)  # they may hold anything, such as open files
-        if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
-            state["model_"] = _Saved(recipe, [variable.value.numpy() for variable in self.model_.variables])
-        return state
-
-    def __setstate__(self, state):
-        """Build the model anew, and give it its values."""
-        super().__setstate__(state)
-        if isinstance(saved := state.get("model_"), _Saved):
-            self.model_ = self._new_model(0, saved.recipe)
-            for variable, value in zip(self.model_.variables, saved.values, strict=True):
-                variable.assign(value)
-
-    def __copy__(self):
-        """Copy without a copy of the model."""
-        twin = type(self).__new__(type(self))
-        vars(twin).update(vars(self))
-        return twin
-
-    def _new_model(self, seed, recipe=None):
-        """Build and compile a model; its initial weights depend on `seed` alone."""
-        builder, arguments = recipe = recipe or self._recipe()
-        with _fresh_start(seed):
-            model = builder(**arguments)
-            if not isinstance(model, keras.Model):
-                raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
-            if not model.built:
-                model.build((None, *self.input_shape_))
-            if self.target_encoder is None:
-                self._check_model(model)
-            if not model.compiled:  # a builder may do it itself
-                model.compile(**self._compile_arguments(model))
-        vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
-        return model
-
-    def _recipe(self):
-        """Return the builder of the model and the arguments it is called with."""
-        builder = self._builder(self.model) or builder_of(self.model)
-        given = {"input_shape": self.input_shape_, **(self._outputs() if self.target_encoder is None else {})}
-        accepted = inspect.signature(builder).parameters
-        if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
-            accepted = {**accepted, **given, **self._explicit()}
-        params = self.get_params(deep=False)
-        given.update((name, value) for name, value in params.items() if "__" not in name)
-        given.update(route_params(params, "model", pass_filter=(), strict=True))
-        offered = {"meta": self._metadata, "params": self.get_params, "compile_kwargs": self._compile_arguments}
-        given.update((name, make()) for name, make in offered.items() if name in accepted)  # as by SciKeras
-        return builder, {name: value for name, value in given.items() if name in accepted}
-
-    def _metadata(self):
-        """Return what builders made for SciKeras are told about the data."""
-        later = ("model_", "history_", "callbacks_", "n_iter_", "input_shape_", "feature_encoder_", "target_encoder_")
-        return {name: value for name, value in vars(self).items() if name[-1] == "_" != name[0] and name not in later}
-
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` says instead."""
         return getattr(self, f"fit__{name}", getattr(self, name))
@@ -318,28 +256,6 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
             tf.nest.map_structure(lambda array, part=part: array[part], data) for part in (rows, rows_val)
         )
         return (*train_part, None)[:3], val_part
-
-    def _compile_arguments(self, model=None):
-        """Return what to compile with; without a model, which decides it, without a default loss."""
-        arguments = compile_arguments(self.get_params(deep=False))
-        # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-        if self.loss is None and model is not None and self.target_encoder is None:
-            arguments["loss"] = self._default_loss(model)(reduction="mean_with_sample_weight")
-        elif isinstance(self.loss, str) and not isinstance(arguments["loss"], keras.losses.Loss):
-            arguments["loss"] = LossFunctionWrapper(
-                arguments["loss"], name=self.loss, reduction="mean_with_sample_weight"
-            )
-        optimizer = arguments["optimizer"]
-        if not isinstance(optimizer, keras.optimizers.Optimizer):
-            raise TypeError(
-                "optimizer must be the name, the class or an instance of a Keras optimizer. "
-                f"Received: {self.optimizer!r}."
-            )
-        if optimizer is self.optimizer:  # an instance: its own rate, and its state stays its own
-            arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
-        elif not hasattr(self, "optimizer__learning_rate"):
-            optimizer.learning_rate = self.learning_rate
-        return arguments
 
     def _own_callbacks(self, tasks):
         """Return the callbacks that the parameters ask for, and `tasks` if anybody listens to it."""
@@ -381,13 +297,6 @@ class KerasNetBase(CallbackSupportMixin, EstimatorParameters):
         return self._as_input(X, reset=False)
 
 
-class _Saved(typing.NamedTuple):
-    """A model in a pickle."""
-
-    recipe: tuple
-    values: list
-
-
 @contextlib.contextmanager
 def _unchanged_on_error(estimator):
     """Give back the estimator's attributes as they were when the block fails."""
@@ -398,26 +307,3 @@ def _unchanged_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-@contextlib.contextmanager
-def _fresh_start(seed):
-    """Seed what models are built from, start Keras' automatic names anew, and give all back as it was.
-
-    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made; a user's
-    builder may ask NumPy. Both are global, hence the lock. Layers without a name of their own are numbered through
-    for the whole process: then no two models would look alike to the engine, and TensorFlow keeps memory for each
-    name it ever saw.
-    """
-    with _BUILD_LOCK:
-        states = random.getstate(), np.random.get_state()
-        names = global_state.get_global_attribute("object_name_uids")
-        random.seed(seed)
-        np.random.seed(seed)
-        global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            global_state.set_global_attribute("object_name_uids", names)
