@@ -6,7 +6,6 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -140,11 +139,6 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps
                 raise  # nothing was trained: the earlier model stays
             interrupted = error
-        except tf.errors.InvalidArgumentError as error:
-            raise ValueError(
-                f"TensorFlow could not train {type(self).__name__}. The loss, {self.loss!r}, must be one for such "
-                f"targets and for outputs of shape {self.model_.output_shape}. TensorFlow says: {error.message}"
-            ) from error
         self.n_iter_ = len(self.history_.get("loss", ()))
         return interrupted
 
@@ -157,7 +151,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, tf.nest.flatten(X)[0], dtype=np.float32)
+            sample_weight = _check_sample_weight(sample_weight, keras.tree.flatten(X)[0], dtype=np.float32)
         if self.target_encoder is None:
             sample_weight = self._weigh(y, sample_weight)
         if not keep_model:
@@ -213,8 +207,8 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         if self.feature_encoder is None:
             X = self._as_model_input(X)
         else:
-            X = tf.nest.map_structure(as_float32, self._encoded_by("feature_encoder", X, reset))
-        shape = tf.nest.map_structure(lambda array: array.shape[1:], X)
+            X = keras.tree.map_structure(as_float32, self._encoded_by("feature_encoder", X, reset))
+        shape = keras.tree.map_structure(lambda array: array.shape[1:], X)
         if reset:
             self.input_shape_ = shape
         elif shape != self.input_shape_:
@@ -253,7 +247,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             return (X, y, sample_weight), None
         data = (X, y) if sample_weight is None else (X, y, sample_weight)
         train_part, val_part = (
-            tf.nest.map_structure(lambda array, part=part: array[part], data) for part in (rows, rows_val)
+            keras.tree.map_structure(lambda array, part=part: array[part], data) for part in (rows, rows_val)
         )
         return (*train_part, None)[:3], val_part
 

@@ -32,8 +32,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
             other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature.
             Vectors (n, features).
-        y : array-like of shape (n_samples,)
-            Labels: ints, floats, strings or booleans.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels: ints, floats, strings or booleans; or 0 and 1 for each of several labels a sample.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss.
         X_val, y_val : array-like, default=None
@@ -84,7 +84,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), dtype float32
-            In the order of `classes_`.
+            In the order of `classes_`; of several labels a sample, each label's own.
         """
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
@@ -101,7 +101,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
+        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels of the type that `y` had in :meth:`fit`.
         """
         if self.target_encoder is not None:

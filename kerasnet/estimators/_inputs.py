@@ -3,8 +3,8 @@
 import math
 import warnings
 
+import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.utils import assert_all_finite
 
 
@@ -41,7 +41,7 @@ def as_model_input(X, input_kind, image_shape, owner):
 
 def n_samples_of(X):
     """Return the number of samples in an array, or in a list of arrays for several inputs."""
-    return len(tf.nest.flatten(X)[0])
+    return len(keras.tree.flatten(X)[0])
 
 
 def as_float32(values, name="X"):

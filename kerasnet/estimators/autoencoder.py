@@ -43,7 +43,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -71,6 +71,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    callbacks_ : list of keras.callbacks.Callback
+        Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
         The shape of one sample as the model takes it.
     n_features_in_ : int

@@ -8,11 +8,14 @@ class KerasNetClassifier(KerasNetClassifierBase):
 
     Parameters
     ----------
-    model : str or callable, default="mlp"
+    model : str, callable or keras.Model, default="mlp"
         The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
-        new ``keras.Model``. It is called with those of ``input_shape``, ``n_outputs`` and ``output_activation``
-        that it takes, and with the architecture parameters. A builder without ``output_activation`` is asked for one
-        output a class, also for two classes. A model that it compiles keeps that loss, optimizer and metrics.
+        new ``keras.Model``, or such a model, of which each fit trains a copy. A function is called with those of
+        ``input_shape``, ``n_outputs`` and ``output_activation`` that it takes, with the architecture parameters,
+        and, as by SciKeras, with
+        ``meta`` (what is known of the data), ``params`` and ``compile_kwargs``. A builder without
+        ``output_activation`` is asked for one output a class, also for two classes. A model that it compiles keeps
+        that loss, optimizer and metrics.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows, for models of images.
     epochs : int, default=10
@@ -32,7 +35,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
     metrics : str, list or dict, default="accuracy"
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
     class_weight : dict or "balanced", default=None
         The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
         by the inverse of its frequency.
@@ -54,19 +57,22 @@ class KerasNetClassifier(KerasNetClassifierBase):
         0 is silent, 1 a progress bar and 2 a line for each epoch.
     **others
         The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
-        ``loss__``, ``metrics__`` and ``callbacks__<name>``. ``get_params`` shows the builder's arguments with
-        their defaults; only values given explicitly are kept when `model` changes.
+        ``loss__``, ``metrics__`` and ``callbacks__<name>``; also ``model__``, ``compile__`` and ``fit__<name>``.
+        ``get_params`` shows the builder's arguments with their defaults; only values given explicitly are kept when
+        `model` changes.
 
     Attributes
     ----------
     model_ : keras.Model
         The trained model; it takes floats, and images in [0, 1].
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; 0, 1, ... for the columns of several labels a sample.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    callbacks_ : list of keras.callbacks.Callback
+        Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
         The shape of one sample as the model takes it.
     n_features_in_ : int

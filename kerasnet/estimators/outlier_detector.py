@@ -50,7 +50,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.

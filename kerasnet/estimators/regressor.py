@@ -15,11 +15,13 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
     Parameters
     ----------
-    model : str or callable, default="mlp"
+    model : str, callable or keras.Model, default="mlp"
         The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
-        new ``keras.Model``. It is called with those of ``input_shape``, ``n_outputs`` and ``output_activation``
-        that it takes, and with the architecture parameters. A model that it compiles keeps that loss, optimizer
-        and metrics.
+        new ``keras.Model``, or such a model, of which each fit trains a copy. A function is called with those of
+        ``input_shape``, ``n_outputs`` and ``output_activation`` that it takes, with the architecture parameters,
+        and, as by SciKeras, with
+        ``meta`` (what is known of the data), ``params`` and ``compile_kwargs``. A model that it compiles keeps that
+        loss, optimizer and metrics.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows, for models of images.
     epochs : int, default=10
@@ -38,7 +40,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -57,8 +59,9 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         0 is silent, 1 a progress bar and 2 a line for each epoch.
     **others
         The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
-        ``loss__``, ``metrics__`` and ``callbacks__<name>``. ``get_params`` shows the builder's arguments with
-        their defaults; only values given explicitly are kept when `model` changes.
+        ``loss__``, ``metrics__`` and ``callbacks__<name>``; also ``model__``, ``compile__`` and ``fit__<name>``.
+        ``get_params`` shows the builder's arguments with their defaults; only values given explicitly are kept when
+        `model` changes.
 
     Attributes
     ----------
@@ -70,6 +73,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    callbacks_ : list of keras.callbacks.Callback
+        Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
         The shape of one sample as the model takes it.
     n_features_in_ : int

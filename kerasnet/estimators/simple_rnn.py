@@ -34,7 +34,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     metrics : str, list or dict, default="accuracy"
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
     class_weight : dict or "balanced", default=None
         The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
         by the inverse of its frequency.
@@ -62,11 +62,13 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     model_ : keras.Model
         The trained model; it takes floats, and images in [0, 1].
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; 0, 1, ... for the columns of several labels a sample.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    callbacks_ : list of keras.callbacks.Callback
+        Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
         The shape of one sample as the model takes it.
     n_features_in_ : int

@@ -79,6 +79,8 @@ def train(
 
     Raises
     ------
+    ValueError
+        If TensorFlow refuses the targets, such as a class beyond the outputs.
     DivergenceError
         If the loss becomes NaN or infinite, which ends training at once, or a weight at the end of an epoch.
     """
@@ -98,6 +100,11 @@ def train(
         )
         try:
             run.epochs(epochs, callbacks)
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(
+                f"TensorFlow could not compute a step. The loss, {model.loss!r}, must be one for such targets and for "
+                f"outputs of shape {model.output_shape}. TensorFlow says: {error.message}"
+            ) from error
         finally:
             for callback in callbacks.callbacks:
                 keras.callbacks.Callback.set_model(callback, model)
