@@ -15,7 +15,16 @@ from kerasnet.models import registered_model
 
 # What the data decide, or the registry; never parameters of an estimator.
 _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
-_ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__", "fit__", "predict__", "model__")
+_ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__", "model__")
+_ROUTED_NAMES = (
+    "fit__batch_size",
+    "fit__callbacks",
+    "fit__epochs",
+    "fit__validation_split",
+    "fit__verbose",
+    "predict__batch_size",  # predictions do not depend on it
+    "predict__verbose",
+)
 
 
 class EstimatorParameters(BaseEstimator):
@@ -122,10 +131,10 @@ class EstimatorParameters(BaseEstimator):
             return None
         named = {name for kind in type(self).__mro__ for name in getattr(kind, "_get_param_names", tuple)()}
         valid = {*named, *arguments}
-        unknown = [name for name in names if name not in valid and not name.startswith(_ROUTED)]
+        unknown = [name for name in names if name not in {*valid, *_ROUTED_NAMES} and not name.startswith(_ROUTED)]
         if not unknown:
             return None
-        described = [f"{name!r}{nearest(name, valid)}" for name in unknown]
+        described = [f"{name!r}{nearest(name, _ROUTED_NAMES if '__' in name else valid)}" for name in unknown]
         return (
             f"{type(self).__name__} (model {getattr(model, '__name__', model)!r}) takes no parameter "
             f"{', '.join(described)}. Valid parameters: {', '.join(sorted(valid))}."

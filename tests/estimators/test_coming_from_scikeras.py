@@ -355,6 +355,11 @@ def test_results_are_scikeras_own():
     assert ours.initialized_
 
 
+def test_routed_names_that_nothing_takes_are_refused():
+    with pytest.raises(TypeError, match=r"'fit__epoch' \(did you mean 'fit__epochs'\?\), 'predict__steps'"):
+        KerasClassifier(get_clf, fit__epoch=3, predict__steps=2, predict__batch_size=100)
+
+
 def test_what_a_builder_may_ask_for(data):
     X, y = data
     seen = {}
