@@ -17,7 +17,7 @@ from kerasnet.estimators._building import ModelBuilding
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks
 from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
 from kerasnet.models import registered_model
-from kerasnet.training import hand_on, learning_rates, n_batches, predict, train
+from kerasnet.training import follows_schedule, hand_on, learning_rates, n_batches, predict, train
 from kerasnet.training.schedules import SCHEDULES
 
 
@@ -47,6 +47,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
+        "validation_split": [Interval(Real, 0, 1, closed="left")],  # only as fit__validation_split
     }
 
     @property
@@ -113,6 +114,11 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 X_val, y_val, *weight_val = validation_data
                 validation_data = X_val, self._as_loss_wants(y_val), *weight_val
         if schedule != "constant":
+            if follows_schedule(self.model_.optimizer):
+                raise ValueError(
+                    f"The optimizer brings a schedule of its own, and learning_rate_schedule={schedule!r} is another. "
+                    'Keep one of them: set learning_rate_schedule="constant", or give the optimizer a number.'
+                )
             rate = float(self.model_.optimizer.learning_rate)
             rates = learning_rates(schedule, rate, epochs * n_batches(n_samples_of(X), batch_size))
         history = keras.callbacks.History()
@@ -132,7 +138,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 callbacks=[history, *callbacks],
                 verbose=int(self._for_fit("verbose")),
                 twin=functools.partial(self._new_model, seed=0),
-                recipe=self._recipe(),
+                recipe=self._recipe()[:2],
                 optimizer_state=self._optimizer_state,
             )
         except KeyboardInterrupt as error:
@@ -151,7 +157,9 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, keras.tree.flatten(X)[0], dtype=np.float32)
+            sample_weight = _check_sample_weight(
+                sample_weight, keras.tree.flatten(X)[0], dtype=np.float32, ensure_non_negative=True
+            )
         if self.target_encoder is None:
             sample_weight = self._weigh(y, sample_weight)
         if not keep_model:

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import copy
 import inspect
 import random
 import threading
@@ -18,6 +19,14 @@ from kerasnet.estimators._scikeras import compile_arguments, route_params
 _BUILD_LOCK = threading.Lock()
 
 
+class Recipe(typing.NamedTuple):
+    """What a model is made from."""
+
+    builder: typing.Callable
+    arguments: dict
+    parameters: dict  # of the estimator; what its loss and optimizer come from
+
+
 class ModelBuilding(EstimatorParameters):
     """The part of an estimator that builds models, and that rebuilds them from pickles.
 
@@ -29,16 +38,21 @@ class ModelBuilding(EstimatorParameters):
         state = dict(super().__getstate__())
         state.pop("callbacks_", None)  # they may hold anything, such as open files
         if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
-            state["model_"] = _Saved(recipe, [variable.value.numpy() for variable in self.model_.variables])
+            values = [variable.value.numpy() for variable in self.model_.variables]
+            state["model_"] = _Saved(recipe, values, [layer.trainable for layer in self.model_._flatten_layers()])
         return state
 
     def __setstate__(self, state):
         """Build the model anew, and give it its values."""
         super().__setstate__(state)
         if isinstance(saved := state.get("model_"), _Saved):
-            self.model_ = self._new_model(0, saved.recipe)
+            builder = copy.copy(self)  # with the parameters of the fit, which may have changed since
+            vars(builder).update(saved.recipe.parameters)
+            self.model_ = builder._new_model(0, saved.recipe)
             for variable, value in zip(self.model_.variables, saved.values, strict=True):
                 variable.assign(value)
+            for layer, trainable in zip(self.model_._flatten_layers(), saved.trainable, strict=True):
+                layer.trainable = trainable
 
     def __copy__(self):
         """Copy without a copy of the model."""
@@ -48,13 +62,15 @@ class ModelBuilding(EstimatorParameters):
 
     def _new_model(self, seed, recipe=None):
         """Build and compile a model; its initial weights depend on `seed` alone."""
-        builder, arguments = recipe = recipe or self._recipe()
+        recipe = recipe or self._recipe()
+        builder = self._builder(self.model) or builder_of(self.model)
         with _fresh_start(seed):
-            model = builder(**arguments)
+            model = builder(**recipe.arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
+            self._check_input(model)
             if not model.built:
-                model.build((None, *self.input_shape_))
+                model(keras.ops.zeros((1, *self.input_shape_)))
             if self.target_encoder is None:
                 self._check_model(model)
             if not model.compiled:  # a builder may do it itself
@@ -62,8 +78,25 @@ class ModelBuilding(EstimatorParameters):
         vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
         return model
 
+    def _check_input(self, model):
+        """Refuse a model for samples of another shape; where the number of axes differs, Keras may add one."""
+        expected = getattr(model, "input_shape", None)
+        if isinstance(expected, tuple) and len(expected) == len(self.input_shape_) + 1:
+            pairs = zip(expected[1:], self.input_shape_, strict=True)
+            if any(size is not None and size != given for size, given in pairs):
+                raise ValueError(
+                    f"The model takes samples of shape {expected[1:]}. Received: samples of shape {self.input_shape_}."
+                )
+
+    def _output_shape(self, model):
+        """Return the shape of a model's outputs, which models of one's own class do not keep."""
+        try:
+            return model.output_shape
+        except AttributeError:
+            return model.compute_output_spec(keras.KerasTensor((None, *self.input_shape_))).shape
+
     def _recipe(self):
-        """Return the builder of the model and the arguments it is called with."""
+        """Return what a model is made from."""
         builder = self._builder(self.model) or builder_of(self.model)
         given = {"input_shape": self.input_shape_, **(self._outputs() if self.target_encoder is None else {})}
         accepted = inspect.signature(builder).parameters
@@ -74,7 +107,8 @@ class ModelBuilding(EstimatorParameters):
         given.update(route_params(params, "model", pass_filter=(), strict=True))
         offered = {"meta": self._metadata, "params": self.get_params, "compile_kwargs": self._compile_arguments}
         given.update((name, make()) for name, make in offered.items() if name in accepted)  # as by SciKeras
-        return builder, {name: value for name, value in given.items() if name in accepted}
+        arguments = {name: value for name, value in given.items() if name in accepted}
+        return Recipe(builder, arguments, {**super().get_params(deep=False), **self._explicit()})
 
     def _metadata(self):
         """Return what builders made for SciKeras are told about the data."""
@@ -107,8 +141,9 @@ class ModelBuilding(EstimatorParameters):
 class _Saved(typing.NamedTuple):
     """A model in a pickle."""
 
-    recipe: tuple
+    recipe: Recipe
     values: list
+    trainable: list
 
 
 @contextlib.contextmanager

@@ -159,7 +159,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """Return the places of labels as they are for one output or a sparse loss, else one-hot."""
         if self._multilabel:
             return y
-        n_outputs = self.model_.output_shape[1]
+        n_outputs = self._output_shape(self.model_)[1]
         loss = getattr(self.model_.loss, "fn", self.model_.loss)  # the function that a Keras loss wraps
         if n_outputs == 1 or loss_name(loss).startswith("sparse_"):
             return y
@@ -193,14 +193,14 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
 
     def _check_model(self, model):
         expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
-        if len(model.output_shape) != 2 or model.output_shape[1] not in expected:
+        if len(self._output_shape(model)) != 2 or self._output_shape(model)[1] not in expected:
             raise ValueError(
                 f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
-                f"{len(self.classes_)} classes of y. Received: a model of output shape {model.output_shape}."
+                f"{len(self.classes_)} classes of y. Received: a model of output shape {self._output_shape(model)}."
             )
 
     def _default_loss(self, model):
-        if self._multilabel or model.output_shape[1] == 1:
+        if self._multilabel or self._output_shape(model)[1] == 1:
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy
 

@@ -144,6 +144,7 @@ class EstimatorParameters(BaseEstimator):
         """Refuse invalid values, all of them at once."""
         complaints = []
         for name, value in self.get_params(deep=False).items():
+            name = name.removeprefix("fit__")
             try:
                 validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)
             except InvalidParameterError as error:
@@ -169,6 +170,8 @@ class EstimatorParameters(BaseEstimator):
                     )
                     continue
                 given = given if inspect.isfunction(given) else type(given)
+            if given is None and (routed := [name for name in self._explicit() if name.startswith(f"{kind}__")]):
+                yield f"{', '.join(routed)} are for a {kind} that is given as a class, but {kind} is None."
             if inspect.isclass(given) and issubclass(given, base):
                 valid = _arguments_of(given)
                 for name in route_params(self._explicit(), kind, pass_filter=(), strict=True).keys() - valid:

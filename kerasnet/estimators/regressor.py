@@ -213,8 +213,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
     def _check_model(self, model):
         expected = (None, self._outputs()["n_outputs"])
-        if tuple(model.output_shape) != expected:
+        if tuple(self._output_shape(model)) != expected:
             raise ValueError(
                 f"The model must have an output shape of {expected} for these targets. "
-                f"Received: a model of output shape {model.output_shape}."
+                f"Received: a model of output shape {self._output_shape(model)}."
             )

@@ -179,7 +179,7 @@ def _has_hidden_state(model):
 
 def _looks(model):
     """Return the fingerprint of all that can be seen of a model and of how it was compiled."""
-    layers = [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
+    layers = [(type(layer), _config(layer), _plain_attributes(layer)) for layer in model._flatten_layers()]
     variables = [(variable.shape, variable.dtype, variable.trainable) for variable in model.variables]
     optimizer = model.optimizer
     settings = optimizer.get_config()
@@ -188,6 +188,14 @@ def _looks(model):
     kind = type(optimizer) if _config_says_all(type(optimizer)) else optimizer
     compiled = {name: value for name, value in model._compile_config.config.items() if name != "optimizer"}
     return _fingerprint((layers, variables, kind, settings, compiled))
+
+
+def _config(layer):
+    """Return the configuration of a layer; of one that has none to tell, the layer itself, which is like no other."""
+    try:
+        return layer.get_config()
+    except NotImplementedError:
+        return _Itself(layer)
 
 
 def _plain_attributes(layer):

@@ -102,8 +102,8 @@ def train(
             run.epochs(epochs, callbacks)
         except tf.errors.InvalidArgumentError as error:
             raise ValueError(
-                f"TensorFlow could not compute a step. The loss, {model.loss!r}, must be one for such targets and for "
-                f"outputs of shape {model.output_shape}. TensorFlow says: {error.message}"
+                f"TensorFlow could not compute a step. The loss, {model.loss!r}, must be one for such targets and "
+                f"outputs. TensorFlow says: {error.message}"
             ) from error
         finally:
             for callback in callbacks.callbacks:

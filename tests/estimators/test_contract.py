@@ -192,6 +192,57 @@ def test_arguments_for_optimizers_and_losses_are_checked_by_name(iris):
     )
 
 
+class Own(keras.Model):
+    """A model of one's own class, which keeps no shapes."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.hidden = keras.layers.Dense(8, activation="relu")
+        self.head = keras.layers.Dense(n_outputs, activation="softmax")
+
+    def call(self, inputs):
+        return self.head(self.hidden(inputs))
+
+
+def test_models_of_ones_own_class_and_models_without_an_input_layer(iris):
+    unbuilt = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+    for model in (lambda n_outputs: Own(n_outputs), unbuilt, keras.Sequential([keras.Input((4,)), *unbuilt.layers])):
+        classifier = KerasNetClassifier(model, epochs=30)
+        classifier.set_params(learning_rate=0.01, random_state=0).fit(*iris)
+        assert classifier.score(*iris) > 0.8
+    with pytest.raises(ValueError, match="must have 3 outputs .* output shape \\(None, 2\\)"):
+        KerasNetClassifier(lambda: Own(2)).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"model": keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])}, r"takes samples of shape \(5,\)"),
+        ({"loss__label_smoothing": 0.1}, "loss__label_smoothing are for a loss that is given as a class, but loss is"),
+        ({"fit__epochs": 0}, "'epochs' parameter of .* Got 0"),
+        ({"fit__validation_split": 1.5}, "'validation_split' parameter .* Got 1.5"),
+        (
+            {
+                "optimizer": keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)),
+                "learning_rate_schedule": "cosine",
+            },
+            "brings a schedule of its own",
+        ),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_said(params, message, iris):
+    with pytest.raises(ValueError, match=message):
+        KerasNetClassifier(**{"epochs": 1, **params}).fit(*iris)
+
+
+def test_losses_that_do_not_fit_the_targets_and_negative_weights_are_refused(iris):
+    with pytest.raises(ValueError, match="The loss, .*sparse_categorical.* must be one for such targets"):
+        KerasNetRegressor(loss="sparse_categorical_crossentropy", epochs=1).fit(iris[0], iris[0][:, 0] + 5)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        mlp().fit(*iris, sample_weight=-np.ones(len(iris[1])))
+
+
 # --- the caller's things, and everybody's ---
 
 

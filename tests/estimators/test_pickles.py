@@ -95,10 +95,40 @@ def test_a_copy_goes_on_as_the_original_would():
 
 
 def test_parameters_set_after_the_fit_do_not_change_the_model(fitted):
-    original = copy.copy(fitted["cnn"]).set_params(filters=(9,), dense_units=(7, 5))
+    original = copy.copy(fitted["cnn"]).set_params(filters=(9,), dense_units=(7, 5), loss="nonsense")
     twin = pickle.loads(pickle.dumps(original))
     assert twin.filters == (9,)
+    assert twin.loss == "nonsense"
     assert np.array_equal(outputs(twin), outputs(original))
+
+
+class Network(KerasNetClassifier):
+    """A subclass that is its own builder, as in SciKeras."""
+
+    def __init__(self, units=4, **others):
+        super().__init__(**others)
+        self.units = units
+
+    def _keras_build_fn(self):
+        layers = [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(self.units)]
+        return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+
+
+def test_nor_do_they_for_a_subclass_that_is_its_own_builder():
+    original = Network(units=6, epochs=1, random_state=0).fit(X, Y).set_params(units=3)
+    for way in ("pickle", "deepcopy"):
+        twin = WAYS[way](original, None)
+        assert np.array_equal(outputs(twin), outputs(original))
+    assert twin.fit(X, Y).model_.layers[1].units == 3
+
+
+def test_frozen_layers_stay_frozen(fitted):
+    original = copy.deepcopy(fitted["cnn"])
+    original.model_.get_layer("conv_1").trainable = False
+    twin = pickle.loads(pickle.dumps(original))
+    kernel = twin.model_.get_layer("conv_1").kernel.value.numpy()
+    twin.partial_fit(X, Y)
+    assert np.array_equal(twin.model_.get_layer("conv_1").kernel.value.numpy(), kernel)
 
 
 def test_weights_set_by_hand_and_a_model_put_in_by_hand_are_kept(fitted):
