@@ -229,7 +229,7 @@ def test_models_of_ones_own_class_and_models_without_an_input_layer(iris):
             "brings a schedule of its own",
         ),
     ],
-    ids=str,
+    ids=["shape", "loss", "epochs", "split", "schedule"],
 )
 def test_what_does_not_go_together_is_said(params, message, iris):
     with pytest.raises(ValueError, match=message):
