@@ -96,16 +96,14 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
-            callbacks = [*self.callbacks_, *self._own_callbacks(EpochTasks(self, context, for_callbacks))]
-            interrupted = self._train(
-                *data, validation_data, epochs=epochs, schedule=schedule, seed=seed, callbacks=callbacks
-            )
+            tasks = [EpochTasks(self, context, for_callbacks)] if hasattr(self, "_skl_callbacks") else []
+            interrupted = self._train(*data, validation_data, epochs=epochs, schedule=schedule, seed=seed, tasks=tasks)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **for_callbacks)
         if interrupted is not None:
             raise interrupted
         return self
 
-    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, callbacks):
+    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, tasks):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
         rates, interrupted, batch_size = None, None, self._for_fit("batch_size")
         if self.target_encoder is None:
@@ -135,9 +133,9 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 rates=rates,
                 initial_epoch=self.n_iter_,
                 validation_data=validation_data,
-                callbacks=[history, *callbacks],
+                callbacks=[*self.callbacks_, *self._early_stopping(), history, *tasks],
                 verbose=int(self._for_fit("verbose")),
-                twin=functools.partial(self._new_model, seed=0),
+                twin=functools.partial(self._new_model, seed=self._seed_of_model()),
                 recipe=self._recipe()[:2],
                 optimizer_state=self._optimizer_state,
             )
@@ -165,7 +163,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         if not keep_model:
             self.history_, self.n_iter_ = {}, 0
         if copy_model or not keep_model:
-            model = self._new_model(seed)
+            model = self._new_model(self._seed_of_model() if keep_model else seed)
             if keep_model:
                 self._hand_on_weights(model)
             self.model_, self._optimizer_state = model, []  # outside: Python is slow to free models
@@ -259,26 +257,23 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         )
         return (*train_part, None)[:3], val_part
 
-    def _own_callbacks(self, tasks):
-        """Return the callbacks that the parameters ask for, and `tasks` if anybody listens to it."""
-        callbacks = []
-        if self.early_stopping:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    monitor="val_loss",
-                    mode="min",
-                    min_delta=self.tol,
-                    patience=self.n_iter_no_change,
-                    restore_best_weights=True,
-                )
+    def _early_stopping(self):
+        """Return the callback that the parameters ask for, if they do."""
+        if not self.early_stopping:
+            return []
+        return [
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss",
+                mode="min",
+                min_delta=self.tol,
+                patience=self.n_iter_no_change,
+                restore_best_weights=True,
             )
-        if hasattr(self, "_skl_callbacks"):
-            callbacks.append(tasks)
-        return callbacks
+        ]
 
     def _fitted_so_far(self, model, n_iter):
         """Return the attributes of an estimator that was fitted for `n_iter` epochs, in which `model` came to be."""
-        twin = self._new_model(seed=0)
+        twin = self._new_model(self._seed_of_model())
         hand_on(model, twin)
         history = {name: list(values) for name, values in self.history_.items()}
         return {"model_": twin, "n_iter_": n_iter, "history_": history, "_optimizer_state": []}

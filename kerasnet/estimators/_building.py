@@ -25,6 +25,7 @@ class Recipe(typing.NamedTuple):
     builder: typing.Callable
     arguments: dict
     parameters: dict  # of the estimator; what its loss and optimizer come from
+    seed: int | None = None
 
 
 class ModelBuilding(EstimatorParameters):
@@ -48,11 +49,15 @@ class ModelBuilding(EstimatorParameters):
         if isinstance(saved := state.get("model_"), _Saved):
             builder = copy.copy(self)  # with the parameters of the fit, which may have changed since
             vars(builder).update(saved.recipe.parameters)
-            self.model_ = builder._new_model(0, saved.recipe)
+            self.model_ = builder._new_model(saved.recipe.seed, saved.recipe)
             for variable, value in zip(self.model_.variables, saved.values, strict=True):
                 variable.assign(value)
             for layer, trainable in zip(self.model_._flatten_layers(), saved.trainable, strict=True):
                 layer.trainable = trainable
+
+    def _seed_of_model(self):
+        """Return what the model was built with, which a builder may have drawn constants with."""
+        return getattr(vars(self.model_).get("_kerasnet_recipe"), "seed", 0)
 
     def __copy__(self):
         """Copy without a copy of the model."""
@@ -62,7 +67,7 @@ class ModelBuilding(EstimatorParameters):
 
     def _new_model(self, seed, recipe=None):
         """Build and compile a model; its initial weights depend on `seed` alone."""
-        recipe = recipe or self._recipe()
+        recipe = (recipe or self._recipe())._replace(seed=seed)
         builder = self._builder(self.model) or builder_of(self.model)
         with _fresh_start(seed):
             model = builder(**recipe.arguments)
@@ -101,7 +106,7 @@ class ModelBuilding(EstimatorParameters):
         given = {"input_shape": self.input_shape_, **(self._outputs() if self.target_encoder is None else {})}
         accepted = inspect.signature(builder).parameters
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
-            accepted = {**accepted, **given, **self._explicit()}
+            accepted = {**accepted, **given, **self._explicit(), **route_params(self._explicit(), "model", ())}
         params = self.get_params(deep=False)
         given.update((name, value) for name, value in params.items() if "__" not in name)
         given.update(route_params(params, "model", pass_filter=(), strict=True))

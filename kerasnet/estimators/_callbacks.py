@@ -43,6 +43,8 @@ class EpochTasks(keras.callbacks.Callback):
         ``X``, ``y`` and ``metadata`` for scikit-learn's callbacks.
     """
 
+    changes_nothing = True
+
     def __init__(self, estimator, context, data):
         super().__init__()
         self.estimator, self.context, self.data = estimator, context, data

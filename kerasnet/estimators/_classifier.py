@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import scipy.sparse
+import scipy.special
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
@@ -89,6 +90,9 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
             return self.target_encoder_.inverse_transform(outputs, return_proba=True)
+        if getattr(self.model_.loss, "_fn_kwargs", {}).get("from_logits"):
+            one_each = self._multilabel or outputs.shape[1] == 1
+            outputs = scipy.special.expit(outputs) if one_each else scipy.special.softmax(outputs, axis=1)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 
     def predict(self, X):
@@ -142,6 +146,10 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
                     f"Received: only one class, {self.classes_[0]}."
                 )
             self.n_classes_, self.n_outputs_ = len(self.classes_), 1
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}."
+            )
         encoder.classes_ = self.classes_
         return encoder.transform(y)
 

@@ -15,7 +15,7 @@ from kerasnet.models import registered_model
 
 # What the data decide, or the registry; never parameters of an estimator.
 _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
-_ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__", "model__")
+_ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__")
 _ROUTED_NAMES = (
     "fit__batch_size",
     "fit__callbacks",
@@ -130,6 +130,7 @@ class EstimatorParameters(BaseEstimator):
         if any(argument.kind == argument.VAR_KEYWORD for argument in arguments.values()):
             return None
         named = {name for kind in type(self).__mro__ for name in getattr(kind, "_get_param_names", tuple)()}
+        names = [name for name in names if name.removeprefix("model__") not in arguments]
         valid = {*named, *arguments}
         unknown = [name for name in names if name not in {*valid, *_ROUTED_NAMES} and not name.startswith(_ROUTED)]
         if not unknown:

@@ -50,6 +50,10 @@ def compile_arguments(params):
     for name, get in _COMPILED.items():
         routed = route_params(params, destination=name, pass_filter=(), strict=name == "optimizer")
         arguments[name] = unflatten_params(try_to_convert_strings_to_classes(arguments[name], get), routed)
+    arguments["metrics"] = keras.tree.map_structure(
+        lambda metric: type(metric).from_config(metric.get_config()) if isinstance(metric, keras.Metric) else metric,
+        arguments["metrics"],
+    )
     if arguments["metrics"] is not None and not isinstance(arguments["metrics"], dict | list):
         arguments["metrics"] = [arguments["metrics"]]
     return arguments

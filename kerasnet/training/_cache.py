@@ -7,6 +7,7 @@ import threading
 import time
 import types
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -60,9 +61,9 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None):
     """
     _collect_dead_models(model)
     key = engine = None
-    if twin is not None and not _has_hidden_state(model):
+    if twin is not None and _can_share(model):
         samples = [(tensor.shape[1:], tensor.dtype) for tensor in tf.nest.flatten(data)]
-        key = _fingerprint((recipe, _looks(model), samples))
+        key = _fingerprint((recipe, looks(model), samples))
         engine = _take_waiting(key) or _engine_like(model, twin)
     engine = engine or Engine(model)
     shared = engine.model is not model
@@ -99,7 +100,7 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None):
     else:
         hand_back()
     finally:
-        if shared:
+        if shared and not engine.changed:
             _put_waiting(key, engine)
 
 
@@ -159,7 +160,7 @@ def _put_waiting(key, engine):
 def _engine_like(model, twin):
     """Make an engine; None when what `twin` makes is not a twin, as after a change of the model by hand."""
     other = twin()
-    if _looks(other) != _looks(model):
+    if looks(other) != looks(model):
         return None
     other.optimizer.build(other.trainable_variables)
     engine = Engine(other)
@@ -168,18 +169,46 @@ def _engine_like(model, twin):
     return engine
 
 
-def _has_hidden_state(model):
-    """Tell whether layers of somebody's own have variables that Keras does not know and no engine could hand on."""
-    found = [value for layer in model._flatten_layers() if not is_keras(type(layer)) for value in vars(layer).values()]
-    for value in found:  # it grows
-        if isinstance(value, list | tuple | dict):
-            found.extend(value.values() if isinstance(value, dict) else value)
-    return any(isinstance(value, tf.Variable | tf.Module) for value in found)
+def _can_share(model):
+    """Tell whether all that a model computes with is in what the engine compares, or is handed on.
+
+    Not so are constants, such as those of an adapted ``Normalization`` or an array in a layer of somebody's own,
+    functions, which may read anything, and variables that Keras does not know.
+    """
+    for layer in model._flatten_layers():
+        kept = [*_arguments_of_operations(layer)]
+        if not isinstance(layer, keras.Model) or not is_keras(type(layer)):
+            kept += [value for name, value in vars(layer).items() if not name.startswith("_kerasnet")]
+        if isinstance(layer, keras.layers.Lambda) or any(map(_is_constant, tf.nest.flatten([*map(_plain, kept)]))):
+            return False
+        try:
+            layer.get_config()
+        except (NotImplementedError, TypeError, ValueError):
+            return False
+    return True
 
 
-def _looks(model):
+def _arguments_of_operations(model):
+    """Yield what the operations of a functional model are called with."""
+    for operation in getattr(model, "operations", ()):
+        for node in operation._inbound_nodes:
+            yield from (node.arguments.args, node.arguments.kwargs)
+
+
+def _plain(value):
+    """Return a container as Python's own, for it to be looked into; anything else as it is."""
+    if isinstance(value, dict):
+        return [_plain(entry) for entry in value.values()]
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _is_constant(value):
+    return isinstance(value, tf.Tensor | tf.Variable | tf.Module | np.ndarray)
+
+
+def looks(model):
     """Return the fingerprint of all that can be seen of a model and of how it was compiled."""
-    layers = [(type(layer), _config(layer), _plain_attributes(layer)) for layer in model._flatten_layers()]
+    layers = [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
     variables = [(variable.shape, variable.dtype, variable.trainable) for variable in model.variables]
     optimizer = model.optimizer
     settings = optimizer.get_config()
@@ -188,14 +217,6 @@ def _looks(model):
     kind = type(optimizer) if _config_says_all(type(optimizer)) else optimizer
     compiled = {name: value for name, value in model._compile_config.config.items() if name != "optimizer"}
     return _fingerprint((layers, variables, kind, settings, compiled))
-
-
-def _config(layer):
-    """Return the configuration of a layer; of one that has none to tell, the layer itself, which is like no other."""
-    try:
-        return layer.get_config()
-    except NotImplementedError:
-        return _Itself(layer)
 
 
 def _plain_attributes(layer):

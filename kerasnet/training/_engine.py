@@ -21,7 +21,13 @@ class Engine:
     def __init__(self, model):
         self.model = model
         self.new_optimizer = []  # the state of an optimizer that has done nothing yet
+        self.changed = False  # whether a callback made another model of it
         self._graphs = {}
+
+    def forget_graphs(self):
+        """Have everything traced anew, because the model has changed."""
+        self.changed = True
+        self._graphs.clear()
 
     @property
     def loops(self):

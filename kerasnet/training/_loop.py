@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnet.errors import DivergenceError
-from kerasnet.training._cache import borrowed_engine, remembered_engine
-from kerasnet.training._engine import follows_schedule
+from kerasnet.training._cache import borrowed_engine, looks, remembered_engine
+from kerasnet.training._engine import follows_schedule, is_keras
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
@@ -178,19 +178,32 @@ class _Run:
         model = self.engine.model
         model.stop_training = False
         logs = None
-        callbacks.on_train_begin()
-        for number, epoch in enumerate(epochs):
-            model.reset_metrics()
-            callbacks.on_epoch_begin(epoch)
-            logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
-            self._check_weights(epoch)
-            if self.validation_data is not None:
-                logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
-            callbacks.on_epoch_end(epoch, logs)
-            if model.stop_training:
-                break
+        before = self._looks_if_watched(callbacks)
+        try:
+            callbacks.on_train_begin()
+            for number, epoch in enumerate(epochs):
+                model.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                if number == 0 and self._looks_if_watched(callbacks) != before:
+                    self.engine.forget_graphs()  # as Keras, which traces at the first batch
+                logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
+                self._check_weights(epoch)
+                if self.validation_data is not None:
+                    logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
+                callbacks.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+        finally:
+            self.engine.changed |= self._looks_if_watched(callbacks) != before
         model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
+
+    def _looks_if_watched(self, callbacks):
+        """Return what the model looks like, if there is a callback that might change it."""
+        watched = not all(
+            is_keras(type(callback)) or getattr(callback, "changes_nothing", False) for callback in callbacks.callbacks
+        )
+        return (looks(self.engine.model), id(self.engine.model.optimizer)) if watched else None
 
     def train(self, epoch, rates, callbacks):
         """Run the steps of an epoch; return its logs."""
@@ -209,7 +222,7 @@ class _Run:
             started = time.perf_counter()
             n_done, logs = self.engine.train(self.data, order, of_steps, self.batch_size, first, last)
             self._set_pace(time.perf_counter() - started, last - first)
-            logs = {name: float(value) for name, value in logs.items()}
+            logs = {name: float(value) if np.ndim(value) == 0 else np.array(value) for name, value in logs.items()}
             if not math.isfinite(logs.get("loss", 0)):
                 where = f"at step {first + n_done} of {self.n_steps}"
                 raise _diverged(f"the loss is {logs['loss']}", epoch, where, of_steps[n_done - 1])

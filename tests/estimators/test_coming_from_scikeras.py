@@ -358,6 +358,36 @@ def test_results_are_scikeras_own():
 def test_routed_names_that_nothing_takes_are_refused():
     with pytest.raises(TypeError, match=r"'fit__epoch' \(did you mean 'fit__epochs'\?\), 'predict__steps'"):
         KerasClassifier(get_clf, fit__epoch=3, predict__steps=2, predict__batch_size=100)
+    with pytest.raises(TypeError, match=r"'model__dropot' \(did you mean 'model__dropout'"):
+        KerasClassifier(get_clf, model__dropot=0.5)
+
+
+def test_a_builder_of_any_arguments_gets_those_for_the_model(data):
+    seen = {}
+
+    def build(**arguments):
+        seen.update(arguments)
+        return get_clf({"n_features_in_": 20}, (4,), 0)
+
+    KerasClassifier(build, model__h=9, epochs=1).fit(*data)
+    assert seen["h"] == 9
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_outputs_that_are_logits_become_probabilities(n_classes):
+    X, y = make_classification(n_informative=4, n_classes=n_classes, random_state=0)
+    loss = keras.losses.BinaryCrossentropy if n_classes == 2 else keras.losses.SparseCategoricalCrossentropy
+
+    def build():
+        return keras.Sequential([keras.Input((20,)), keras.layers.Dense(n_classes - (n_classes == 2))])
+
+    clf = KerasClassifier(build, loss=loss, loss__from_logits=True, epochs=20, learning_rate=0.05).fit(X, y)
+    probabilities = clf.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert probabilities.min() >= 0
+    logits = clf.model_.predict(X, verbose=0)
+    expected = (logits[:, 0] > 0).astype(int) if n_classes == 2 else logits.argmax(axis=1)
+    assert np.array_equal(clf.predict(X), expected)
 
 
 def test_what_a_builder_may_ask_for(data):

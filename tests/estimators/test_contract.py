@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFit
 
 from kerasnet import Autoencoder, CNNClassifier, KerasNetClassifier, KerasNetRegressor, SimpleRNNClassifier
 from kerasnet.errors import KerasNetError
+from kerasnet.training import clear_cache
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,134 @@ def test_models_of_ones_own_class_and_models_without_an_input_layer(iris):
         assert classifier.score(*iris) > 0.8
     with pytest.raises(ValueError, match="must have 3 outputs .* output shape \\(None, 2\\)"):
         KerasNetClassifier(lambda: Own(2)).fit(*iris)
+
+
+class Projection(keras.layers.Layer):
+    """A layer with a constant that its configuration does not tell."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.matrix = np.random.normal(size=(4, 8)).astype("float32")
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.matrix)
+
+
+class Untold(keras.layers.Layer):
+    """A layer that cannot tell its configuration."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def call(self, inputs):
+        return inputs * self.scale["it"]
+
+
+SCALE = 1.0
+
+
+def times_scale(inputs):
+    return inputs * SCALE
+
+
+def build_with_constant_in_graph(input_shape):
+    inputs = keras.Input(input_shape)
+    matrix = np.random.normal(size=(4, 8)).astype("float32")
+    hidden = keras.ops.tanh(keras.ops.matmul(inputs, matrix))
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+
+
+def build_around(make):
+    layers = lambda: [keras.Input((4,)), make(), keras.layers.Dense(3, activation="softmax")]  # noqa: E731
+    return lambda: keras.Sequential(layers())
+
+
+BUILDERS = {
+    "constant in a layer": build_around(Projection),
+    "constant in the graph": build_with_constant_in_graph,
+    "a layer that tells nothing": build_around(lambda: Untold({"it": 2.0})),
+    "a function": build_around(lambda: keras.layers.Lambda(times_scale)),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_what_no_configuration_tells_is_trained_and_predicted_as_it_is(name, iris):
+    X, y = iris
+    for _ in range(2):
+        classifier = KerasNetClassifier(BUILDERS[name], epochs=2, random_state=0).fit(X, y)
+        np.testing.assert_allclose(classifier.predict_proba(X), classifier.model_.predict(X, verbose=0), atol=1e-6)
+        twin = copy.deepcopy(classifier)
+        assert np.array_equal(twin.predict_proba(X), classifier.predict_proba(X))
+    before = classifier.predict_proba(X)
+    again = classifier.set_params(warm_start=True, learning_rate=1e-12, random_state=5).fit(X, y)
+    np.testing.assert_allclose(again.predict_proba(X), before, atol=1e-5)
+
+
+def test_what_a_function_reads_and_what_a_layer_has_adapted_to_is_that_of_the_fit(iris, monkeypatch):
+    X, y = iris
+    data = [X]
+
+    def build():
+        normalization = keras.layers.Normalization()
+        normalization.adapt(data[0])
+        return keras.Sequential([keras.Input((4,)), normalization, keras.layers.Dense(3, activation="softmax")])
+
+    first = KerasNetClassifier(build, epochs=2, random_state=0).fit(X, y).history_["loss"]
+    data[0] = X * 100 + 50
+    second = KerasNetClassifier(build, epochs=2, random_state=0).fit(data[0], y).history_["loss"]
+    np.testing.assert_allclose(first, second, rtol=1e-3)
+    function = BUILDERS["a function"]
+    first = KerasNetClassifier(function, epochs=1, random_state=0).fit(X, y).history_["loss"]
+    monkeypatch.setattr(f"{__name__}.SCALE", 50.0)
+    assert KerasNetClassifier(function, epochs=1, random_state=0).fit(X, y).history_["loss"][0] > 3 * first[0]
+
+
+class Freeze(keras.callbacks.Callback):
+    """Changes the model in which it finds itself."""
+
+    def on_train_begin(self, logs=None):
+        self.model.layers[0].trainable = False
+        self.model.optimizer.clipnorm = 1e-6
+
+
+class Recompile(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.compile("sgd", "sparse_categorical_crossentropy")
+
+
+def test_what_a_callback_changes_is_changed_in_its_fit_alone(iris):
+    plain = mlp(epochs=2).fit(*iris).history_
+    frozen = mlp(epochs=2, callbacks=[Freeze]).fit(*iris).history_
+    assert plain != frozen
+    assert mlp(epochs=2).fit(*iris).history_ == plain
+    clear_cache()
+    assert mlp(epochs=2, callbacks=[Freeze]).fit(*iris).history_ == frozen
+    mlp(epochs=1, callbacks=[Recompile]).fit(*iris)
+    assert mlp(epochs=2).fit(*iris).history_ == plain
+
+
+def test_the_history_has_what_callbacks_and_metrics_add(iris):
+    callbacks = [
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=epoch)),
+    ]
+    history = mlp(callbacks=callbacks, metrics=["f1_score"], loss="categorical_crossentropy").fit(*iris).history_
+    np.testing.assert_allclose(history["learning_rate"], [0.0005, 0.00025])
+    assert history["mine"] == [0, 1]
+    assert [each.shape for each in history["f1_score"]] == [(3,), (3,)]
+
+
+def test_other_classes_in_a_later_partial_fit_are_refused(iris):
+    classifier = mlp().partial_fit(*iris, classes=[0, 1, 2]).partial_fit(*iris, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="is not the same as on last call"):
+        classifier.partial_fit(*iris, classes=[0, 1, 2, 3])
+
+
+def test_a_metric_that_is_given_is_not_used_itself(iris):
+    metric = keras.metrics.SparseCategoricalAccuracy(name="mine")
+    assert "mine" in mlp(metrics=[metric]).fit(*iris).history_
+    assert float(metric.count.value) == 0
 
 
 @pytest.mark.parametrize(
