@@ -135,7 +135,8 @@ class EstimatorParameters(BaseEstimator):
         unknown = [name for name in names if name not in {*valid, *_ROUTED_NAMES} and not name.startswith(_ROUTED)]
         if not unknown:
             return None
-        described = [f"{name!r}{nearest(name, _ROUTED_NAMES if '__' in name else valid)}" for name in unknown]
+        routed = [*_ROUTED_NAMES, *(f"model__{argument}" for argument in arguments)]
+        described = [f"{name!r}{nearest(name, routed if '__' in name else valid)}" for name in unknown]
         return (
             f"{type(self).__name__} (model {getattr(model, '__name__', model)!r}) takes no parameter "
             f"{', '.join(described)}. Valid parameters: {', '.join(sorted(valid))}."
