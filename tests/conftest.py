@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import signal
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -10,6 +12,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from kerasnet.datasets import load_mnist
+
+
+def pytest_configure():
+    """Hear Ctrl-C, which a shell has its background jobs ignore: some tests send it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
