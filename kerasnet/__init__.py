@@ -24,7 +24,7 @@ _HOME_OF = {
     "list_models": "kerasnet.models",
     "register_model": "kerasnet.models",
 }
-_ROOMS = ("datasets", "errors", "estimators", "models", "numpy_network", "plots", "training")
+_ROOMS = ("datasets", "errors", "estimators", "features", "models", "numpy_network", "plots", "training")
 
 __all__ = [*_HOME_OF, *_ROOMS, "__version__"]
 

@@ -71,7 +71,7 @@ def run_python(code):
 
 
 def test_importing_the_package_and_its_data_rooms_loads_no_tensorflow():
-    code = "import sys, kerasnet as kn; dir(kn); kn.datasets.load_mnist; print(sorted(sys.modules))"
+    code = "import sys, kerasnet as kn; dir(kn); kn.datasets.load_mnist; kn.features.hog; print(sorted(sys.modules))"
     loaded = ast.literal_eval(run_python(code))
     assert not {"tensorflow", "keras", "scikeras"} & set(loaded)
     assert "kerasnet.datasets" in loaded

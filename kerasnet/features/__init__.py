@@ -1,6 +1,7 @@
-"""Classical features of images: HOG and SIFT. No TensorFlow here."""
+"""Classical features of images: their preparation, HOG and SIFT. No TensorFlow here."""
 
 from kerasnet.features.hog import HOGTransformer, hog
+from kerasnet.features.image import ImagePreprocessor, prepare_images
 from kerasnet.features.sift import SIFTTransformer, sift
 
-__all__ = ["HOGTransformer", "SIFTTransformer", "hog", "sift"]
+__all__ = ["HOGTransformer", "ImagePreprocessor", "SIFTTransformer", "hog", "prepare_images", "sift"]
