@@ -231,6 +231,7 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = self.image_shape is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -247,8 +248,8 @@ def _blocks(shape, cell, block):
     numbers = [side // pixels - cells + 1 for side, pixels, cells in zip(shape[1:3], cell, block, strict=True)]
     if min(numbers) < 1:
         raise ValueError(
-            f"Expected images of at least {cell[0] * block[0]} rows and {cell[1] * block[1]} columns, which is one block "
-            f"of {block[0]} x {block[1]} cells of {cell[0]} x {cell[1]} pixels. Received: {shape[1]} x {shape[2]}."
+            f"Expected images of at least {cell[0] * block[0]} rows and {cell[1] * block[1]} columns, one block of "
+            f"{block[0]} x {block[1]} cells of {cell[0]} x {cell[1]} pixels. Received: {shape[1]} x {shape[2]}."
         )
     return numbers
 

@@ -1,0 +1,160 @@
+"""HOG: scikit-image's, for whole batches."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.feature import hog as skimage_hog
+
+from kerasnet.features import HOGTransformer, hog
+
+
+def one_by_one(images, orientations, cell, block, norm, sqrt):
+    channel_axis = -1 if images.ndim == 4 else None
+    return np.array(
+        [skimage_hog(each, orientations, cell, block, norm, False, sqrt, channel_axis=channel_axis) for each in images]
+    )
+
+
+@st.composite
+def cases(draw):
+    cell = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    block = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    height, width = (
+        max(2, pixels * cells + draw(st.integers(0, 12))) for pixels, cells in zip(cell, block, strict=True)
+    )
+    channels = draw(st.sampled_from([(), (1,), (2,), (3,), (4,)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = (draw(st.integers(1, 3)), height, width, *channels)
+    levels = draw(st.sampled_from([2, 3, 17, 256]))  # few levels give ties and gradients on the edges of bins
+    images = (rng.integers(0, levels, shape) * (255 // (levels - 1))).astype(np.uint8)
+    dtype = draw(st.sampled_from([np.uint8, np.float32, np.float64, np.int64]))
+    if dtype in (np.float32, np.float64):
+        images = images / 255 if draw(st.booleans()) else rng.random(shape)
+    parameters = draw(
+        st.tuples(
+            st.integers(1, 40),
+            st.just(cell),
+            st.just(block),
+            st.sampled_from(["L1", "L1-sqrt", "L2", "L2-Hys"]),
+            st.booleans(),
+        )
+    )
+    return images.astype(dtype), parameters
+
+
+def assert_equal_to_skimage(case):
+    images, parameters = case
+    np.testing.assert_allclose(hog(images, *parameters), one_by_one(images, *parameters), rtol=0, atol=1e-6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_the_features_are_those_of_skimage(case):
+    assert_equal_to_skimage(case)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=5000, deadline=None)
+@given(cases())
+def test_the_features_are_those_of_skimage_in_many_cases(case):
+    assert_equal_to_skimage(case)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_mnist_over_several_chunks_and_threads(mnist, dtype):
+    X = mnist[0] if dtype == "uint8" else (mnist[0] / 255).astype(dtype)
+    expected = one_by_one(X, 9, (4, 4), (2, 2), "L2-Hys", False)
+    for n_jobs in (None, 2):
+        features = hog(X, pixels_per_cell=(4, 4), n_jobs=n_jobs)
+        np.testing.assert_allclose(features, expected, rtol=0, atol=1e-6)
+    assert features.dtype == (np.float64 if dtype == "float64" else np.float32)
+
+
+def test_a_gradient_that_rounds_to_180_degrees_is_in_no_bin_as_in_skimage():
+    images = np.zeros((1, 8, 8))
+    images[:, :, 1::2] = np.arange(4)
+    images[:, 2:, :] -= 1e-20
+    images[:, 4] = -3e-17
+    case = images, (9, (4, 4), (1, 1), "L1", False)
+    assert_equal_to_skimage(case)
+
+
+def test_large_images_need_little_more_than_themselves():
+    images = np.random.default_rng(0).integers(0, 256, (2, 700, 900), dtype=np.uint8)
+    assert_equal_to_skimage((images, (9, (8, 8), (2, 2), "L2-Hys", False)))
+
+
+@pytest.mark.parametrize(
+    ("images", "parameters", "message"),
+    [
+        (np.zeros((28, 28)), {}, r"shape \(n, height, width\).*Received: shape \(28, 28\)"),
+        (np.zeros((2, 8, 8)), {}, "at least 16 rows and 16 columns.*Received: 8 x 8"),
+        (np.full((1, 28, 28), np.nan), {}, "NaN"),
+        (np.zeros((0, 28, 28)), {}, "minimum of 1 is required"),
+        (np.array([["a"]]), {}, "dtype='numeric'"),
+        (np.zeros((1, 28, 28)), {"block_norm": "L3"}, "block_norm must be one of"),
+        (np.zeros((1, 28, 28)), {"orientations": 0}, "orientations == 0, must be >= 1"),
+        (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two whole numbers.*Received: 8"),
+        (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "two whole numbers"),
+        (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values. The minimum is -1"),
+    ],
+)
+def test_what_does_not_fit_is_said(images, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        hog(images, **parameters)
+
+
+def test_the_transformer_gives_what_the_function_gives(mnist):
+    X, _ = mnist
+    transformer = HOGTransformer(pixels_per_cell=(7, 7), n_jobs=2)
+    expected = hog(X, pixels_per_cell=(7, 7))
+    np.testing.assert_array_equal(transformer.transform(X), expected)  # it learns nothing
+    np.testing.assert_array_equal(transformer.fit_transform(X), expected)
+    rows = HOGTransformer(pixels_per_cell=(7, 7), image_shape=(28, 28)).fit_transform(X.reshape(500, -1))
+    np.testing.assert_array_equal(rows, expected)
+    names = transformer.get_feature_names_out()
+    assert len(names) == expected.shape[1]
+    assert names[0] == "hogtransformer0"
+    assert transformer.set_output(transform="pandas").transform(X).shape == expected.shape
+
+
+def test_rows_need_their_shape(mnist):
+    rows = mnist[0].reshape(500, -1)
+    with pytest.raises(ValueError, match="give image_shape"):
+        HOGTransformer().fit(rows)
+    with pytest.raises(ValueError, match="expects rows of 783 values"):
+        HOGTransformer(image_shape=(27, 29)).fit(rows)
+    with pytest.raises(ValueError, match="image_shape must be"):
+        HOGTransformer(image_shape=(784,)).fit(rows)
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_the_picture_is_that_of_skimage(channels):
+    X = np.random.default_rng(0).random((2, 16, 24, *channels))
+    pictures = HOGTransformer(8, (4, 4), (1, 1)).visualize(X)
+    options = {"visualize": True, "channel_axis": -1 if channels else None}
+    expected = [skimage_hog(image, 8, (4, 4), (1, 1), "L2-Hys", **options)[1] for image in X]
+    np.testing.assert_array_equal(pictures, expected)
+
+
+@pytest.mark.exhaustive
+def test_a_million_images_fit_beside_what_goes_in_and_comes_out(tmp_path):
+    import subprocess
+    import sys
+
+    code = """
+import resource, numpy as np
+from kerasnet.datasets import load_mnist
+from kerasnet.features import HOGTransformer
+digits = load_mnist().data
+HOGTransformer().transform(digits[:1000])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+images = np.tile(digits, (17, 1, 1))[:1_000_000]
+features = HOGTransformer().transform(images)
+assert len(features) == 1_000_000
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) * 1024 - images.nbytes - features.nbytes)
+"""
+    extra = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(extra) < 300e6

@@ -1,0 +1,243 @@
+"""Images of any kind and size in one array; broken ones are named."""
+
+import io
+import os
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasnet.errors import ImageDecodeError
+from kerasnet.features import ImagePreprocessor, prepare_images
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (28, 28), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (28, 28, 3), dtype=np.uint8)
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def encoded(image, format="PNG", **options):
+    file = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def png_header(width, height, depth=8, color=0):
+    """A PNG that promises a size and holds nothing."""
+    chunks = b""
+    for name, content in ((b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)), (b"IDAT", b"")):
+        chunks += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def exif_turned(image):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    return encoded(image, "PNG", exif=exif)
+
+
+ALPHA = np.dstack([RGB, RNG.integers(0, 256, (28, 28), dtype=np.uint8)])
+ON_WHITE = ALPHA[..., :3] * (ALPHA[..., 3:] / 255) + 255 - ALPHA[..., 3:]
+SIXTEEN = RNG.integers(0, 2**16, (28, 28), dtype=np.uint16)
+PALETTE = Image.fromarray(RGB).quantize(16)
+FRAMES = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
+FLAT_BOMB = encoded(np.zeros((9000, 9000), np.uint8))  # 80 KB, 81 million pixels
+
+GOOD = {
+    "grey png": (encoded(GREY), GREY),
+    "rgb png": (encoded(RGB), RGB @ LUMA),
+    "bmp": (encoded(RGB, "BMP"), RGB @ LUMA),
+    "tiff": (encoded(RGB, "TIFF"), RGB @ LUMA),
+    "ppm": (encoded(RGB, "PPM"), RGB @ LUMA),
+    "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB @ LUMA),
+    "alpha": (encoded(ALPHA), ON_WHITE @ LUMA),
+    "grey with alpha": (encoded(Image.merge("LA", [Image.fromarray(GREY)] * 2)), GREY * (GREY / 255.0) + 255 - GREY),
+    "16 bits": (encoded(SIXTEEN), SIXTEEN / 257),
+    "16-bit tiff": (encoded(SIXTEEN, "TIFF"), SIXTEEN / 257),
+    "1 bit": (encoded(Image.fromarray(GREY > 99)), (GREY > 99) * 255.0),
+    "palette": (encoded(PALETTE), np.asarray(PALETTE.convert("RGB")) @ LUMA),
+    "animated gif": (encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), GREY),
+    "animated png": (encoded(FRAMES[0], save_all=True, append_images=FRAMES[1:]), GREY),
+    "turned by exif": (exif_turned(GREY), np.rot90(GREY, -1)),
+    "1 x 1": (encoded(GREY[:1, :1]), np.full((28, 28), GREY[0, 0])),
+    "flat": (encoded(np.full((50, 50), 7, np.uint8)), np.full((28, 28), 7)),
+    "interlaced gif": (encoded(GREY, "GIF", interlace=1), GREY),
+    "array": (GREY, GREY),
+    "array of floats": (GREY / 255, GREY),
+    "array of integers": (GREY.astype(np.int64), GREY),
+    "array of bool": (GREY > 99, (GREY > 99) * 255.0),
+    "array of 16 bits": (SIXTEEN, SIXTEEN / 257),
+    "array with one channel": (GREY[..., None], GREY),
+    "not contiguous": (np.asfortranarray(RGB), RGB @ LUMA),
+    "memoryview": (memoryview(encoded(GREY)), GREY),
+    "bytes after the end": (encoded(GREY) + b"more", GREY),
+}
+BROKEN = {
+    "empty": b"",
+    "garbage": RNG.bytes(1000),
+    "text": b"not an image",
+    "truncated png": encoded(RGB)[:-900],
+    "truncated jpeg": encoded(RGB, "JPEG")[:-300],
+    "truncated webp": encoded(RGB, "WEBP")[:-100],
+    "truncated tiff": encoded(RGB, "TIFF")[:-500],
+    "truncated gif": encoded(GREY, "GIF")[:-300],
+    "truncated bmp": encoded(RGB, "BMP")[:-300],
+    "header only": png_header(28, 28),
+    "huge header": png_header(2**31 - 1, 2**31 - 1),
+    "wide header": png_header(64_000_001, 1),
+    "no size": png_header(0, 0),
+    "unknown depth": png_header(28, 28, depth=7),
+    "bomb": FLAT_BOMB,
+    "damaged data": encoded(RGB)[:200] + b"\xff" * 50 + encoded(RGB)[250:],
+    "floats in a tiff": encoded(np.zeros((28, 28), np.float32), "TIFF"),
+    "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_odd_images_are_read_right(name):
+    source, expected = GOOD[name]
+    (image,) = prepare_images([source])
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image * 255, expected, atol=1.01)  # bytes are rounded on the way
+    (image,) = prepare_images([source], dtype="uint8")
+    np.testing.assert_allclose(image, expected, atol=1.01)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_images_are_named(name, tmp_path):
+    with pytest.raises(ImageDecodeError, match=r"images\[1\]: expected"):
+        prepare_images([GREY, BROKEN[name]])
+    path = tmp_path / "broken.png"
+    path.write_bytes(BROKEN[name])
+    with pytest.raises(ImageDecodeError, match=r"images\[0\], '.*broken\.png': expected"):
+        ImagePreprocessor().fit_transform([path])
+
+
+def test_cmyk():
+    cmyk = Image.fromarray(RGB).convert("CMYK")
+    (image,) = prepare_images([encoded(cmyk, "TIFF")], color_mode="rgb", dtype="uint8")
+    np.testing.assert_allclose(image.astype(int), np.asarray(cmyk.convert("RGB")), atol=1)
+
+
+def test_photographs_in_jpeg_are_nearly_themselves():
+    smooth = np.linspace(0, 255, 28 * 28).reshape(28, 28).astype(np.uint8)
+    (image,) = prepare_images([encoded(smooth, "JPEG", quality=95)], dtype="uint8")
+    np.testing.assert_allclose(image.astype(int), smooth, atol=6)
+
+
+def test_files_under_odd_names(tmp_path):
+    wrong_suffix, not_utf8 = tmp_path / "a.jpg", os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    for path in (wrong_suffix, not_utf8):
+        with open(path, "wb") as file:
+            file.write(encoded(GREY))
+    images = prepare_images([str(wrong_suffix), os.fsdecode(not_utf8)], dtype="uint8")
+    np.testing.assert_array_equal(images, [GREY, GREY])
+    for path in (tmp_path, tmp_path / "missing.png", os.fsdecode(os.fsencode(tmp_path) + b"/\xff")):
+        with pytest.raises(ImageDecodeError, match=r"images\[0\], '.*': expected an image file, found"):
+            prepare_images([path])
+
+
+def test_broken_images_can_be_skipped(tmp_path):
+    sources = [GREY, BROKEN["garbage"], tmp_path / "missing.png", RGB]
+    with pytest.warns(UserWarning, match="2 of 4 images were skipped:\n.*whole image.*\n.*missing.png"):
+        images, skipped = prepare_images(sources, on_error="skip", return_skipped=True, n_jobs=2)
+    assert images.shape == (2, 28, 28)
+    assert [number for number, _ in skipped] == [1, 2]
+    with pytest.warns(UserWarning, match="1 of 1 images were skipped"):
+        assert prepare_images([b""], on_error="skip", color_mode="rgb").shape == (0, 28, 28, 3)
+    assert prepare_images([]).shape == (0, 28, 28)
+
+
+def test_size_padding_and_order_of_colours():
+    red = np.zeros((10, 20, 3), np.uint8)
+    red[..., 0] = 255
+    (padded,) = prepare_images([red], (20, 20), color_mode="rgb", fill_value=1)
+    np.testing.assert_array_equal(padded[5:15], np.broadcast_to([1, 0, 0], (10, 20, 3)))
+    assert (padded[:5] == 1).all()
+    assert (padded[15:] == 1).all()
+    (stretched,) = prepare_images([red], (20, 20), color_mode="rgb", pad_to_aspect_ratio=False)
+    assert (stretched == [1, 0, 0]).all()
+    (grey,) = prepare_images([red], (10, 20))
+    np.testing.assert_allclose(grey, 0.299, atol=0.003)
+
+
+@pytest.mark.parametrize("interpolation", ["area", "nearest", "bilinear", "bicubic", "lanczos4"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_interpolations_stay_in_range(interpolation, dtype):
+    source = (RNG.random((13, 17)) > 0.5).astype(np.float32)
+    sources = [source, (source * 255).astype(np.uint8)]
+    images = prepare_images(sources, (40, 40), interpolation=interpolation, dtype=dtype)
+    assert images.dtype == dtype
+    assert images.min() >= 0
+    assert images.max() <= (255 if dtype == "uint8" else 1)
+
+
+def test_halving_averages_four_pixels():
+    expected = GREY.reshape(14, 2, 14, 2).mean(axis=(1, 3)) / 255
+    (image,) = prepare_images([GREY / 255], (14, 14))
+    np.testing.assert_allclose(image, expected, atol=1e-6)
+
+
+def test_deskewing_makes_the_moments_independent(mnist):
+    images = prepare_images(mnist[0], deskew=True)
+
+    def skew(image):
+        moments = cv2.moments(np.ascontiguousarray(image))
+        return abs(moments["mu11"] / moments["mu02"])
+
+    before = np.mean([skew(image) for image in prepare_images(mnist[0])])
+    assert np.mean([skew(image) for image in images]) < before / 10
+    np.testing.assert_allclose(images.mean(), mnist[0].mean() / 255, rtol=0.03)
+    flat = prepare_images([np.zeros((28, 28))], deskew=True)
+    assert not flat.any()
+
+
+def test_mnist_passes_unchanged_in_threads(mnist, capsys):
+    X = mnist[0]
+    np.testing.assert_array_equal(prepare_images(X, n_jobs=2), (X / 255).astype(np.float32))
+    np.testing.assert_array_equal(ImagePreprocessor(dtype="uint8").transform(X), X)
+    rows = ImagePreprocessor(flatten=True, verbose=1).fit(X)
+    np.testing.assert_array_equal(rows.transform(X), (X.reshape(500, -1) / 255).astype(np.float32))
+    assert "Preparing images" in capsys.readouterr().out
+    assert len(rows.get_feature_names_out()) == 784
+    assert rows.set_output(transform="pandas").transform(X[:3]).shape == (3, 784)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("one.png",), "Expected several images, in a list. Received: one str"),
+        (([GREY.astype(float)],), r"floats in \[0, 1\]. Received: float64 from 0.0 to 255.0"),
+        (([GREY.astype(np.int16) - 300],), "Received: int16 from"),
+        (([np.full((3, 3), np.nan)],), "Received: float64 from nan"),
+        (([GREY[0]],), r"Received: an array of shape \(28,\)"),
+        (([RGB[..., :2]],), "1, 3 or 4"),
+        (([None],), "dtype object"),
+        (([GREY], 28), "image_size must be two whole numbers"),
+    ],
+)
+def test_what_does_not_fit_is_said(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        prepare_images(*arguments)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"color_mode": "bgr"},
+        {"interpolation": "magic"},
+        {"dtype": "float64"},
+        {"fill_value": 2},
+        {"max_pixels": 0},
+        {"on_error": "ignore"},
+    ],
+)
+def test_options_are_checked(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        prepare_images([GREY], **option)
