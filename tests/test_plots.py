@@ -8,7 +8,15 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from kerasnet.estimators import Autoencoder, CNNClassifier
-from kerasnet.plots import EmbeddingDisplay, PredictionGridDisplay, ReconstructionDisplay, TrainingCurveDisplay
+from kerasnet.features import HOGTransformer, SIFTTransformer, sift
+from kerasnet.plots import (
+    EmbeddingDisplay,
+    HOGDisplay,
+    KeypointDisplay,
+    PredictionGridDisplay,
+    ReconstructionDisplay,
+    TrainingCurveDisplay,
+)
 
 HISTORY = {"loss": [0.9, 0.5, 0.4], "val_loss": [0.8, 0.6, 0.7], "accuracy": [0.5, 0.7, 0.9]}
 
@@ -269,3 +277,52 @@ def test_points_without_labels_have_the_colour_that_is_given():
     assert EmbeddingDisplay.from_codes(CODES, c="red", alpha=1).collections_[0].get_facecolor().tolist() == [
         [1, 0, 0, 1]
     ]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_images_above_pictures_of_their_hog(mnist, flat):
+    images = mnist[0][:3]
+    transformer = HOGTransformer(pixels_per_cell=(4, 4), image_shape=(28, 28) if flat else None)
+    display = HOGDisplay.from_estimator(transformer, images.reshape(3, -1) if flat else images, n_images=2)
+    assert display.axes_.shape == (2, 2)
+    for number, pictures in enumerate(transformer.visualize(images)[:2]):
+        above, below = display.axes_[:, number]
+        np.testing.assert_array_equal(above.images[0].get_array(), images[number])
+        np.testing.assert_array_equal(below.images[0].get_array(), pictures)
+        assert below.images[0].get_clim() == (0, display.pictures.max())
+    assert display.figure_ is display.ax_.figure
+    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["image", "HOG"]
+
+
+def test_flat_images_have_dark_pictures():
+    display = HOGDisplay.from_estimator(HOGTransformer(), np.ones((1, 16, 16)))
+    assert display.axes_[1, 0].images[0].get_clim() == (0, 1)
+
+
+def test_keypoints_are_drawn_where_they_are_as_large_as_they_are(mnist):
+    images = mnist[0][:10]
+    _, ax = plt.subplots()
+    display = KeypointDisplay.from_images(images, enlarge=4, n_images=9, ax=ax)
+    assert display.ax_ is ax
+    assert display.axes_.shape == (9,)
+    for axes, image, keypoints in zip(display.axes_, images, sift(images, enlarge=4)[0], strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image)
+        circles, radii = axes.collections
+        np.testing.assert_array_equal(circles.get_offsets(), keypoints[:, :2])
+        np.testing.assert_allclose(circles.get_widths(), keypoints[:, 2])
+        for (start, end), (x, y, diameter, angle) in zip(radii.get_segments(), keypoints, strict=True):
+            np.testing.assert_allclose(start, [x, y])
+            np.testing.assert_allclose(np.hypot(*(end - start)), diameter / 2, rtol=1e-5)
+            np.testing.assert_allclose(
+                (end - start) @ [np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], diameter / 2, rtol=1e-5
+            )
+        assert axes.get_title() == f"{len(keypoints)} keypoints"
+
+
+def test_the_grid_of_a_transformer(mnist):
+    rows = mnist[0][:3].reshape(3, -1) / 255
+    display = KeypointDisplay.from_estimator(SIFTTransformer(grid=(2, 5), image_shape=(28, 28)), rows)
+    assert [len(keypoints) for keypoints in display.keypoints] == [10, 10, 10]
+    flat = KeypointDisplay.from_images(np.zeros((1, 20, 30), np.uint8))
+    assert flat.axes_[0].get_title() == "0 keypoints"
+    flat.figure_.canvas.draw()

@@ -266,10 +266,8 @@ def _histograms(images, orientations, cell, transform_sqrt):
 
     # Pixels without a gradient, most of them in drawings, vote for nothing: the rest is done for the others only.
     if images.dtype == np.int16:
-        codes = np.multiply(by_row, _STEP, dtype=np.int32)
-        codes += by_column
-        voters = np.flatnonzero(codes)
-        codes = codes.ravel()[voters] + _STEP * _STEP // 2
+        voters = np.flatnonzero(by_row | by_column)
+        codes = _byte_codes(by_row.ravel()[voters], by_column.ravel()[voters])
         magnitudes, bins = (table[codes] for table in _byte_tables(orientations))
     else:
         voters = np.flatnonzero((by_row != 0) | (by_column != 0))
@@ -297,8 +295,9 @@ def _strongest_gradients(images):
 
 
 def _strength(by_row, by_column):
-    if by_row.dtype == np.int16:  # of whole numbers the square says the same
-        return np.square(by_row, dtype=np.int32) + np.square(by_column, dtype=np.int32)
+    if by_row.dtype == np.int16:
+        magnitudes, _ = _byte_tables(1)
+        return magnitudes[_byte_codes(by_row, by_column)]  # where squares tie, the rounding of roots decides
     return np.hypot(by_row, by_column)
 
 
@@ -321,6 +320,14 @@ def _polar(by_row, by_column, orientations):
     bins += angles >= edges[1:][bins]
     bins -= angles < edges[bins]
     return np.hypot(by_row, by_column), bins
+
+
+def _byte_codes(by_row, by_column):
+    """Return where the tables of differences of bytes hold theirs."""
+    codes = np.multiply(by_row, _STEP, dtype=np.int32)
+    codes += by_column
+    codes += _STEP * _STEP // 2
+    return codes
 
 
 @lru_cache(maxsize=8)

@@ -1,8 +1,17 @@
 """What people look at: displays in scikit-learn's manner."""
 
 from kerasnet.plots.embedding import EmbeddingDisplay
+from kerasnet.plots.hog import HOGDisplay
+from kerasnet.plots.keypoint import KeypointDisplay
 from kerasnet.plots.prediction_grid import PredictionGridDisplay
 from kerasnet.plots.reconstruction import ReconstructionDisplay
 from kerasnet.plots.training_curve import TrainingCurveDisplay
 
-__all__ = ["EmbeddingDisplay", "PredictionGridDisplay", "ReconstructionDisplay", "TrainingCurveDisplay"]
+__all__ = [
+    "EmbeddingDisplay",
+    "HOGDisplay",
+    "KeypointDisplay",
+    "PredictionGridDisplay",
+    "ReconstructionDisplay",
+    "TrainingCurveDisplay",
+]

@@ -34,3 +34,9 @@ def draw_image(ax, cell, image, title, **options):
     axes.set_title(title, fontsize="small")
     axes.set(xticks=[], yticks=[])
     return axes
+
+
+def as_images(X, image_shape):
+    """Return rows as the images that they are."""
+    X = np.asarray(X)
+    return X if image_shape is None or X.ndim != 2 else X.reshape(len(X), *image_shape)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.feature import hog as skimage_hog
 
@@ -48,9 +48,26 @@ def assert_equal_to_skimage(case):
     np.testing.assert_allclose(hog(images, *parameters), one_by_one(images, *parameters), rtol=0, atol=1e-6)
 
 
+def rounding_decides(images, parameters):
+    """Say whether a gradient lies a rounding beside the edge of a bin.
+
+    NumPy's angles differ in the last bit by where in an array they stand, so scikit-image's bins do as well. What
+    divides 45 degrees is the same everywhere.
+    """
+    values = np.sqrt(images, dtype=float) if parameters[-1] else images.astype(float)
+    by_row, by_column = np.zeros(values.shape), np.zeros(values.shape)
+    by_row[:, 1:-1] = values[:, 2:] - values[:, :-2]
+    by_column[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
+    angles = np.rad2deg(np.arctan2(by_row, by_column)) % 180
+    width = 180 / parameters[0]
+    near = np.abs(angles - np.rint(angles / width) * width) < 1e-9
+    return (near & (angles % 45 != 0)).any()
+
+
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_the_features_are_those_of_skimage(case):
+    assume(not rounding_decides(*case))
     assert_equal_to_skimage(case)
 
 
@@ -58,6 +75,7 @@ def test_the_features_are_those_of_skimage(case):
 @settings(max_examples=5000, deadline=None)
 @given(cases())
 def test_the_features_are_those_of_skimage_in_many_cases(case):
+    assume(not rounding_decides(*case))
     assert_equal_to_skimage(case)
 
 

@@ -1,0 +1,74 @@
+"""Features as an input path: beside each other, beside pixels, and into a network."""
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from kerasnet.estimators import KerasNetClassifier
+from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer, hog
+
+SIFT = SIFTTransformer(n_words=4, grid=4, random_state=0)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_hog_beside_sift_beside_pixels(mnist, flat):
+    X, _ = mnist
+    image_shape = (28, 28) if flat else None
+    union = FeatureUnion(
+        [("hog", HOGTransformer(image_shape=image_shape)), ("sift", clone(SIFT).set_params(image_shape=image_shape))]
+    )
+    if not flat:
+        union = FeatureUnion([*union.transformer_list, ("pixels", ImagePreprocessor((14, 14), flatten=True))])
+    features = union.fit_transform(X.reshape(len(X), -1) if flat else X)
+    parts = [hog(X), clone(SIFT).fit_transform(X)]
+    if not flat:
+        parts.append(ImagePreprocessor((14, 14)).transform(X).reshape(len(X), -1))
+    np.testing.assert_array_equal(features, np.hstack(parts))
+    names = union.get_feature_names_out()
+    assert len(names) == features.shape[1] == len(set(names))
+    assert names[0] == "hog__hogtransformer0"
+
+
+def test_a_search_over_hog_and_a_network_together(mnist):
+    X, y = mnist
+    network = KerasNetClassifier("mlp", epochs=20, learning_rate=0.01, random_state=0)
+    pipeline = make_pipeline(HOGTransformer(), network)
+    grid = {"hogtransformer__pixels_per_cell": [(14, 14), (4, 4)], "kerasnetclassifier__dense_units": [(16,), (64,)]}
+    search = GridSearchCV(pipeline, grid, cv=3).fit(X[:400], y[:400])
+    assert search.best_params_["hogtransformer__pixels_per_cell"] == (4, 4)
+    assert search.score(X[400:], y[400:]) > 0.8
+    assert (
+        search.best_estimator_[-1].model_.layers[0].units == search.best_params_["kerasnetclassifier__dense_units"][0]
+    )
+
+
+COMPUTED = []
+
+
+def computed(X):
+    COMPUTED.append(len(X))
+    return X
+
+
+def test_features_are_computed_once_for_all_networks(mnist, tmp_path):
+    X, y = mnist
+    COMPUTED.clear()
+    pipeline = make_pipeline(
+        FunctionTransformer(computed), HOGTransformer(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0)
+    )
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1, 10]}, cv=5, refit=False, error_score="raise")
+    search.fit(X, y)
+    assert COMPUTED.count(400) == 5  # once for each fold, not for each candidate
+    assert COMPUTED.count(100) == 15  # scoring is not cached by scikit-learn
+
+
+def test_pandas_columns_from_images(mnist):
+    X, _ = mnist
+    frame = HOGTransformer().set_output(transform="pandas").fit_transform(X[:5])
+    assert list(frame.columns[:2]) == ["hogtransformer0", "hogtransformer1"]
+    assert frame.shape == (5, 144)
