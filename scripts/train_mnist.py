@@ -2,6 +2,7 @@
 
 python scripts/train_mnist.py                       # the CNN, about a minute, 98.7 %
 python scripts/train_mnist.py --model simple_rnn    # the rows of the image as time steps
+python scripts/train_mnist.py --features hog        # a dense network on gradients instead of pixels, 98.6 %
 python scripts/train_mnist.py --dataset fashion_mnist --data PATH
 python scripts/train_mnist.py --grid-search --limit 500 --cv 3
 """
@@ -19,6 +20,7 @@ import math
 import os
 import platform
 import sys
+import tempfile
 import time
 from datetime import datetime
 from functools import partial
@@ -32,10 +34,12 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _run import FEATURES, make_features, network_of, write_json, write_model
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, classification_report, log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
 
 import kerasnet as kn
 from kerasnet._files import atomic_folder
@@ -47,6 +51,7 @@ RECIPES = {  # what a model is trained with when the options do not say otherwis
     "mlp": {"epochs": 10, "batch_size": 128, "learning_rate": 0.001},
     "simple_rnn": {"epochs": 10, "batch_size": 128, "learning_rate": 0.002},
 }
+FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -68,7 +73,17 @@ def main(argv=None):
 def parse(argv):
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="cnn", choices=kn.list_models(task="classification"))
+    parser.add_argument(
+        "--model",
+        choices=kn.list_models(task="classification"),
+        help="default: cnn for pixels, mlp for features",
+    )
+    parser.add_argument(
+        "--features",
+        default="pixels",
+        choices=FEATURES,
+        help="what the network is given: the pixels, or HOG or SIFT features, which are vectors",
+    )
     parser.add_argument(
         "--dataset",
         default="mnist",
@@ -92,9 +107,15 @@ def parse(argv):
     arguments = parser.parse_args(argv)
     if arguments.data is not None and arguments.dataset != "fashion_mnist":
         parser.error(f"--data is for --dataset fashion_mnist, not {arguments.dataset}")
+    if arguments.model is None:
+        arguments.model = "cnn" if arguments.features == "pixels" else "mlp"
+    input_kind = registered_model(arguments.model).input_kind
+    if arguments.features != "pixels" and input_kind != "vector":
+        parser.error(f"--features {arguments.features} gives vectors; {arguments.model} takes {input_kind}s: try mlp")
     if arguments.output is None:
         started = datetime.now().strftime("%Y%m%d-%H%M%S")
-        arguments.output = Path("runs") / f"{arguments.dataset}-{arguments.model}-{started}"
+        features = "" if arguments.features == "pixels" else f"{arguments.features}-"
+        arguments.output = Path("runs") / f"{arguments.dataset}-{features}{arguments.model}-{started}"
     if arguments.grid_search and arguments.grid is None:
         arguments.grid = DOCUMENT_GRID
     return arguments
@@ -104,12 +125,14 @@ def run(arguments):
     """Train, evaluate and write the run's folder; return the exit status."""
     with atomic_folder(arguments.output) as folder:  # first of all: a folder that cannot be written costs no training
         X_train, X_test, y_train, y_test = load(arguments)
-        classifier = make_classifier(arguments)
-        say(f"{arguments.model} on {len(X_train)} images of {arguments.dataset}; seed {arguments.seed}")
+        image_size = X_train.shape[1:3]
+        classifier = make_classifier(arguments, image_size)
+        features = "" if arguments.features == "pixels" else f" {arguments.features} features of"
+        say(f"{arguments.model} on{features} {len(X_train)} images of {arguments.dataset}; seed {arguments.seed}")
         started = time.perf_counter()
         search, interrupted = None, False
         if arguments.grid is not None:
-            search = make_search(classifier, arguments).fit(X_train, y_train)
+            search = run_search(classifier, arguments, X_train, y_train)
             classifier = search.best_estimator_
         else:
             interrupted = train(classifier, X_train, y_train)
@@ -118,16 +141,24 @@ def run(arguments):
         metrics = {
             "dataset": arguments.dataset,
             "model": arguments.model,
+            "features": arguments.features,
             **evaluate(y_test, probabilities),
-            **describe_training(classifier, arguments, len(X_train), seconds, interrupted),
+            **describe_training(network_of(classifier), arguments, len(X_train), seconds, interrupted),
         }
         if search is not None:
             metrics["best_params"], metrics["best_score"] = search.best_params_, search.best_score_
             write_csv(folder / "search_results.csv", search.cv_results_)
         report = classification_report(y_test, probabilities.argmax(axis=1), digits=4, zero_division=0)
-        write_model(folder, classifier, arguments)
-        write_figures(folder, classifier, X_test, y_test, probabilities)
-        write_csv(folder / "history.csv", with_epochs(classifier.history_))
+        write_model(
+            folder,
+            classifier,
+            builder=arguments.model,
+            dataset=arguments.dataset,
+            features=arguments.features,
+            image_size=image_size,
+        )
+        write_figures(folder, network_of(classifier), X_test, y_test, probabilities)
+        write_csv(folder / "history.csv", with_epochs(network_of(classifier).history_))
         write_json(folder / "metrics.json", metrics)
         (folder / "classification_report.txt").write_text(report + "\n")
     say(f"\n{report}")
@@ -172,49 +203,66 @@ def load_28_by_28(arguments):
     X_test, y_test = load_part("test", return_X_y=True)
     if len(np.unique(y_train)) < 10:
         raise ValueError(f"Expected training images of all ten classes. Received: {np.unique(y_train).tolist()}.")
-    if registered_model(arguments.model).input_kind != "image":  # image models divide bytes themselves
+    if arguments.features == "pixels" and registered_model(arguments.model).input_kind != "image":
+        # image models divide bytes themselves, and features take them as they are
         X_train, X_test = ((X / 255).astype(np.float32) for X in (X_train, X_test))
     return X_train, X_test, y_train, y_test
 
 
-def make_classifier(arguments):
-    """Return the classifier that the options describe."""
-    recipe = dict(RECIPES.get(arguments.model, {}))
+def make_classifier(arguments, image_size):
+    """Return the network that the options describe or, with features, a pipeline that ends in it."""
+    recipe = dict(RECIPES.get(arguments.model, {}) if arguments.features == "pixels" else FEATURES_RECIPE)
     for name in ("epochs", "batch_size", "learning_rate"):
         if getattr(arguments, name) is not None:
             recipe[name] = getattr(arguments, name)
-    return kn.KerasNetClassifier(
+    network = kn.KerasNetClassifier(
         arguments.model,
         **recipe,
         learning_rate_schedule=arguments.learning_rate_schedule,
         optimizer=arguments.optimizer,
         random_state=arguments.seed,
     )
+    features = make_features(arguments.features, image_size, arguments.seed)
+    return network if features is None else Pipeline([("features", features), ("network", network)])
 
 
-def make_search(classifier, arguments):
-    """Return the search, after a look at its grid: a wrong name costs no training."""
+def run_search(classifier, arguments, X, y):
+    """Search, after a look at the grid: a wrong name costs no training. Features are computed once a fold."""
+    grid = {}
     for name, values in arguments.grid.items():
         if name == "model":
             raise ValueError("--grid: one run has one model; choose it with --model.")
         if not isinstance(values, list) or not values:
             raise ValueError(f"--grid: expected a list of values for {name!r}. Received: {values!r}.")
+        if isinstance(classifier, Pipeline) and not name.startswith("features__"):
+            name = f"network__{name}"
         classifier.set_params(**{name: values[0]})
-    search = GridSearchCV(classifier, arguments.grid, cv=arguments.cv, n_jobs=arguments.n_jobs)
-    return search.set_callbacks(ProgressBar(max_propagation_depth=0))
+        grid[name] = values
+    search = GridSearchCV(classifier, grid, cv=arguments.cv, n_jobs=arguments.n_jobs)
+    search.set_callbacks(ProgressBar(max_propagation_depth=0))
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(classifier, Pipeline):
+            classifier.set_params(memory=folder)
+        search.fit(X, y)
+    if isinstance(classifier, Pipeline):
+        search.best_estimator_.set_params(memory=None)
+    return search
 
 
 def train(classifier, X, y):
     """Fit the classifier under a progress bar; return whether Ctrl-C ended it early."""
+    network = network_of(classifier)
+    if isinstance(classifier, Pipeline):
+        X = classifier[:-1].fit_transform(X)
     try:
-        classifier.set_callbacks(ProgressBar()).fit(X, y)
+        network.set_callbacks(ProgressBar()).fit(X, y)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
-        if not hasattr(classifier, "model_"):
+        if not hasattr(network, "model_"):
             raise  # nothing was trained
         return True
     finally:
-        classifier.set_callbacks()
+        network.set_callbacks()
     return False
 
 
@@ -229,7 +277,7 @@ def evaluate(y_test, probabilities):
     }
 
 
-def describe_training(classifier, arguments, n_train, seconds, interrupted):
+def describe_training(network, arguments, n_train, seconds, interrupted):
     """Return what else is worth knowing of the run."""
     versions = {"python": platform.python_version()}
     for package in ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy"):
@@ -237,40 +285,27 @@ def describe_training(classifier, arguments, n_train, seconds, interrupted):
     return {
         "interrupted": interrupted,
         "n_train": n_train,
-        "n_iter": classifier.n_iter_,
-        "n_parameters": classifier.model_.count_params(),
-        "training": {key: values[-1] for key, values in classifier.history_.items() if values},
+        "n_iter": network.n_iter_,
+        "n_parameters": network.model_.count_params(),
+        "training": {key: values[-1] for key, values in network.history_.items() if values},
         "seconds": round(seconds, 2),
         "seed": arguments.seed,
-        "parameters": classifier.get_params(),
+        "parameters": network.get_params(),
         "versions": versions,
     }
 
 
-def write_model(folder, classifier, arguments):
-    """Write the Keras model and, beside it, how to build it anew and what it takes."""
-    classifier.model_.save(folder / "model.keras")
-    described = {
-        "builder": arguments.model,
-        "input_shape": classifier.input_shape_,
-        "input_range": [0, 1],
-        "classes": classifier.classes_,
-        "parameters": classifier.get_params(),
-    }
-    write_json(folder / "model.json", described)
-
-
-def write_figures(folder, classifier, X_test, y_test, probabilities):
+def write_figures(folder, network, X_test, y_test, probabilities):
     """Draw the confusion matrix, the learning curve and the most confident mistakes."""
     y_pred = probabilities.argmax(axis=1)
     figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
     ConfusionMatrixDisplay.from_predictions(y_test, y_pred, ax=ax, cmap="Blues")
     save_figure(figure, folder / "confusion_matrix.png")
 
-    names = [name for name in classifier.history_ if not name.startswith("val_")]
+    names = [name for name in network.history_ if not name.startswith("val_")]
     figure, axes = plt.subplots(1, max(len(names), 1), figsize=(5 * max(len(names), 1), 4), layout="constrained")
     for name, ax in zip(names, np.atleast_1d(axes), strict=False):
-        TrainingCurveDisplay.from_estimator(classifier, metric=name, ax=ax)
+        TrainingCurveDisplay.from_estimator(network, metric=name, ax=ax)
     save_figure(figure, folder / "learning_curve.png")
 
     display = PredictionGridDisplay.from_predictions(X_test, y_test, y_pred, confidence=probabilities.max(axis=1))
@@ -294,11 +329,6 @@ def write_csv(path, columns):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-
-
-def write_json(path, content):
-    """Write plain values, NumPy's among them."""
-    path.write_text(json.dumps(content, indent=2, default=lambda value: value.tolist()) + "\n")
 
 
 def say(text):

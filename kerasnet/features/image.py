@@ -11,7 +11,7 @@ from numbers import Integral, Real
 import cv2
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.progress import track
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
@@ -300,8 +300,9 @@ def _decode(content, max_pixels):
         raise
     except _BROKEN as error:
         formats = ", ".join(_FORMATS)
+        found = "something else" if isinstance(error, UnidentifiedImageError) else error or type(error).__name__
         raise ImageDecodeError(
-            f"expected a whole image ({formats}), found: {error or type(error).__name__}."
+            f"expected a whole image ({formats}), found: {found}."
         ) from error
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)

@@ -191,7 +191,6 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         n_words = min(self.n_words, len(np.unique(words, axis=0)))
         clusters = MiniBatchKMeans(n_words, n_init=3, batch_size=4096, random_state=random_state).fit(words)
         self.vocabulary_ = clusters.cluster_centers_.astype(np.float32)
-        self._n_features_out = len(self.vocabulary_) * (_LENGTH if self.encoding == "vlad" else 1)
         return self
 
     def transform(self, X):
@@ -227,6 +226,10 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         in_chunks(encode, images, self.n_jobs)
         return features
+
+    @property
+    def _n_features_out(self):
+        return len(self.vocabulary_) * (_LENGTH if self.encoding == "vlad" else 1)
 
     def _images(self, X, reset):
         return _as_grey_bytes(validated_images(self, X, reset))

@@ -11,11 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def scripts(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-
-
 def run(*command):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -43,7 +38,6 @@ def test_searches_are_compared():
     assert result["megabytes_a_fit"].keys() == {"kerasnet", "kerasnet, another architecture each", "scikeras"}
 
 
-@pytest.mark.usefixtures("scripts")
 def test_the_readmes_table_is_that_of_the_results():
     import make_benchmark_table
 
@@ -53,7 +47,6 @@ def test_the_readmes_table_is_that_of_the_results():
     assert make_benchmark_table.with_table(readme, results) == readme
 
 
-@pytest.mark.usefixtures("scripts")
 def test_sides_take_turns_and_ratios_are_of_one_round(monkeypatch):
     import _bench
 

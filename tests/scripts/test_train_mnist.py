@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import importlib.util
 import json
 import os
 import resource
@@ -17,8 +16,14 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import train_mnist
+from _run import TrainedModel
 from sklearn.datasets import load_digits
+from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
+
+from kerasnet.datasets import load_mnist
+from kerasnet.features import prepare_images
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_mnist.py"
 FILES = {
@@ -33,12 +38,9 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def main():
-    spec = importlib.util.spec_from_file_location("train_mnist", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return train_mnist.main
 
 
 def one_line_of(capfd):
@@ -169,6 +171,35 @@ def test_a_search_keeps_its_results(main, tmp_path, capsys):
     assert "Best of the search" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("features", ["hog", "hog+pixels", "hog+sift"])
+def test_a_network_on_features(main, tmp_path, features):
+    output = tmp_path / "run"
+    assert main(["--features", features, "--limit", "500", "--epochs", "5", "--output", str(output)]) == 0
+    assert set(os.listdir(output)) == FILES | ({"vocabulary.npz"} if "sift" in features else set())
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert (metrics["features"], metrics["model"]) == (features, "mlp")
+    assert metrics["accuracy"] > 0.85
+
+    # what is kept is what was evaluated
+    X, y = load_mnist("test", return_X_y=True)
+    probabilities = TrainedModel(output).predict_proba(prepare_images(X[:1000]))
+    main(["--features", features, "--limit", "500", "--epochs", "5", "--output", str(tmp_path / "again")])
+    again = TrainedModel(tmp_path / "again").predict_proba(prepare_images(X[:1000]))
+    np.testing.assert_array_equal(probabilities, again)
+    assert log_loss(y[:1000], probabilities) < 0.6
+
+
+def test_features_are_searched_together_with_the_network(main, tmp_path):
+    grid = '{"features__hog__pixels_per_cell": [[4, 4], [14, 14]], "dense_units": [[16], [32]]}'
+    arguments = ["--features", "hog", "--limit", "300", "--epochs", "5", "--cv", "2", "--grid", grid]
+    assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["best_params"]["features__hog__pixels_per_cell"] == [4, 4]
+    assert metrics["parameters"]["dense_units"] == metrics["best_params"]["network__dense_units"]
+    described = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert described["features_parameters"]["hog"]["pixels_per_cell"] == [4, 4]
+
+
 def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
     arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100"]
     assert main([*arguments, "--target-accuracy", "1.0", "--output", str(tmp_path / "missed")]) == 1
@@ -191,6 +222,8 @@ def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
         (["--grid", "{"], "expected JSON, got '{'"),
         (["--grid", "[1]"], "expected a JSON object of lists"),
         (["--nonsense"], "unrecognized arguments"),
+        (["--features", "hog", "--model", "cnn"], "--features hog gives vectors; cnn takes images: try mlp"),
+        (["--features", "hug"], "invalid choice: 'hug'"),
         (["--data", "folder"], "--data is for --dataset fashion_mnist, not mnist"),
     ],
 )
@@ -205,6 +238,7 @@ def test_bad_options_are_status_2(main, capsys, arguments, message):
     ("arguments", "message"),
     [
         (["--grid", '{"epoch": [1]}'], "did you mean 'epochs'?"),
+        (["--features", "hog", "--grid", '{"features__hig__orientations": [1]}'], "hig"),
         (["--grid", '{"epochs": 1}'], "expected a list of values for 'epochs'. Received: 1"),
         (["--grid", '{"model": ["mlp"]}'], "choose it with --model"),
         (["--optimizer", "adm"], "adm"),

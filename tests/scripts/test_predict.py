@@ -1,0 +1,131 @@
+"""Photographs of digits, as users of the script have them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import predict
+import pytest
+import train_mnist
+
+from kerasnet.datasets import load_mnist
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "predict.py"
+SIZES = ((480, 640), (640, 480), (300, 900))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a network trained on 5,000 images' HOG features."""
+    folder = tmp_path_factory.mktemp("runs") / "hog"
+    assert train_mnist.main(["--features", "hog", "--limit", "5000", "--epochs", "5", "--output", str(folder)]) == 0
+    return str(folder)
+
+
+def photograph(digit, size, rng):
+    """Ink on shaded, noisy paper, somewhere on the page."""
+    page, side = np.zeros(size), rng.integers(120, 260)
+    row, column = rng.integers(0, size[0] - side), rng.integers(0, size[1] - side)
+    page[row : row + side, column : column + side] = (
+        cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC) / 255
+    )
+    paper = 230 - 40 * np.linspace(0, 1, size[1])
+    return np.clip(paper * (1 - page) + 50 * page + rng.normal(0, 6, size), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """60 files, dark on light, and what they show."""
+    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    X, y = load_mnist("test", n_samples=60, random_state=1, return_X_y=True)
+    paths = [str(folder / f"{number}.{('jpg', 'png')[number % 2]}") for number in range(len(X))]
+    for number, (path, digit) in enumerate(zip(paths, X, strict=True)):
+        cv2.imwrite(path, photograph(digit, SIZES[number % 3], rng))
+    return paths, y
+
+
+def said(capsys, *arguments):
+    assert predict.main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_photographs_are_read(run, photographs, capsys):
+    paths, y = photographs
+    found = said(capsys, run, *paths)
+    assert [each["image"] for each in found] == paths
+    assert {each["polarity"] for each in found} == {"dark-on-light"}
+    assert np.mean([each["class"] == label for each, label in zip(found, y, strict=True)]) >= 0.9
+    for each in found:
+        assert each["probabilities"][str(each["class"])] == each["probability"] == max(each["probabilities"].values())
+        assert sum(each["probabilities"].values()) == pytest.approx(1)
+
+
+def test_chalk_on_a_board_is_read_alike(run, photographs, capsys, tmp_path):
+    paths, y = photographs
+    boards = [str(tmp_path / Path(path).with_suffix(".png").name) for path in paths]
+    for path, board in zip(paths, boards, strict=True):
+        cv2.imwrite(board, 255 - cv2.imread(path))
+    found = said(capsys, run, *boards)
+    assert {each["polarity"] for each in found} == {"light-on-dark"}
+    assert np.mean([each["class"] == label for each, label in zip(found, y, strict=True)]) >= 0.9
+
+
+def test_a_given_polarity_and_as_is(run, tmp_path, capsys):
+    X, y = load_mnist("test", n_samples=50, random_state=0, return_X_y=True)
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for path, digit in zip(paths, X, strict=True):
+        cv2.imwrite(path, 255 - digit)
+    found = said(capsys, run, *paths, "--polarity", "dark-on-light", "--as-is")
+    assert np.mean([each["class"] == label for each, label in zip(found, y, strict=True)]) >= 0.9
+    wrong = said(capsys, run, *paths, "--polarity", "light-on-dark", "--as-is")
+    assert {each["polarity"] for each in wrong} == {"light-on-dark"}
+    assert [each["probabilities"] for each in wrong] != [each["probabilities"] for each in found]
+
+
+def test_lines_for_people_and_for_what_cannot_be_read(run, photographs, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("no image")
+    paths = [photographs[0][0], str(tmp_path / "notes.txt"), str(tmp_path / "missing.png"), photographs[0][1]]
+    assert predict.main([run, *paths]) == 1
+    out, error = capsys.readouterr()
+    assert [line.split(": ")[0] for line in out.splitlines()] == [paths[0], paths[3]]
+    notes, missing = error.splitlines()
+    assert notes.startswith("predict: ")
+    assert "notes.txt" in notes
+    assert "found: something else" in notes
+    assert "missing.png" in missing
+
+
+def test_images_without_a_digit_are_no_failure(run, tmp_path, capsys):
+    for name, image in (("flat", np.full((50, 50), 200, np.uint8)), ("one", np.zeros((1, 1), np.uint8))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+        (found,) = said(capsys, run, str(tmp_path / f"{name}.png"))
+        assert 0 < found["probability"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: None, "model.json"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "expected what a run writes, found: 'dataset'"),
+        (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
+    ],
+    ids=["empty", "no run", "no JSON"],
+)
+def test_what_is_no_run_is_one_line(tmp_path, capsys, damage, message):
+    damage(tmp_path)
+    assert predict.main([str(tmp_path), "image.png"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_as_a_command(run, photographs):
+    path = photographs[0][0]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
+    done = subprocess.run([sys.executable, SCRIPT, run, path], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{path}: ")
+    assert done.stdout.endswith("%)\n")
