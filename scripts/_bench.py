@@ -65,7 +65,7 @@ def resident_megabytes():
 
 def report(name, result, save):
     """Print a result; with `save`, keep it in the file that the README's table is made from."""
-    packages = ["tensorflow", "keras", "scikeras", "scikit-learn", "numpy"]
+    packages = ["tensorflow", "keras", "scikeras", "scikit-learn", "scikit-image", "numpy"]
     result = {
         **result,
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",

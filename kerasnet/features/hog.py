@@ -14,6 +14,7 @@ from kerasnet.features._images import check_images, in_chunks, pair, validated_i
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 _EPSILON = 1e-5
 _STEP = 511  # differences of bytes are -255 to 255
+_NEAR = 1e-5  # relative; beyond what roundings may do to squares
 
 
 def hog(
@@ -267,7 +268,9 @@ def _histograms(images, orientations, cell, transform_sqrt):
     # Pixels without a gradient, most of them in drawings, vote for nothing: the rest is done for the others only.
     if images.dtype == np.int16:
         voters = np.flatnonzero(by_row | by_column)
-        codes = _byte_codes(by_row.ravel()[voters], by_column.ravel()[voters])
+        codes = np.multiply(by_row.ravel()[voters], _STEP, dtype=np.int32)
+        codes += by_column.ravel()[voters]
+        codes += _STEP * _STEP // 2
         magnitudes, bins = (table[codes] for table in _byte_tables(orientations))
     else:
         voters = np.flatnonzero((by_row != 0) | (by_column != 0))
@@ -283,22 +286,32 @@ def _strongest_gradients(images):
     if images.ndim == 3:
         return _gradients(images)
     by_row, by_column = _gradients(images[..., 0])
-    strongest = _strength(by_row, by_column)
+    strongest = _squares(by_row, by_column)
     for channel in range(1, images.shape[-1]):
-        others = _gradients(images[..., channel])
-        strength = _strength(*others)
-        stronger = strength > strongest
-        for gradient, other in zip((by_row, by_column), others, strict=True):
-            np.copyto(gradient, other, where=stronger)
-        np.maximum(strongest, strength, out=strongest)
+        other_row, other_column = _gradients(images[..., channel])
+        squares = _squares(other_row, other_column)
+        stronger = squares > strongest
+        near = np.abs(squares - strongest) < _NEAR * strongest
+        near &= (other_row != by_row) | (other_column != by_column)
+        if near.any():  # the rounding of the roots decides, as in skimage
+            stronger[near] = _roots(other_row[near], other_column[near]) > _roots(by_row[near], by_column[near])
+        for gradient, other in ((by_row, other_row), (by_column, other_column)):
+            gradient *= ~stronger
+            other *= stronger
+            gradient += other
+        np.maximum(strongest, squares, out=strongest)
     return by_row, by_column
 
 
-def _strength(by_row, by_column):
-    if by_row.dtype == np.int16:
-        magnitudes, _ = _byte_tables(1)
-        return magnitudes[_byte_codes(by_row, by_column)]  # where squares tie, the rounding of roots decides
-    return np.hypot(by_row, by_column)
+def _squares(by_row, by_column):
+    dtype = np.int32 if by_row.dtype == np.int16 else by_row.dtype
+    squares = np.square(by_row, dtype=dtype)
+    squares += np.square(by_column, dtype=dtype)
+    return squares
+
+
+def _roots(by_row, by_column):
+    return np.hypot(by_row, by_column, dtype=np.float64 if by_row.dtype == np.int16 else by_row.dtype)
 
 
 def _gradients(images):
@@ -319,15 +332,7 @@ def _polar(by_row, by_column, orientations):
     bins = (angles * (orientations / 180)).astype(np.intp)  # right, but for roundings at the edges
     bins += angles >= edges[1:][bins]
     bins -= angles < edges[bins]
-    return np.hypot(by_row, by_column), bins
-
-
-def _byte_codes(by_row, by_column):
-    """Return where the tables of differences of bytes hold theirs."""
-    codes = np.multiply(by_row, _STEP, dtype=np.int32)
-    codes += by_column
-    codes += _STEP * _STEP // 2
-    return codes
+    return np.sqrt(_squares(by_row, by_column)), bins  # np.hypot takes ten times as long
 
 
 @lru_cache(maxsize=8)

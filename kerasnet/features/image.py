@@ -301,9 +301,7 @@ def _decode(content, max_pixels):
     except _BROKEN as error:
         formats = ", ".join(_FORMATS)
         found = "something else" if isinstance(error, UnidentifiedImageError) else error or type(error).__name__
-        raise ImageDecodeError(
-            f"expected a whole image ({formats}), found: {found}."
-        ) from error
+        raise ImageDecodeError(f"expected a whole image ({formats}), found: {found}.") from error
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("I", "F"):
