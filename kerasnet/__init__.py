@@ -24,7 +24,17 @@ _HOME_OF = {
     "list_models": "kerasnet.models",
     "register_model": "kerasnet.models",
 }
-_ROOMS = ("datasets", "errors", "estimators", "features", "models", "numpy_network", "plots", "training")
+_ROOMS = (
+    "datasets",
+    "errors",
+    "estimators",
+    "features",
+    "models",
+    "numpy_network",
+    "plots",
+    "preprocessing",
+    "training",
+)
 
 __all__ = [*_HOME_OF, *_ROOMS, "__version__"]
 

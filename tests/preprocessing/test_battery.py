@@ -1,0 +1,20 @@
+"""scikit-learn's battery of checks."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kerasnet.preprocessing import InterpolationImputer, OutlierClipper
+
+
+@parametrize_with_checks(
+    [
+        InterpolationImputer(),
+        OutlierClipper(),
+        OutlierClipper("iqr", factor=0.5, action="missing"),
+        OutlierClipper("zscore"),
+        OutlierClipper("zscore", factor=0.5, action="missing"),
+        OutlierClipper("quantile"),
+        OutlierClipper("quantile", quantiles=(0.2, 0.7), action="missing"),
+    ]
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
