@@ -1,4 +1,4 @@
-"""Write the README's table of benchmarks from scripts/benchmarks.json, which ``bench_*.py --save`` make.
+"""Write the README's tables of benchmarks from scripts/benchmarks.json, which ``bench_*.py --save`` make.
 
 python scripts/make_benchmark_table.py
 """
@@ -11,22 +11,40 @@ from pathlib import Path
 from _bench import RESULTS
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- benchmarks: written by scripts/make_benchmark_table.py -->", "<!-- end of benchmarks -->"
 
 
 def main():
     """Run the command."""
-    README.write_text(with_table(README.read_text(), json.loads(RESULTS.read_text())))
+    README.write_text(with_tables(README.read_text(), json.loads(RESULTS.read_text())))
     return 0
 
 
-def with_table(text, results):
-    """Return a text with the table between its two marks replaced."""
-    return re.sub(f"{BEGIN}.*{END}", f"{BEGIN}\n{table(results)}\n{END}", text, flags=re.DOTALL)
+def with_tables(text, results):
+    """Return a text with what stands between the marks of each table replaced."""
+    for name, table in (("benchmarks", speed_table), ("accuracy", accuracy_table)):
+        begin, end = f"<!-- {name}: written by scripts/make_benchmark_table.py -->", f"<!-- end of {name} -->"
+        text = re.sub(f"{begin}.*{end}", f"{begin}\n{table(results)}\n{end}", text, flags=re.DOTALL)
+    return text
 
 
-def table(results):
-    """Return the table, in Markdown."""
+def accuracy_table(results):
+    """Return what features are worth, in Markdown."""
+    lines = [
+        "| features | classifier | chosen | test accuracy | seconds for features | seconds of training |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(results["features"]["accuracy"], key=lambda row: row["test_accuracy"]):
+        chosen = ", ".join(f"`{name}={value}`" for name, value in row["parameters"].items()) or "–"
+        seconds = row["seconds_of_features"]
+        lines.append(
+            f"| {row['features']} | {row['classifier']} | {chosen} | {row['test_accuracy']:.2%} | "
+            f"{'–' if seconds is None else f'{seconds:.0f}'} | {row['seconds_of_training']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def speed_table(results):
+    """Return how much faster kerasnet is, in Markdown."""
     search, training, predict = results["search"], results["training"], results["predict"]
     rows = [
         (
@@ -49,6 +67,9 @@ def table(results):
         what = f"prediction of {int(count):,} image{'s' if int(count) > 1 else ''}"
         rows.append((what, "SciKeras", images["times_faster"]["scikeras"]))
         rows.append((what, "`keras.Model.predict`", images["times_faster"]["keras"]))
+    for name, case in results["features"]["speed"]["cases"].items():
+        what = f"HOG of {results['features']['speed']['images']:,} images, {name}"
+        rows.append((what, "`skimage.feature.hog`", case["times_faster"]["scikit-image"]))
     fixed, memory = search["fixed_seconds_a_fit"], search["megabytes_a_fit"]
     lines = ["| what | beside | times faster: median (range) |", "|---|---|---|"]
     lines += [

@@ -61,5 +61,5 @@ def _parameters():
 def _resolves(name):
     if "." in name:
         return pkgutil.resolve_name(name) is not None
-    places = (kerasnet, kerasnet.datasets, kerasnet.plots)
+    places = (kerasnet, kerasnet.datasets, kerasnet.features, kerasnet.plots, kerasnet.preprocessing)
     return any(name in place.__all__ and hasattr(place, name) for place in places)

@@ -30,6 +30,12 @@ def test_trainings_are_compared():
     assert result["cases"]["cnn"]["times_faster"]["keras"]["median"] > 0
 
 
+def test_features_are_compared():
+    result = run("scripts/bench_features.py", "--rounds", "1", "--limit", "100")
+    assert all(case["largest_difference"] < 1e-6 for case in result["speed"]["cases"].values())
+    assert all(case["times_faster"]["scikit-image"]["median"] > 0 for case in result["speed"]["cases"].values())
+
+
 @pytest.mark.exhaustive
 def test_searches_are_compared():
     result = run("scripts/bench_search.py", "--rounds", "1", "--limit", "200", "--fits", "20")
@@ -43,8 +49,9 @@ def test_the_readmes_table_is_that_of_the_results():
 
     readme = (ROOT / "README.md").read_text()
     results = json.loads((ROOT / "scripts" / "benchmarks.json").read_text())
-    assert make_benchmark_table.table(results) in readme
-    assert make_benchmark_table.with_table(readme, results) == readme
+    assert make_benchmark_table.speed_table(results) in readme
+    assert make_benchmark_table.accuracy_table(results) in readme
+    assert make_benchmark_table.with_tables(readme, results) == readme
 
 
 def test_sides_take_turns_and_ratios_are_of_one_round(monkeypatch):
