@@ -30,7 +30,7 @@ def with_tables(text, results):
 def accuracy_table(results):
     """Return what features are worth, in Markdown."""
     lines = [
-        "| features | classifier | chosen | test accuracy | seconds for features | seconds of training |",
+        "| features | classifier | chosen | test accuracy | features take | training takes |",
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(results["features"]["accuracy"], key=lambda row: row["test_accuracy"]):
@@ -38,7 +38,7 @@ def accuracy_table(results):
         seconds = row["seconds_of_features"]
         lines.append(
             f"| {row['features']} | {row['classifier']} | {chosen} | {row['test_accuracy']:.2%} | "
-            f"{'–' if seconds is None else f'{seconds:.0f}'} | {row['seconds_of_training']:.0f} |"
+            f"{'–' if seconds is None else f'{seconds:.1f} s'} | {row['seconds_of_training']:.1f} s |"
         )
     return "\n".join(lines)
 

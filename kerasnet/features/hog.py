@@ -267,10 +267,10 @@ def _histograms(images, orientations, cell, transform_sqrt):
 
     # Pixels without a gradient, most of them in drawings, vote for nothing: the rest is done for the others only.
     if images.dtype == np.int16:
-        voters = np.flatnonzero(by_row | by_column)
-        codes = np.multiply(by_row.ravel()[voters], _STEP, dtype=np.int32)
-        codes += by_column.ravel()[voters]
-        codes += _STEP * _STEP // 2
+        codes = np.multiply(by_row, _STEP, dtype=np.int32)
+        codes += by_column
+        voters = np.flatnonzero(codes != 0)  # several times faster with booleans
+        codes = codes.ravel()[voters] + _STEP * _STEP // 2
         magnitudes, bins = (table[codes] for table in _byte_tables(orientations))
     else:
         voters = np.flatnonzero((by_row != 0) | (by_column != 0))
