@@ -60,7 +60,8 @@ def hog(
     Raises
     ------
     ValueError
-        If `images` are no finite images or smaller than a block, or a parameter is not as described.
+        If `images` are no finite images or smaller than a block, have values whose squares overflow (beyond 1e16 in
+        float32), or a parameter is not as described.
 
     References
     ----------
@@ -77,8 +78,8 @@ def hog(
     images = check_images(images)
     cell, block = _check(orientations, pixels_per_cell, cells_per_block, block_norm)
     n_rows, n_columns = _blocks(images.shape, cell, block)
-    if transform_sqrt and images.dtype != np.uint8 and images.min() < 0:
-        raise ValueError(f"transform_sqrt=True needs images without negative values. The minimum is {images.min():g}.")
+    if images.dtype != np.uint8:
+        _check_range(images.min(), images.max(), transform_sqrt, images.dtype)
     shape = (len(images), n_rows, n_columns, *block, orientations)
     features = np.empty(shape, dtype=np.float32 if images.dtype == np.uint8 else images.dtype)
 
@@ -242,6 +243,17 @@ def _check(orientations, pixels_per_cell, cells_per_block, block_norm):
     if block_norm not in _NORMS:
         raise ValueError(f"block_norm must be one of {_NORMS}. Received: {block_norm!r}.")
     return pair(pixels_per_cell, "pixels_per_cell"), pair(cells_per_block, "cells_per_block")
+
+
+def _check_range(low, high, transform_sqrt, dtype):
+    if transform_sqrt and low < 0:
+        raise ValueError(f"transform_sqrt=True needs images without negative values. The minimum is {low:g}.")
+    limit = np.sqrt(np.finfo(dtype).max) / 1000  # blocks sum the squares of differences
+    if max(-low, high) > limit:
+        raise ValueError(
+            f"Expected values of {dtype} between {-limit:.0e} and {limit:.0e}. "
+            f"Received: {low:g} to {high:g}. Divide them by a constant, or convert them to float64."
+        )
 
 
 def _blocks(shape, cell, block):

@@ -98,6 +98,14 @@ def test_a_gradient_that_rounds_to_180_degrees_is_in_no_bin_as_in_skimage():
     assert_equal_to_skimage(case)
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-9, 1e9, 1e16])
+@pytest.mark.parametrize("shape", [(2, 16, 16), (2, 16, 16, 3)], ids=["grey", "colour"])
+def test_values_of_any_size(size, shape):
+    images = (np.random.default_rng(0).random(shape) * size).astype(np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        assert_equal_to_skimage((images, (9, (4, 4), (2, 2), "L2-Hys", False)))
+
+
 def test_large_images_need_little_more_than_themselves():
     images = np.random.default_rng(0).integers(0, 256, (2, 700, 900), dtype=np.uint8)
     assert_equal_to_skimage((images, (9, (8, 8), (2, 2), "L2-Hys", False)))
@@ -116,6 +124,12 @@ def test_large_images_need_little_more_than_themselves():
         (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two whole numbers.*Received: 8"),
         (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "two whole numbers"),
         (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values. The minimum is -1"),
+        (
+            np.full((1, 28, 28, 3), 1e17, np.float32),
+            {},
+            r"values of float32 between -2e\+16 and 2e\+16. Received: 1e\+17",
+        ),
+        (np.full((1, 28, 28), -1e160), {}, r"values of float64 .* Received: -1e\+160"),
     ],
 )
 def test_what_does_not_fit_is_said(images, parameters, message):
