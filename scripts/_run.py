@@ -1,6 +1,7 @@
 """What a run's folder holds of a model: how train_mnist.py writes it and predict.py reads it."""
 
 import json
+import math
 from pathlib import Path
 
 import keras
@@ -88,9 +89,18 @@ class TrainedModel:
             arrays = read_npz(folder / "vocabulary.npz", names=["vocabulary"], max_bytes=2**26)
             self.features["sift"].vocabulary_ = arrays["vocabulary"]
         self.model = keras.models.load_model(folder / "model.keras", compile=False)
+        given = self._inputs(np.zeros((1, *self.image_size), np.float32)).size
+        if given != math.prod(self.model.input_shape[1:]):
+            raise DataFormatError(
+                f"{folder}: model.json describes {given} inputs, model.keras takes {self.model.input_shape[1:]}. "
+                "They do not belong together."
+            )
+
+    def _inputs(self, images):
+        return images if self.features is None else self.features.transform(images)
 
     def predict_proba(self, images):
         """Return the probability of each class for grey images of `image_size`, floats in [0, 1]."""
-        X = images if self.features is None else self.features.transform(images)
+        X = self._inputs(images)
         probabilities = self.model.predict(X.reshape(len(X), *self.model.input_shape[1:]), verbose=0)
         return probabilities.astype(float) / probabilities.sum(axis=1, keepdims=True, dtype=float)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,17 @@ def test_what_is_no_run_is_one_line(tmp_path, capsys, damage, message):
     assert predict.main([str(tmp_path), "image.png"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_files_of_two_runs_do_not_mix(run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    described = json.loads((copy / "model.json").read_text())
+    described["features_parameters"]["hog"]["orientations"] = 12
+    (copy / "model.json").write_text(json.dumps(described))
+    assert predict.main([str(copy), "image.png"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "model.json describes 1728 inputs, model.keras takes (1296,)" in line
 
 
 def test_as_a_command(run, photographs):
