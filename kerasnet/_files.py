@@ -25,7 +25,7 @@ _MAX_NPY_HEADER = 10_000  # numpy's own limit: longer headers cost too much to p
 
 
 @contextlib.contextmanager
-def atomic_file(path):
+def atomic_file(path, *, durable=True):
     """Write a file that appears whole, under its name, when the ``with`` block ends without an error.
 
     The bytes go to a temporary file in the same folder, reach the disk (fsync) and then take the name in one
@@ -35,6 +35,9 @@ def atomic_file(path):
     ----------
     path : str or path-like
         The file to write; its folder must exist.
+    durable : bool, default=True
+        Whether to wait for the disk. Without, a killed process still leaves whole files only, but a machine that
+        loses its power may not: for what can be made again.
 
     Yields
     ------
@@ -46,9 +49,11 @@ def atomic_file(path):
         with os.fdopen(os.dup(descriptor), "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync(path.parent)
+        if durable:
+            _sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -93,10 +98,7 @@ def _temporary(path, folder):
     The temporary is locked for as long as its writer lives. The system drops the lock of a killed process, so
     what can be locked by another is a leftover: it is swept here, before the next write.
     """
-    for leftover in path.parent.glob(".*.tmp"):
-        if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", leftover.name):
-            with contextlib.suppress(OSError):  # alive, or swept by somebody else
-                _sweep(leftover)
+    sweep_leftovers(path.parent)
     while True:
         temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
         if folder:
@@ -114,6 +116,20 @@ def _temporary(path, folder):
     finally:
         os.close(descriptor)
         _remove(temporary)
+
+
+def sweep_leftovers(folder):
+    """Remove what killed writers have left in a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where :func:`atomic_file` and :func:`atomic_folder` wrote.
+    """
+    for leftover in folder.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", leftover.name):
+            with contextlib.suppress(OSError):  # alive, or swept by somebody else
+                _sweep(leftover)
 
 
 def _sweep(leftover):
@@ -189,11 +205,21 @@ def read_json(path, *, max_bytes=1_000_000):
     CorruptFileError
         If it is not JSON in UTF-8, or nested too deep to be read.
     """
-    content = read_bytes(path, max_bytes=max_bytes)
+    return parse_json(read_bytes(path, max_bytes=max_bytes), path)
+
+
+def parse_json(content, where):
+    """Parse JSON; `where` is the place of `content`, for messages.
+
+    Raises
+    ------
+    CorruptFileError
+        If it is not JSON in UTF-8, or nested too deep to be read.
+    """
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
-        raise CorruptFileError(f"{path}: expected JSON in UTF-8, found: {error}.") from error
+        raise CorruptFileError(f"{where}: expected JSON in UTF-8, found: {error}.") from error
 
 
 def read_npz(path, *, names=None, max_bytes, sha256=None):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 from numbers import Integral, Real
 
 import keras
@@ -9,15 +10,24 @@ import numpy as np
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kerasnet.estimators._building import ModelBuilding
-from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks
+from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_unknown_callbacks
 from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
 from kerasnet.models import registered_model
-from kerasnet.training import follows_schedule, hand_on, learning_rates, n_batches, predict, train
+from kerasnet.training import (
+    EpochMemory,
+    as_memory,
+    follows_schedule,
+    hand_on,
+    learning_rates,
+    n_batches,
+    predict,
+    train,
+)
 from kerasnet.training.schedules import SCHEDULES
 
 
@@ -44,6 +54,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
+        "memory": [str, os.PathLike, EpochMemory, HasMethods("cache"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
@@ -84,6 +95,9 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
         """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
         self._validate_params()
+        memory = None if partial else as_memory(self.memory)
+        if memory is not None:
+            refuse_unknown_callbacks(getattr(self, "_skl_callbacks", ()))
         epochs, schedule = (1, "constant") if partial else (self._for_fit("epochs"), self.learning_rate_schedule)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         for_callbacks = {"X": X, "y": y, "metadata": weights}
@@ -97,13 +111,21 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             )
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
             tasks = [EpochTasks(self, context, for_callbacks)] if hasattr(self, "_skl_callbacks") else []
-            interrupted = self._train(*data, validation_data, epochs=epochs, schedule=schedule, seed=seed, tasks=tasks)
+            interrupted = self._train(
+                *data,
+                validation_data,
+                epochs=epochs,
+                schedule=schedule,
+                seed=seed,
+                tasks=tasks,
+                memory=memory,
+            )
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **for_callbacks)
         if interrupted is not None:
             raise interrupted
         return self
 
-    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, tasks):
+    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, tasks, memory):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
         rates, interrupted, batch_size = None, None, self._for_fit("batch_size")
         if self.target_encoder is None:
@@ -122,7 +144,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         history = keras.callbacks.History()
         history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
         try:
-            train(
+            self.n_iter_from_memory_ = train(
                 self.model_,
                 X,
                 y,
@@ -138,6 +160,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 twin=functools.partial(self._new_model, seed=self._seed_of_model()),
                 recipe=self._recipe()[:2],
                 optimizer_state=self._optimizer_state,
+                memory=memory,
             )
         except KeyboardInterrupt as error:
             if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps

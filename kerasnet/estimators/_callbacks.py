@@ -65,6 +65,22 @@ class EpochTasks(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def refuse_unknown_callbacks(callbacks):
+    """Refuse callbacks of scikit-learn's kind that may end training by what they alone know, which memory cannot keep.
+
+    Parameters
+    ----------
+    callbacks : sequence
+        What ``set_callbacks`` was given.
+    """
+    for callback in callbacks:
+        if type(callback).__module__.partition(".")[0] != "sklearn":
+            raise ValueError(
+                f"memory= cannot keep what {callback!r} knows, which may end training. Beside memory= only "
+                "scikit-learn's own callbacks can be set. Set memory=None."
+            )
+
+
 def _flat(callbacks):
     """Return callbacks as a list, whatever list or dict they are in."""
     if isinstance(callbacks, dict):

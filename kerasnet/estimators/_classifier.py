@@ -52,7 +52,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one more epoch, on these samples, going on from where the model and its optimizer are.
 
-        The learning rate is constant.
+        The learning rate is constant, and `memory` is not asked.
 
         Parameters
         ----------

@@ -4,6 +4,7 @@ import copy
 import difflib
 import functools
 import inspect
+from numbers import Integral
 
 import keras
 from sklearn.base import BaseEstimator
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError, validate_para
 from kerasnet.errors import UnknownModelError
 from kerasnet.estimators._scikeras import route_params
 from kerasnet.models import registered_model
+from kerasnet.training import as_memory
 
 # What the data decide, or the registry; never parameters of an estimator.
 _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
@@ -151,6 +153,11 @@ class EstimatorParameters(BaseEstimator):
                 validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)
             except InvalidParameterError as error:
                 complaints.append(str(error))
+        if not complaints and as_memory(self.memory) is not None and not isinstance(self.random_state, Integral):
+            complaints.append(
+                f"The 'memory' parameter of {type(self).__name__} needs fits that can be repeated: set 'random_state' "
+                f"to an int. Got random_state={self.random_state!r} instead."
+            )
         complaints += self._complaints_about_keras()
         if complaints:
             raise InvalidParameterError("\n".join(complaints))

@@ -55,6 +55,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         The smallest fall of the validation loss that counts as one for `early_stopping`.
     warm_start : bool, default=False
         Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    memory : str, path-like, EpochMemory or joblib.Memory, default=None
+        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
+        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
         number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
@@ -71,6 +74,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    n_iter_from_memory_ : int
+        How many of the epochs of the last whole fit were in `memory`.
     callbacks_ : list of keras.callbacks.Callback
         Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
@@ -120,6 +125,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
+        memory=None,
         random_state=None,
         verbose=0,
         **others,
@@ -152,7 +158,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train one more epoch, on these samples, going on from where the model and its optimizer are.
 
-        The learning rate is constant.
+        The learning rate is constant, and `memory` is not asked.
 
         Parameters
         ----------

@@ -50,6 +50,9 @@ class KerasNetClassifier(KerasNetClassifierBase):
         The smallest fall of the validation loss that counts as one for `early_stopping`.
     warm_start : bool, default=False
         Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    memory : str, path-like, EpochMemory or joblib.Memory, default=None
+        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
+        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
         number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
@@ -71,6 +74,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         Loss and metrics after each epoch.
     n_iter_ : int
         The number of epochs trained.
+    n_iter_from_memory_ : int
+        How many of the epochs of the last whole fit were in `memory`.
     callbacks_ : list of keras.callbacks.Callback
         Those of the last fit; not kept by pickles.
     input_shape_ : tuple of int
@@ -115,6 +120,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
+        memory=None,
         random_state=None,
         verbose=0,
         **others,

@@ -62,6 +62,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         The smallest fall of the validation loss that counts as one for `early_stopping`.
     warm_start : bool, default=False
         Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+    memory : str, path-like, EpochMemory or joblib.Memory, default=None
+        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
+        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
         number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
@@ -120,6 +123,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
+        memory=None,
         random_state=None,
         verbose=0,
         **others,

@@ -1,11 +1,22 @@
-"""How epochs are run: compiled once for many trainings, learning-rate schedules, prediction in batches."""
+"""How epochs are run: compiled once, trained once, resumed; learning-rate schedules; prediction in batches."""
 
 from kerasnet.training._cache import clear_cache, hand_on
 from kerasnet.training._engine import follows_schedule
 from kerasnet.training._loop import n_batches, predict, train
 from kerasnet.training._threads import obey_limit_of_workers
+from kerasnet.training.memory import EpochMemory, as_memory
 from kerasnet.training.schedules import learning_rates
 
-__all__ = ["clear_cache", "follows_schedule", "hand_on", "learning_rates", "n_batches", "predict", "train"]
+__all__ = [
+    "EpochMemory",
+    "as_memory",
+    "clear_cache",
+    "follows_schedule",
+    "hand_on",
+    "learning_rates",
+    "n_batches",
+    "predict",
+    "train",
+]
 
 obey_limit_of_workers()

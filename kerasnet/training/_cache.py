@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import inspect
 import threading
 import time
 import types
@@ -176,7 +177,7 @@ def _can_share(model):
     functions, which may read anything, and variables that Keras does not know.
     """
     for layer in model._flatten_layers():
-        kept = [*_arguments_of_operations(layer)]
+        kept = [*arguments_of_operations(layer)]
         if not isinstance(layer, keras.Model) or not is_keras(type(layer)):
             kept += [value for name, value in vars(layer).items() if not name.startswith("_kerasnet")]
         if isinstance(layer, keras.layers.Lambda) or any(map(_is_constant, tf.nest.flatten([*map(_plain, kept)]))):
@@ -188,7 +189,7 @@ def _can_share(model):
     return True
 
 
-def _arguments_of_operations(model):
+def arguments_of_operations(model):
     """Yield what the operations of a functional model are called with."""
     for operation in getattr(model, "operations", ()):
         for node in operation._inbound_nodes:
@@ -210,13 +211,18 @@ def looks(model):
     """Return the fingerprint of all that can be seen of a model and of how it was compiled."""
     layers = [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
     variables = [(variable.shape, variable.dtype, variable.trainable) for variable in model.variables]
-    optimizer = model.optimizer
-    settings = optimizer.get_config()
-    if not follows_schedule(optimizer):
-        del settings["learning_rate"]  # a variable, part of the state
+    optimizer, settings = model.optimizer, settings_of(model.optimizer)
     kind = type(optimizer) if _config_says_all(type(optimizer)) else optimizer
     compiled = {name: value for name, value in model._compile_config.config.items() if name != "optimizer"}
     return _fingerprint((layers, variables, kind, settings, compiled))
+
+
+def settings_of(optimizer):
+    """Return the configuration of an optimizer, without what is part of its state."""
+    settings = optimizer.get_config()
+    if not follows_schedule(optimizer):
+        del settings["learning_rate"]  # a variable
+    return settings
 
 
 def _plain_attributes(layer):
@@ -230,9 +236,14 @@ def _fingerprint(value):
     """Return something that is equal for values which say the same, and for no others.
 
     Plain values, containers and arrays are compared by content; Keras objects by type and configuration, unless
-    their class keeps something out of it; everything else, such as functions, by identity.
+    their class keeps something out of it; everything else by identity. A function or class is the same as long as
+    the constants are, which it reads from its module or from what encloses it: compiled code keeps them.
     """
     kind = type(value)
+    if isinstance(value, _Itself):  # in a fingerprint that is part of another
+        return value
+    if isinstance(value, type | types.FunctionType):
+        return _Itself(value), _constants_of(value)
     if isinstance(value, dict):
         return kind, tuple(sorted((repr(name), _fingerprint(entry)) for name, entry in value.items()))
     if isinstance(value, list | tuple):
@@ -245,9 +256,20 @@ def _fingerprint(value):
         return kind, _fingerprint((value.func, value.args, value.keywords))
     if _config_says_all(kind):
         return kind, _fingerprint(value.get_config())
-    if isinstance(value, type | str | bytes | int | float | None | np.generic | tf.DType | tf.TensorShape):
+    if isinstance(value, str | bytes | int | float | None | np.generic | tf.DType | tf.TensorShape):
         return kind, value
     return _Itself(value)
+
+
+def _constants_of(code):
+    """Return the plain values that a function, or the methods of a class, read from outside; nothing for Keras' own."""
+    if is_keras(code):
+        return ()
+    functions = vars(code).values() if isinstance(code, type) else [code]
+    read_names = [inspect.getclosurevars(each) for each in functions if isinstance(each, types.FunctionType)]
+    outside = {name: value for each in read_names for name, value in {**each.globals, **each.nonlocals}.items()}
+    plain = {name: value for name, value in outside.items() if isinstance(value, bool | int | float | str | None)}
+    return tuple(sorted((name, type(value).__name__, repr(value)) for name, value in plain.items()))
 
 
 def _config_says_all(kind):

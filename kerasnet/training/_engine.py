@@ -22,6 +22,7 @@ class Engine:
         self.model = model
         self.new_optimizer = []  # the state of an optimizer that has done nothing yet
         self.changed = False  # whether a callback made another model of it
+        self.description = None  # of the model, for its states to be found again
         self._graphs = {}
 
     def forget_graphs(self):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasnet.errors import DivergenceError
 from kerasnet.training._cache import borrowed_engine, looks, remembered_engine
 from kerasnet.training._engine import follows_schedule, is_keras
+from kerasnet.training._resume import Known, Resumable
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
@@ -35,6 +36,7 @@ def train(
     twin=None,
     recipe=None,
     optimizer_state=None,
+    memory=None,
 ):
     """Train a compiled model, as ``keras.Model.fit`` would, in compiled code that serves the next model too.
 
@@ -76,15 +78,26 @@ def train(
         Keeps the state of the optimizer, as tensors, outside of `model`, whose own optimizer then gives no more than
         the learning rate: empty for a new optimizer, and filled for the next training at the end. When None, the
         state is that of `model.optimizer`.
+    memory : EpochMemory, default=None
+        Where the states of trainings are kept; epochs that it knows are not trained again.
+
+    Returns
+    -------
+    n_known : int
+        The number of epochs that were not trained, because `memory` knows them.
 
     Raises
     ------
     ValueError
-        If TensorFlow refuses the targets, such as a class beyond the outputs.
+        If TensorFlow refuses the targets, such as a class beyond the outputs; or if `memory` cannot tell what the
+        training depends on, such as a lambda, or cannot keep what a callback knows.
     DivergenceError
         If the loss becomes NaN or infinite, which ends training at once, or a weight at the end of an epoch.
     """
-    data = _tensors((X, y) if sample_weight is None else (X, y, sample_weight))
+    arrays = (X, y) if sample_weight is None else (X, y, sample_weight)
+    settings = {"the data": arrays, "the validation data": validation_data, "the learning rates": rates}
+    settings |= {"batch_size": batch_size, "the seed": seed, "the first epoch": initial_epoch}
+    data = _tensors(arrays)
     if validation_data is not None:
         validation_data = _tensors(validation_data)
     with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe, optimizer_state) as engine:
@@ -98,8 +111,11 @@ def train(
             epochs=epochs.stop,
             steps=run.n_steps,
         )
+        states = None
+        if memory is not None:
+            states = Resumable(memory, engine, callbacks.callbacks, settings)
         try:
-            run.epochs(epochs, callbacks)
+            return run.epochs(epochs, callbacks, states)
         except tf.errors.InvalidArgumentError as error:
             raise ValueError(
                 f"TensorFlow could not compute a step. The loss, {model.loss!r}, must be one for such targets and "
@@ -173,30 +189,38 @@ class _Run:
         self.rates = None if rates is None else np.reshape(rates, (-1, self.n_steps))
         self.steps_a_call = _STEPS_A_CALL
 
-    def epochs(self, epochs, callbacks):
-        """Run epochs until they are done or a callback stops them."""
+    def epochs(self, epochs, callbacks, states):
+        """Run epochs until they are done or a callback stops them; return how many of them were known."""
         model = self.engine.model
         model.stop_training = False
-        logs = None
         before = self._looks_if_watched(callbacks)
         try:
             callbacks.on_train_begin()
+            known = Known() if states is None else states.resume(len(epochs))
+            logs = known.logs
             for number, epoch in enumerate(epochs):
+                if number < known.n_epochs or known.stopped:
+                    continue
                 model.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
-                if number == 0 and self._looks_if_watched(callbacks) != before:
+                if number == known.n_epochs and self._looks_if_watched(callbacks) != before:
                     self.engine.forget_graphs()  # as Keras, which traces at the first batch
                 logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
                 self._check_weights(epoch)
                 if self.validation_data is not None:
                     logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
+                # of a model that a callback has changed, a state would not be all that there is
+                if states is not None and self._looks_if_watched(callbacks) == before:
+                    reached = Known(number + 1, model.stop_training, logs)
+                    states.keep(reached, at_end=model.stop_training or epoch == epochs[-1])
                 if model.stop_training:
                     break
         finally:
             self.engine.changed |= self._looks_if_watched(callbacks) != before
         model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
+        return known.n_epochs
 
     def _looks_if_watched(self, callbacks):
         """Return what the model looks like, if there is a callback that might change it."""

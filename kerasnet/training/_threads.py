@@ -19,3 +19,10 @@ def obey_limit_of_workers():
     with contextlib.suppress(RuntimeError):  # TensorFlow has begun to work: then it keeps its threads
         tf.config.threading.set_intra_op_parallelism_threads(int(limit))
         tf.config.threading.set_inter_op_parallelism_threads(int(limit))
+
+
+def n_threads():
+    """Return the number of threads that TensorFlow computes an operation with; results depend on it."""
+    limit = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    set_here = tf.config.threading.get_intra_op_parallelism_threads()
+    return set_here or (int(limit) if limit.isdecimal() else 0) or len(os.sched_getaffinity(0))

@@ -1,0 +1,235 @@
+"""What a value is, told in words that are the same in every process."""
+
+import dis
+import enum
+import functools
+import hashlib
+import inspect
+import json
+import os
+import sys
+import sysconfig
+import types
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_NAMED = (
+    types.ModuleType,
+    types.BuiltinFunctionType,
+    types.MemberDescriptorType,
+    types.GetSetDescriptorType,
+    np.ufunc,
+)
+_WRITTEN = (np.dtype, tf.DType, tf.TensorShape, enum.Enum, range, slice, complex)
+
+
+def digest(described):
+    """Return a short name for a description, different for all that differ."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def identify(what, value, remedy=""):
+    """Describe a value by plain values, such that equal descriptions mean equal behaviour.
+
+    Arrays are described by their content, Keras' variables by shape and dtype alone, Keras objects by class and
+    configuration, other objects by class and attributes, and functions and classes of a user's own by their code and
+    by the global names which that uses.
+
+    Parameters
+    ----------
+    what : str
+        What the value is, for messages.
+    value : object
+        Anything that a training depends on.
+    remedy : str, default=""
+        One more way out, for the message.
+
+    Returns
+    -------
+    description : object
+        For ``json.dumps``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such description, as for lambdas, local functions and open files.
+    """
+    try:
+        return _describe(value, ())
+    except (_WithoutIdentityError, RecursionError) as error:
+        raise ValueError(
+            f"memory= must know {what} again in other processes, but {error}. Write functions and classes with "
+            f"`def` and `class` at the top level of a module or notebook, with plain values and arrays as what they "
+            f"keep{remedy}, or set memory=None."
+        ) from None
+
+
+class _WithoutIdentityError(Exception):
+    """The message is a clause that says which value it is, and why."""
+
+
+def _describe(value, path):
+    """Describe a value; `path` holds the ids of what it is part of."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if id(value) in path:
+        return ["again", _name(kind)]
+    path = (*path, id(value))
+    if isinstance(value, keras.Variable):
+        return ["variable", list(value.shape), value.dtype]
+    if isinstance(value, np.ndarray | np.generic | tf.Tensor):
+        return _array(value)
+    if isinstance(value, dict):
+        return ["dict", sorted(([repr(name), _describe(entry, path)] for name, entry in value.items()), key=_first)]
+    if isinstance(value, list | tuple):
+        return [kind.__name__, *(_describe(entry, path) for entry in value)]
+    if isinstance(value, set | frozenset):
+        return ["set", *sorted((_describe(entry, path) for entry in value), key=json.dumps)]
+    if isinstance(value, _NAMED):
+        return ["named", value.__name__]
+    if isinstance(value, _WRITTEN):
+        return [_name(kind), repr(value)]
+    if isinstance(value, bytes | str | int | float):
+        return [_name(kind), repr(value)]
+    if isinstance(value, type):
+        return _class(value, path)
+    return _callable(value, path) or _object(value, path)
+
+
+def _callable(value, path):
+    """Describe a function in one of its forms; None for anything else."""
+    if isinstance(value, types.FunctionType):
+        return _function(value, path)
+    if isinstance(value, types.MethodType):
+        return ["method", _describe(value.__self__, path), _describe(value.__func__, path)]
+    if isinstance(value, functools.partial):
+        return ["partial", *(_describe(part, path) for part in (value.func, value.args, value.keywords))]
+    if isinstance(value, property | staticmethod | classmethod):
+        parts = [getattr(value, name, None) for name in ("fget", "fset", "__func__")]
+        return [_name(type(value)), *(_describe(part, path) for part in parts)]
+    if isinstance(value, tf.types.experimental.PolymorphicFunction):
+        return ["tf.function", _describe(value.python_function, path)]
+    return None
+
+
+def _array(value):
+    value = np.asarray(value, order="C")
+    if value.dtype.hasobject:
+        raise _WithoutIdentityError(f"an array of dtype {value.dtype} holds Python objects")
+    return ["array", value.dtype.name, list(value.shape), hashlib.sha256(value.reshape(-1).view(np.uint8)).hexdigest()]
+
+
+def _function(function, path):
+    if (package := _package_of(function)) is not None:
+        return ["function", _name(function), package]
+    if "<" in function.__qualname__:
+        raise _WithoutIdentityError(f"{_name(function)} is a lambda or is written inside of a function")
+    names = _global_names(function.__code__) & function.__globals__.keys()
+    outside = {name: function.__globals__[name] for name in names}
+    parts = (function.__defaults__, function.__kwdefaults__, outside, inspect.getclosurevars(function).nonlocals)
+    return ["function", _name(function), _code(function.__code__), *(_describe(part, path) for part in parts)]
+
+
+def _code(code):
+    """Return the hash of what a function does, whatever file and line it stands in."""
+
+    def constant(value):
+        if isinstance(value, types.CodeType):
+            return _code(value)
+        return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+
+    parts = [code.co_code.hex(), [constant(value) for value in code.co_consts], code.co_names, code.co_varnames]
+    return digest([*parts, code.co_freevars, code.co_cellvars])
+
+
+def _global_names(code):
+    """Return the names of what the code of a function, or of a function in it, reads from its module."""
+    names = {each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    inner = [value for value in code.co_consts if isinstance(value, types.CodeType)]
+    return names.union(*map(_global_names, inner))
+
+
+def _class(kind, path):
+    if (package := _package_of(kind)) is not None:
+        return ["class", _name(kind), package]
+    if "<" in kind.__qualname__:
+        raise _WithoutIdentityError(f"the class {_name(kind)} is written inside of a function")
+    members = {
+        name: value
+        for name, value in vars(kind).items()
+        if isinstance(value, types.FunctionType) or not (name.startswith("__") or name == "_abc_impl")
+    }
+    return ["class", _name(kind), _describe(kind.__bases__, path), _describe(members, path)]
+
+
+def _object(value, path):
+    kind = type(value)
+    described = _describe(kind, path)
+    opaque = not hasattr(value, "__dict__") or _root(kind) in sys.stdlib_module_names
+    if opaque or isinstance(value, tf.Variable | tf.Module):
+        raise _WithoutIdentityError(f"what {value!r} keeps cannot be told")
+    return ["object", described, _describe(_configuration(value), path), _describe(attributes_of(value), path)]
+
+
+def attributes_of(value):
+    """Return what an object keeps beside its configuration, without what Keras notes in each object of its kind."""
+    is_of_frameworks = _root(type(value)) in ("keras", "tensorflow")
+    return {
+        name: entry
+        for name, entry in vars(value).items()
+        if name not in _bookkeeping()
+        and not name.startswith(("_self_", "_kerasnet"))
+        and not isinstance(entry, keras.layers.Layer)  # they are told one by one
+        and (_is_of_users(entry) or not is_of_frameworks)
+    }
+
+
+def _configuration(value):
+    try:
+        return value.get_config()
+    except (AttributeError, NotImplementedError, TypeError, ValueError):  # its attributes say it, too
+        return None
+
+
+@functools.cache
+def _bookkeeping():
+    """Return the names of what Keras notes in each object of its kinds."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mse"])
+    optimizer, layer = keras.optimizers.Optimizer(0.0), keras.layers.Layer()
+    bare = (model, layer, optimizer, keras.metrics.Metric(), keras.losses.Loss(), keras.callbacks.Callback())
+    return frozenset().union(*map(vars, bare)) | {"history"}
+
+
+def _is_of_users(value):
+    kind = value if isinstance(value, types.FunctionType) else type(value)
+    return isinstance(value, functools.partial) or _package_of(kind) is None
+
+
+def _root(thing):
+    return (thing.__module__ or "").partition(".")[0]
+
+
+def _package_of(thing):
+    """Return the version of the installed package that a function or class is of; None when it is a user's own."""
+    return _version_of(_root(thing))
+
+
+@functools.cache
+def _version_of(root):
+    module = sys.modules.get(root)
+    folders = [os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")]
+    place = getattr(module, "__file__", None) or ""
+    installed = root in sys.stdlib_module_names or root == "kerasnet" or place.startswith(tuple(folders))
+    return str(getattr(module, "__version__", "")) if installed and root != "__main__" else None
+
+
+def _name(thing):
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _first(pair):
+    return pair[0]

@@ -1,0 +1,258 @@
+"""One training and its states: what tells it from all others, what a state holds, and going on from one."""
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import time
+import warnings
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasnet._files import parse_json
+from kerasnet.errors import CheckpointMismatchError, KerasNetError
+from kerasnet.training._cache import arguments_of_operations, settings_of
+from kerasnet.training._engine import follows_schedule, read, write
+from kerasnet.training._identity import attributes_of, digest, identify
+from kerasnet.training._threads import n_threads
+
+_FORMAT = 1  # of the files; a new one also when the same training computes something else
+_SECONDS_BETWEEN = 2  # at least, between two states
+_SHARE_OF_WRITING = 1 / 20  # of the time, at most
+_WATCHERS = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ProgbarLogger,
+    keras.callbacks.RemoteMonitor,
+    keras.callbacks.TensorBoard,
+    keras.callbacks.TerminateOnNaN,
+)
+
+
+class Known(NamedTuple):
+    """What a training need not do.
+
+    Attributes
+    ----------
+    n_epochs : int
+        The number of epochs.
+    stopped : bool
+        Whether a callback ended the training after them.
+    logs : dict or None
+        Loss and metrics of the last of them.
+    """
+
+    n_epochs: int = 0
+    stopped: bool = False
+    logs: dict | None = None
+
+
+class Resumable:
+    """A training whose states are kept.
+
+    Parameters
+    ----------
+    memory : EpochMemory
+        Where.
+    engine : Engine
+        What trains, in the initial state of model and optimizer.
+    callbacks : list of keras.callbacks.Callback
+        Those of the training, as they are before it.
+    settings : dict
+        All else that the training depends on, by name: arrays and plain values.
+    """
+
+    def __init__(self, memory, engine, callbacks, settings):
+        self.memory, self.model = memory, engine.model
+        self.callbacks = [each for each in callbacks if not _only_watches(each)]
+        described = {name: identify(f"{name} of the training", value) for name, value in settings.items()}
+        engine.description = engine.description or digest([*_describe_model(engine.model)])
+        values = identify("the weights", self._values())
+        known_of_callbacks = [*map(_describe_callback, self.callbacks)]
+        self.key = digest([_surroundings(), described, engine.description, values, known_of_callbacks])
+        self.next_time = time.monotonic() + _SECONDS_BETWEEN
+
+    def resume(self, n_epochs):
+        """Bring model, optimizer and callbacks into the last known state after `n_epochs` epochs or fewer."""
+        _pack_callbacks(self.callbacks, [])  # what cannot be kept is better known before the first epoch
+        self.memory._open()
+        if not self.memory.resume:
+            return Known()
+        for state in self.memory._states(self.key):
+            if state.n_epochs > n_epochs:
+                continue
+            try:
+                known = self._restore(self.memory._read(state), state)
+            except FileNotFoundError:  # another process removed it
+                continue
+            except (KerasNetError, OSError) as error:
+                warnings.warn(f"A state of this training cannot be used; its epochs are trained. {error}", stacklevel=2)
+                continue
+            if known.n_epochs == n_epochs or known.stopped:
+                self.memory._keep(state)
+            return known
+        return Known()
+
+    def keep(self, known, *, at_end):
+        """Write the state after some epochs, unless one was written a moment ago and more epochs follow."""
+        started = time.monotonic()
+        if started < self.next_time and not at_end:
+            return
+        arrays = [value.numpy() for value in self._values()]
+        about = {
+            "format": _FORMAT,
+            "key": self.key,
+            "n_variables": len(arrays),
+            "known": _pack(known._asdict(), arrays),
+            "callbacks": _pack_callbacks(self.callbacks, arrays),
+        }
+        named = {str(number): array for number, array in enumerate(arrays)}
+        named["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        try:
+            self.memory._write(self.key, known.n_epochs, named, at_end=at_end)
+        except OSError as error:
+            warnings.warn(f"A state of this training cannot be kept; the training goes on. {error}", stacklevel=2)
+        ended = time.monotonic()
+        self.next_time = ended + max(_SECONDS_BETWEEN, (ended - started) / _SHARE_OF_WRITING)
+
+    def _values(self):
+        return read(self.model.variables) + read(self.model.optimizer.variables)
+
+    def _restore(self, named, state):
+        """Check all that a file holds, and take it over."""
+        try:
+            about = parse_json(named.pop("about").tobytes(), state.path)
+            arrays = [named[str(number)] for number in range(len(named))]
+            known = Known(**_unpack(about["known"], arrays))
+            callbacks = [_unpack(packed, arrays) for packed in about["callbacks"]]
+            found = (about["format"], about["key"], known.n_epochs, len(callbacks), about["n_variables"])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointMismatchError(
+                f"{state.path}: expected the state of a training, found: {error!r}."
+            ) from error
+        own = self._values()
+        expected = (_FORMAT, self.key, state.n_epochs, len(self.callbacks), len(own))
+        if found != expected:
+            raise CheckpointMismatchError(
+                f"{state.path}: expected format, key, epochs, callbacks and variables {expected}, found {found}."
+            )
+        values = [_as_kept(array, like, state.path) for array, like in zip(arrays, own, strict=False)]
+        write([*self.model.variables, *self.model.optimizer.variables], values)
+        for callback, kept in zip(self.callbacks, callbacks, strict=True):
+            for name, value in kept.items():
+                if isinstance(value, dict) and isinstance(there := vars(callback).get(name), dict):
+                    there.clear()  # others may hold it, as an estimator holds its history
+                    there.update(value)
+                else:
+                    vars(callback)[name] = value
+        return known
+
+
+def _only_watches(callback):
+    return type(callback) in _WATCHERS or getattr(callback, "changes_nothing", False)
+
+
+def _attributes(callback):
+    """Return what a callback keeps, without what the training tells it."""
+    told = vars(keras.callbacks.Callback())
+    return {name: value for name, value in vars(callback).items() if name not in told}
+
+
+def _describe_callback(callback):
+    name = type(callback).__name__
+    if isinstance(callback, keras.callbacks.BackupAndRestore):
+        raise ValueError(f"memory= does what {name} is for, and more. Use one of them: leave out {name}.")
+    remedy = ", or, if it only watches, write `changes_nothing = True` into its class"
+    return identify(f"the callback {name}", [type(callback), _attributes(callback)], remedy)
+
+
+def _describe_model(model):
+    """Yield descriptions of all that the outputs, the loss and the steps of a model depend on, beside values."""
+    for layer in model._flatten_layers():
+        yield identify(f"the layer {layer.name!r}", layer)
+        yield identify(f"the constants of {layer.name!r}", list(arguments_of_operations(layer)))
+    for name, value in model._compile_config.config.items():
+        yield identify(f"{name} of the model", None if name == "optimizer" else value)
+    optimizer = model.optimizer
+    schedule = optimizer._learning_rate if follows_schedule(optimizer) else None
+    yield identify("the optimizer", [type(optimizer), settings_of(optimizer), attributes_of(optimizer), schedule])
+    yield [variable.trainable for variable in model.variables]
+
+
+def _surroundings():
+    """Return what else decides the last bits."""
+    return [
+        *(_FORMAT, _versions(), n_threads(), os.environ.get("TF_ENABLE_ONEDNN_OPTS")),
+        *(keras.config.floatx(), keras.config.epsilon(), platform.machine(), platform.python_version_tuple()[:2]),
+    ]
+
+
+@functools.cache
+def _versions():
+    return [importlib.metadata.version(name) for name in ("kerasnet", "tensorflow", "keras", "numpy")]
+
+
+def _pack_callbacks(callbacks, arrays):
+    packed = []
+    for callback in callbacks:
+        kept = {}
+        for name, value in _attributes(callback).items():
+            if name == "min_delta" and hasattr(callback, "monitor_op"):
+                continue  # Keras gives it its sign with the first epoch of each training, when it chooses monitor_op
+            try:
+                kept[name] = _pack(value, arrays)
+            except TypeError as error:
+                if callable(value):  # something that it does, rather than what it knows
+                    continue
+                kind = type(callback).__name__
+                raise ValueError(
+                    f"memory= keeps what the callback {kind} knows, but {error} in its attribute {name!r}. Keep plain "
+                    "values and arrays there; or, if it only watches, write `changes_nothing = True` into its class; "
+                    "or set memory=None."
+                ) from None
+        packed.append({"dict": list(kept.items())})
+    return packed
+
+
+def _pack(value, arrays):
+    """Return a value as JSON has it; arrays are put at the end of a list and named by their places there."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if isinstance(value, tf.Tensor | keras.Variable):
+        value = keras.ops.convert_to_numpy(value)
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        arrays.append(np.asarray(value))
+        return {"scalar" if isinstance(value, np.generic) else "array": len(arrays) - 1}
+    if isinstance(value, dict):
+        return {"dict": [[_pack(name, arrays), _pack(entry, arrays)] for name, entry in value.items()]}
+    for container in (list, tuple, set):
+        if isinstance(value, container):
+            return {container.__name__: [_pack(entry, arrays) for entry in value]}
+    raise TypeError(f"there is {value!r}")
+
+
+def _unpack(packed, arrays):
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, value),) = packed.items()
+    if kind in ("array", "scalar"):
+        return arrays[value][()] if kind == "scalar" else arrays[value]
+    if kind == "dict":
+        return {_unpack(name, arrays): _unpack(entry, arrays) for name, entry in value}
+    return {"list": list, "tuple": tuple, "set": set}[kind](_unpack(entry, arrays) for entry in value)
+
+
+def _as_kept(array, like, path):
+    """Return an array for a variable; its file knows not all dtypes by name, such as bfloat16."""
+    dtype = np.dtype(like.dtype.as_numpy_dtype)
+    same = array.dtype == dtype or (array.dtype.kind == dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize)
+    if not same or array.shape != tuple(like.shape):
+        raise CheckpointMismatchError(
+            f"{path}: expected {dtype} of shape {tuple(like.shape)}, found {array.dtype} of shape {array.shape}."
+        )
+    return array.view(dtype)

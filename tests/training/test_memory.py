@@ -1,0 +1,441 @@
+"""The folder of states: keys, files, limits, and going on bit for bit."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import warnings
+import zipfile
+
+import joblib
+import keras
+import numpy as np
+import pytest
+
+from kerasnet.models import list_models
+from kerasnet.models._registry import registered_model
+from kerasnet.training import EpochMemory, as_memory, learning_rates, memory, train
+from kerasnet.training import _resume as resume
+
+SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
+
+
+@pytest.fixture
+def keep_every_epoch(monkeypatch):
+    monkeypatch.setattr(resume, "_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(resume, "_SHARE_OF_WRITING", np.inf)
+
+
+def network(*layers, optimizer="adam"):
+    """Build a network with the same initial weights each time."""
+    keras.utils.set_random_seed(0)
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input((6, 2)), *(layer() for layer in layers), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(3, activation="softmax"))
+    optimizer = optimizer() if callable(optimizer) else optimizer
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data(n_samples=50):
+    random = np.random.default_rng(0)
+    return random.random((n_samples, 6, 2)).astype(np.float32), random.integers(0, 3, n_samples)
+
+
+def state(model):
+    return [variable.numpy() for variable in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_equal_states(first, second):
+    for mine, other in zip(state(first), state(second), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+class Interrupt(keras.callbacks.Callback):
+    changes_nothing = True
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+class Halve(keras.callbacks.Callback):
+    """Acts by what it remembers."""
+
+    def on_train_begin(self, logs=None):
+        self.seen, self.least, self.weights = {}, None, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen[epoch] = np.float32(logs["loss"])
+        self.least = min(self.seen.values())
+        self.weights = self.model.get_weights()
+        if len(self.seen) % 2 == 0:
+            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 2
+
+
+def files(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+CASES = {
+    "dropout": {"layers": [lambda: keras.layers.Dropout(0.5)]},
+    "batch norm": {"layers": [lambda: keras.layers.BatchNormalization()]},
+    "noise": {"layers": [lambda: keras.layers.GaussianNoise(0.1)]},
+    "recurrent dropout": {"layers": [lambda: keras.layers.LSTM(4, recurrent_dropout=0.3, return_sequences=True)]},
+    "momentum": {"optimizer": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)},
+    "rmsprop": {"optimizer": "rmsprop"},
+    "nadam": {"optimizer": "nadam"},
+    "moving average": {"optimizer": lambda: keras.optimizers.Adam(use_ema=True)},
+    "gradient accumulation": {"optimizer": lambda: keras.optimizers.Adam(gradient_accumulation_steps=3)},
+    "schedule of its own": {
+        "optimizer": lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.9))
+    },
+    "bfloat16": {"layers": [lambda: keras.layers.Dense(3, dtype="bfloat16")]},
+    "cosine": {"rates": learning_rates("cosine", 0.1, 6 * 4)},
+    "early stopping": {"callbacks": lambda: [keras.callbacks.EarlyStopping("loss", patience=2, min_delta=0.05)]},
+    "best weights": {
+        "callbacks": lambda: [keras.callbacks.EarlyStopping("accuracy", patience=2, restore_best_weights=True)]
+    },
+    "plateau": {"callbacks": lambda: [keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.1)]},
+    "a callback of one's own": {"callbacks": lambda: [Halve()]},
+    "batch by batch": {
+        "callbacks": lambda: [keras.callbacks.LambdaCallback(on_train_batch_end=print_nothing)],
+    },
+}
+
+
+def print_nothing(batch, logs):
+    pass
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_every_epoch):
+    case = {"layers": (), "optimizer": "adam", "rates": None, "callbacks": list} | CASES[name]
+    X, y = data()
+    X_val, y_val = data(20)
+
+    def build():
+        return network(*case["layers"], optimizer=case["optimizer"])
+
+    def run(watcher=(), memory=None):
+        model, history = build(), keras.callbacks.History()
+        callbacks = [*case["callbacks"](), history, *watcher]
+        settings = {"epochs": 6, "batch_size": 13, "seed": 3, "rates": case["rates"], "memory": memory}
+        settings |= {"twin": build, "recipe": name}
+        n_known = train(model, X, y, validation_data=(X_val, y_val), callbacks=callbacks, **settings)
+        return model, history.history, n_known
+
+    straight, history, _ = run()
+    kept = EpochMemory(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(watcher=[Interrupt(1)], memory=kept)
+    with pytest.raises(KeyboardInterrupt):
+        run(watcher=[Interrupt(2)], memory=kept)
+    resumed, resumed_history, n_known = run(memory=kept)
+    assert n_known == 2
+    assert_equal_states(straight, resumed)
+    assert resumed_history == history
+    known, known_history, n_known = run(memory=kept)
+    assert n_known == len(history["loss"])
+    assert_equal_states(straight, known)
+    assert known_history == history
+
+
+FRESH = """
+import os, signal, sys
+import keras, numpy as np
+from kerasnet.models import create_model
+from kerasnet.training import EpochMemory, _resume, learning_rates, train
+
+_resume._SECONDS_BETWEEN, _resume._SHARE_OF_WRITING = 0, np.inf
+name, task, shape, folder, killed, output = sys.argv[1], sys.argv[2], *map(eval, sys.argv[3:])
+
+class Kill(keras.callbacks.Callback):
+    changes_nothing = True
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+keras.utils.set_random_seed(0)
+random = np.random.default_rng(0)
+X = random.random((40, *shape)).astype(np.float32)
+model = create_model(name, input_shape=shape)
+y = X if task == "reconstruction" else random.integers(0, 10, 40)
+model.compile("adam", "mse" if task == "reconstruction" else "sparse_categorical_crossentropy")
+rates = learning_rates("cosine", 0.01, 5 * 4)
+memory = folder and EpochMemory(folder)
+train(model, X, y, epochs=5, batch_size=11, seed=1, rates=rates, callbacks=[Kill()], memory=memory)
+np.savez(output, *[variable.numpy() for variable in [*model.variables, *model.optimizer.variables]])
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("cnn", "simple_rnn", "autoencoder") else pytest.mark.exhaustive)
+        for name in list_models()
+    ],
+)
+def test_a_killed_training_of_a_model_goes_on_in_a_fresh_process(name, tmp_path):
+    entry = registered_model(name)
+
+    def run(folder, killed, output):
+        arguments = [name, entry.tasks[0], *map(repr, (SHAPES[entry.input_kind], folder, killed, output))]
+        return subprocess.run([sys.executable, "-c", FRESH, *arguments], capture_output=True, text=True)
+
+    straight, resumed, folder = str(tmp_path / "straight.npz"), str(tmp_path / "resumed.npz"), tmp_path / "memory"
+    assert run(None, None, straight).returncode == 0
+    assert run(str(folder), 3, resumed).returncode == -9
+    assert not os.path.exists(resumed)
+    assert [path.name[-10:-4] for path in files(folder)] == ["000002", "000003"], "the newest two"
+    done = run(str(folder), None, resumed)
+    assert done.returncode == 0, done.stderr
+    with np.load(straight) as first, np.load(resumed) as second:
+        assert len(first) == len(second) > 2
+        for array in first:
+            np.testing.assert_array_equal(first[array], second[array])
+
+
+def fit(folder, epochs=3, seed=1, **options):
+    """Train a small network; return it and the number of epochs that were known."""
+    model = network(lambda: keras.layers.Dropout(0.5))
+    options |= {"twin": lambda: network(lambda: keras.layers.Dropout(0.5)), "recipe": "dropout"}
+    kept = folder if folder is None or isinstance(folder, EpochMemory) else EpochMemory(folder)
+    return model, train(model, *data(), epochs=epochs, batch_size=13, seed=seed, memory=kept, **options)
+
+
+def rewritten(path, **changes):
+    """Return the content of a state in which something is changed."""
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    about = json.loads(arrays["about"].tobytes())
+    for name, value in changes.items():
+        if name in arrays:
+            arrays[name] = value
+        else:
+            about[name] = value
+    if "about" not in changes:
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    return arrays
+
+
+DAMAGES = {
+    "empty": lambda path, other: path.write_bytes(b""),
+    "cut": lambda path, other: path.write_bytes(path.read_bytes()[:-100]),
+    "noise": lambda path, other: path.write_bytes(np.random.default_rng(0).bytes(5000)),
+    "bit": lambda path, other: path.write_bytes(flipped(path.read_bytes(), 1500)),
+    "another training's": lambda path, other: path.write_bytes(other.read_bytes()),
+    "older format": lambda path, other: np.savez(path, **rewritten(path, format=0)),
+    "no description": lambda path, other: np.savez(path, x=np.zeros(3)),
+    "not JSON": lambda path, other: np.savez(path, **rewritten(path, about=np.zeros(9, np.uint8))),
+    "JSON of something": lambda path, other: np.savez(path, **rewritten(path, about=np.frombuffer(b"[1]", np.uint8))),
+    "deep JSON": lambda path, other: np.savez(path, **rewritten(path, about=np.frombuffer(b"[" * 100_000, np.uint8))),
+    "wrong shape": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.zeros(3, np.float32)})),
+    "wrong dtype": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.zeros((12, 3))})),
+    "other epochs": lambda path, other: np.savez(
+        path, **rewritten(path, known={"dict": [["n_epochs", 2], ["stopped", False], ["logs", None]]})
+    ),
+    "places beyond": lambda path, other: np.savez(path, **rewritten(path, callbacks=[{"array": 99}])),
+    "objects": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.array([print], object)})),
+    "folder": lambda path, other: (path.unlink(), path.mkdir()),
+}
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_state_that_is_damaged_or_foreign_is_reported_and_its_epochs_are_trained(damage, tmp_path):
+    straight, _ = fit(None)
+    fit(tmp_path / "other", seed=2)
+    fit(tmp_path / "memory")
+    ((path,), (other,)) = files(tmp_path / "memory"), files(tmp_path / "other")
+    DAMAGES[damage](path, other)
+    with pytest.warns(UserWarning, match="its epochs are trained") as warned:
+        model, n_known = fit(tmp_path / "memory")
+    assert path.name in str(warned[0].message)
+    assert n_known == 0
+    assert_equal_states(model, straight)
+    if damage != "folder":
+        assert fit(tmp_path / "memory")[1] == 3, "the file was replaced"
+
+
+def test_every_flipped_byte_is_noticed_or_makes_no_difference(tmp_path):
+    straight, _ = fit(None)
+    fit(tmp_path)
+    (path,) = files(tmp_path)
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(content), 25):
+        path.write_bytes(flipped(content, place))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert_equal_states(fit(tmp_path)[0], straight)
+
+
+def test_the_older_of_two_states_serves_when_the_newer_is_damaged(tmp_path, keep_every_epoch):
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, callbacks=[Interrupt(2)])
+    _, newer = files(tmp_path)
+    newer.write_bytes(b"")
+    with pytest.warns(UserWarning, match=newer.name):
+        model, n_known = fit(tmp_path)
+    assert n_known == 1
+    assert_equal_states(model, fit(None)[0])
+
+
+def test_states_at_the_end_of_a_fit_stay_and_those_in_between_do_not(tmp_path, keep_every_epoch):
+    for epochs in (2, 5):
+        fit(tmp_path, epochs)
+    assert [path.stem.partition("-")[2] for path in files(tmp_path)] == ["000002-end", "000003", "000004", "000005-end"]
+    assert fit(tmp_path, 4)[1] == 4
+    assert [path.stem.partition("-")[2] for path in files(tmp_path)][2] == "000004-end"
+    assert [fit(tmp_path, epochs)[1] for epochs in (1, 2, 5, 6)] == [0, 2, 5, 5]
+
+
+def test_between_states_two_seconds_pass_or_twenty_times_what_writing_takes(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(resume.time, "monotonic", lambda: now[0])
+    written = []
+
+    class Clock(keras.callbacks.Callback):
+        changes_nothing = True
+
+        def on_epoch_end(self, epoch, logs=None):
+            now[0] += 0.9
+
+    def write(self, key, n_epochs, arrays, at_end):
+        written.append((n_epochs, at_end))
+        now[0] += 0.2
+
+    monkeypatch.setattr(EpochMemory, "_write", write)
+    fit(tmp_path, 10, callbacks=[Clock()])
+    assert written == [(3, False), (8, False), (10, True)]
+
+
+def test_the_states_used_longest_ago_go_when_there_are_too_many(tmp_path):
+    fit(tmp_path, seed=0)
+    kept = EpochMemory(tmp_path, max_bytes=3 * files(tmp_path)[0].stat().st_size + 100)
+    for age, seed in enumerate((1, 2)):
+        os.utime(max(files(tmp_path), key=os.path.getmtime), (age, age))
+        fit(kept, seed=seed)
+    assert fit(kept, seed=0)[1] == 3, "used now, after seed 1"
+    fit(kept, seed=3)
+    assert len(files(tmp_path)) == 3
+    assert [fit(EpochMemory(tmp_path), seed=seed)[1] for seed in (0, 2, 3, 1)] == [3, 3, 3, 0]
+
+
+def test_a_state_beyond_the_limit_is_not_kept_and_says_so(tmp_path):
+    with pytest.warns(UserWarning, match="max_bytes=100"):
+        model, _ = fit(EpochMemory(tmp_path, max_bytes=100))
+    assert files(tmp_path) == []
+    assert_equal_states(model, fit(None)[0])
+
+
+def test_leftovers_of_killed_writers_are_swept(tmp_path):
+    fit(tmp_path)
+    leftover = files(tmp_path)[0].parent / f".x.npz.{'0' * 32}.tmp"
+    leftover.write_bytes(b"half")
+    memory._unchecked_bytes.clear()
+    fit(tmp_path, seed=2)
+    assert not leftover.exists()
+
+
+def test_a_full_disk_is_reported_and_training_goes_on(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.warns(UserWarning, match="cannot be kept; the training goes on"):
+            model, _ = fit(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files(tmp_path) == []
+    assert_equal_states(model, fit(None)[0])
+
+
+def test_a_place_that_is_no_folder_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        fit(tmp_path / "file")
+
+
+def test_without_resuming_all_epochs_are_trained_and_kept(tmp_path):
+    assert [fit(EpochMemory(tmp_path, resume=resumes))[1] for resumes in (True, False, True)] == [0, 0, 3]
+
+
+def test_what_stands_for_a_memory(tmp_path):
+    kept = EpochMemory(tmp_path, max_bytes=7, resume=False)
+    assert as_memory(kept) is kept
+    assert as_memory(None) is as_memory(joblib.Memory(None)) is None
+    for given in (str(tmp_path), tmp_path, joblib.Memory(tmp_path, verbose=0)):
+        assert as_memory(given).location == str(tmp_path)
+    assert repr(kept) == f"EpochMemory({str(tmp_path)!r}, max_bytes=7, resume=False)"
+
+
+WRITER = """
+import sys, time
+import numpy as np
+from kerasnet.errors import KerasNetError
+from kerasnet.training import EpochMemory, memory
+
+number, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+kept = EpochMemory(folder, max_bytes=3_000_000)
+random, n_written, n_read = np.random.default_rng(number), 0, 0
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    key, epoch = "ab" + "%030x" % random.integers(4), int(random.integers(1, 9))
+    content = np.random.default_rng(epoch).random(50_000)
+    kept._write(key, epoch, {"0": content, "1": content * 2}, at_end=bool(random.integers(2)))
+    n_written += 1
+    for state in kept._states(key):
+        try:
+            arrays = kept._read(state)
+        except FileNotFoundError:
+            continue
+        expected = np.random.default_rng(state.n_epochs).random(50_000)
+        assert np.array_equal(arrays["0"], expected) and np.array_equal(arrays["1"], expected * 2)
+        n_read += 1
+print(n_written, n_read)
+"""
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.exhaustive)])
+def test_two_processes_write_and_read_the_same_keys(seconds, tmp_path):
+    command = [sys.executable, "-W", "error", "-c", WRITER]
+    writers = [
+        subprocess.Popen([*command, str(number), str(seconds), str(tmp_path)], stdout=-1, stderr=-1, text=True)
+        for number in range(2)
+    ]
+    for writer in writers:
+        out, err = writer.communicate(timeout=seconds + 60)
+        assert writer.returncode == 0, err
+        n_written, n_read = map(int, out.split())
+        assert n_written > 10
+        assert n_read > 10
+    assert sum(path.stat().st_size for path in files(tmp_path)) < 3_000_000 + 2 * 900_000
+    assert not [path for path in files(tmp_path) if path.suffix == ".tmp"]
+
+
+def test_a_state_is_an_archive_of_plain_arrays(tmp_path):
+    fit(tmp_path, callbacks=[keras.callbacks.History()])
+    (path,) = files(tmp_path)
+    assert path.parent.parent == tmp_path / "kerasnet"
+    assert zipfile.ZipFile(path).testzip() is None
+    with np.load(path, allow_pickle=False) as kept:
+        about = json.loads(kept["about"].tobytes())
+        assert about["n_variables"] == len(kept) - 1
+    assert [name for name, _ in about["callbacks"][0]["dict"]] == ["history", "epoch"]
+
+
+def test_reading_counts_as_use(tmp_path):
+    fit(tmp_path)
+    (path,) = files(tmp_path)
+    os.utime(path, (0, 0))
+    fit(tmp_path)
+    assert time.time() - path.stat().st_mtime < 60
