@@ -218,8 +218,8 @@ def looks(model):
 
 
 def settings_of(optimizer):
-    """Return the configuration of an optimizer, without what is part of its state."""
-    settings = optimizer.get_config()
+    """Return the configuration of an optimizer, without its name and what is part of its state."""
+    settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
     if not follows_schedule(optimizer):
         del settings["learning_rate"]  # a variable
     return settings

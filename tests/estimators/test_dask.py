@@ -1,0 +1,126 @@
+"""Searches on a real Dask cluster: a scheduler and two workers, each a process of its own, on loopback."""
+
+import collections
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DASK = [sys.executable, "-m", "dask"]
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+SEARCH = """
+import sys, time
+import keras
+import numpy as np
+from joblib import parallel_config
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from kerasnet import CNNClassifier
+
+address, memory, log = sys.argv[1:]
+
+class Log(keras.callbacks.Callback):
+    changes_nothing = True
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        with open(self.path, "a") as file:
+            file.write(f"{time.time()} {epoch} {logs['loss']!r}\\n")
+
+X, y = load_digits(return_X_y=True)
+network = CNNClassifier(filters=(8,), dense_units=(64,), dropout=0.2, image_shape=(8, 8), random_state=0)
+grid = {"epochs": [10, 20, 30], "learning_rate": [0.001, 0.01]}
+search = GridSearchCV(network, grid, cv=2, refit=False)
+if address:
+    from distributed import Client
+    network.set_params(memory=memory, callbacks=[Log(log)])
+    with Client(address), parallel_config("dask"):
+        search.fit(X / 16, y)
+else:
+    search.fit(X / 16, y)
+print([search.cv_results_[f"split{fold}_test_score"].tolist() for fold in (0, 1)])
+"""
+
+
+@contextlib.contextmanager
+def started(*command, **options):
+    """Start a process with a group of its own, and kill whatever of it is left in the end."""
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT | options, stdout=-1, stderr=-1, text=True, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@contextlib.contextmanager
+def cluster(folder):
+    """Start a scheduler and two workers; give its address and the workers."""
+    file = folder / "scheduler.json"
+    quiet = ["--no-dashboard", "--scheduler-file", str(file), "--host", "127.0.0.1"]
+    worker = [*DASK, "worker", *quiet, "--nthreads", "1", "--local-directory", str(folder)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(started(*DASK, "scheduler", *quiet, "--port", "0"))
+        wait_for(file.exists)
+        workers = [stack.enter_context(started(*worker)) for _ in range(2)]
+        yield json.loads(file.read_text())["address"], workers
+
+
+def wait_for(happened, seconds=120):
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"it did not happen in {seconds} s"
+        time.sleep(0.05)
+
+
+def result_of(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+def epochs_in(log: Path):
+    """Return when each epoch ended, by its number and its loss, which tell it from all others."""
+    ends = collections.defaultdict(list)
+    for line in log.read_text().splitlines() if log.exists() else ():
+        seconds, *which = line.split()
+        ends[tuple(which)].append(float(seconds))
+    return ends
+
+
+def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(tmp_path):
+    memory, log = tmp_path / "memory", tmp_path / "epochs"
+    search = [sys.executable, "-c", SEARCH]
+    with cluster(tmp_path) as (address, workers), started(*search, address, str(memory), str(log)) as on_dask:
+        wait_for(lambda: len(epochs_in(log)) > 15 or on_dask.poll() is not None)
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        killed = time.time()
+        scores = result_of(on_dask)
+    ends = epochs_in(log)
+    assert len(ends) == 2 * 2 * 30
+    repeated = [times for times in ends.values() if len(times) > 1]
+    assert all(min(times) > killed - 2.5 for times in repeated), "only epochs after the last state may be trained twice"
+    assert max(max(times) for times in ends.values()) > killed
+    with started(*search, "", "", "", TF_NUM_INTRAOP_THREADS="1") as local:
+        assert result_of(local) == scores
+    assert [len(set(fold)) > 1 for fold in scores] == [True, True]
+
+
+@pytest.mark.parametrize("limit", [1])
+def test_workers_keep_to_their_threads(tmp_path, limit):
+    code = "from kerasnet.training._threads import n_threads; from distributed import Client; import sys\n"
+    code += "print(list(Client(sys.argv[1]).run(n_threads).values()))"
+    with cluster(tmp_path) as (address, _), started(sys.executable, "-c", code, address) as process:
+        assert result_of(process) == [limit] * 2

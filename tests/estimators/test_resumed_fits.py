@@ -1,0 +1,408 @@
+"""The estimators' ``memory=``: what is known, what is the same fit, and what is refused."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import kerasnet
+from kerasnet import (
+    Autoencoder,
+    AutoencoderOutlierDetector,
+    CNNClassifier,
+    KerasNetClassifier,
+    KerasNetRegressor,
+    SimpleRNNClassifier,
+)
+from kerasnet.training import EpochMemory, _resume
+
+DIGITS = load_digits()
+X, Y = DIGITS.images[:200] / 16, DIGITS.target[:200]
+EPOCHS = []  # those that were trained
+
+
+class Count(keras.callbacks.Callback):
+    changes_nothing = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        EPOCHS.append(epoch)
+
+
+@pytest.fixture(autouse=True)
+def none_trained():
+    EPOCHS.clear()
+
+
+ESTIMATORS = {
+    "cnn": CNNClassifier(filters=(4,), dense_units=(8,), dropout=0.2, early_stopping=True),
+    "rnn": SimpleRNNClassifier(units=(8,), class_weight="balanced"),
+    "classifier": KerasNetClassifier("mlp", dense_units=(8,), optimizer="sgd", optimizer__momentum=0.9),
+    "regressor": KerasNetRegressor("mlp", dense_units=(8,)),
+    "autoencoder": Autoencoder(code_units=4),
+    "detector": AutoencoderOutlierDetector(code_units=4),
+}
+
+
+def same(first, second):
+    models = [getattr(each, "autoencoder_", each) for each in (first, second)]
+    pairs = zip(*(each.model_.get_weights() for each in models), strict=True)
+    return models[0].history_ == models[1].history_ and all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_more_epochs_go_on_from_those_that_are_known(name, tmp_path):
+    estimator = clone(ESTIMATORS[name]).set_params(random_state=0, callbacks=[Count()])
+    straight = clone(estimator).set_params(epochs=5).fit(X, Y)
+    EPOCHS.clear()
+    estimator.set_params(memory=str(tmp_path), epochs=2).fit(X, Y)
+    resumed = clone(estimator).set_params(epochs=5).fit(X, Y)
+    again = pickle.loads(pickle.dumps(clone(resumed))).fit(X, Y)
+    assert EPOCHS == [0, 1, 2, 3, 4]
+    assert same(resumed, straight)
+    assert same(again, straight)
+
+
+def test_what_follows_a_known_fit_is_what_follows_a_trained_one(tmp_path):
+    def after(memory):
+        network = KerasNetClassifier("mlp", epochs=2, memory=memory, random_state=0, warm_start=True)
+        network.fit(X, Y).partial_fit(X, Y)
+        history = dict(network.history_)
+        return network.fit(X, Y), history
+
+    straight, history = after(None)
+    after(tmp_path)
+    known, known_history = after(tmp_path)
+    assert known.n_iter_from_memory_ == 2
+    assert known.n_iter_ == 5
+    assert known_history == history
+    assert same(known, straight)
+
+
+def fitted(folder, X=X, Y=Y, sample_weight=None, **parameters):
+    network = KerasNetClassifier("mlp", memory=folder, **({"epochs": 2, "random_state": 0} | parameters))
+    return network.fit(X, Y, sample_weight=sample_weight)
+
+
+OTHER_FITS = {
+    "data": {"X": X + 1e-6},
+    "labels": {"Y": Y[::-1]},
+    "dtype": {"X": (X * 16).astype(np.uint8)},
+    "weights": {"sample_weight": np.ones(len(X))},
+    "class weights": {"class_weight": {0: 2.0}},
+    "validation": {"early_stopping": True},
+    "seed": {"random_state": 1},
+    "batch size": {"batch_size": 31},
+    "rate": {"learning_rate": 0.01},
+    "schedule": {"learning_rate_schedule": "cosine"},
+    "optimizer": {"optimizer": "sgd"},
+    "optimizer's setting": {"optimizer__beta_1": 0.8},
+    "loss": {"loss": "categorical_crossentropy"},
+    "metrics": {"metrics": ["accuracy", "sparse_top_k_categorical_accuracy"]},
+    "architecture": {"dense_units": (64,)},
+    "activation": {"activation": "tanh"},
+    "penalty": {"l2": 0.1},
+    "dropout": {"dropout": 0.5},
+    "callback": {"callbacks": [keras.callbacks.EarlyStopping("loss")]},
+    "eager": {"compile__run_eagerly": True},
+}
+SAME_FITS = {
+    "memory": {},
+    "verbosity": {"verbose": 2},
+    "fewer epochs than known, at the end of a fit": {"epochs": 1},
+    "watching callbacks": {"callbacks": [keras.callbacks.TerminateOnNaN(), Count()]},
+    "spelling": {"optimizer": keras.optimizers.Adam, "learning_rate": 1e-3, "callbacks": []},
+    "memory's form": {"random_state": np.int64(0)},
+    "builder": {"model": kerasnet.build_mlp},
+}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("memory")
+    for epochs in (1, 2):
+        fitted(folder, epochs=epochs)
+    return folder
+
+
+@pytest.mark.parametrize("name", OTHER_FITS)
+def test_another_fit_is_trained(known, name):
+    assert fitted(known, **OTHER_FITS[name]).n_iter_from_memory_ == 0
+
+
+@pytest.mark.parametrize("name", SAME_FITS)
+def test_the_same_fit_is_known(known, name):
+    options = dict(SAME_FITS[name])
+    network = KerasNetClassifier(options.pop("model", "mlp"), **({"epochs": 2, "random_state": 0} | options))
+    network.set_params(memory=joblib.Memory(known, verbose=0)).fit(X, Y)
+    assert network.n_iter_from_memory_ == network.epochs == network.n_iter_
+
+
+def test_the_number_of_epochs_counts_for_schedules_that_depend_on_it(tmp_path):
+    def known_epochs(epochs):
+        return fitted(tmp_path, epochs=epochs, learning_rate_schedule="one_cycle").n_iter_from_memory_
+
+    assert [known_epochs(epochs) for epochs in (2, 3, 2, 3)] == [0, 0, 2, 3]
+
+
+def test_the_number_of_threads_counts(known, monkeypatch):
+    monkeypatch.setattr(_resume, "n_threads", lambda: 77)
+    assert fitted(known, epochs=1).n_iter_from_memory_ == 0
+
+
+POWER = 2.0
+
+
+def power_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(keras.ops.cast(y_true, "float32") - y_pred) ** POWER, axis=-1)
+
+
+class PowerLoss(keras.losses.Loss):
+    def __init__(self, power=2.0):
+        super().__init__(reduction="mean_with_sample_weight")
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+
+class Scaled(keras.layers.Layer):
+    """Says nothing of its factor in a configuration."""
+
+    def __init__(self, factor=1.0, **others):
+        super().__init__(**others)
+        self.factor = factor
+
+    def get_config(self):
+        return {}
+
+    def call(self, values):
+        return values * self.factor
+
+
+def build_scaled(input_shape, n_outputs, factor=1.0):
+    layers = [keras.Input(input_shape), Scaled(factor), keras.layers.Dense(n_outputs, activation="softmax")]
+    return keras.Sequential(layers)
+
+
+def halve(epoch, rate):
+    return rate / 2
+
+
+class Remember(keras.callbacks.Callback):
+    def __init__(self, what=None):
+        super().__init__()
+        self.what = what
+
+
+def test_functions_of_ones_own_are_known_by_code_and_constants(tmp_path, monkeypatch):
+    def weights(memory):
+        network = KerasNetRegressor("mlp", epochs=2, loss=power_loss, memory=memory, random_state=0).fit(X, Y)
+        return network.n_iter_from_memory_, network.model_.get_weights()[0]
+
+    first = weights(tmp_path)
+    assert (first[0], weights(tmp_path)[0]) == (0, 2)
+    monkeypatch.setattr(sys.modules[__name__], "POWER", 4.0)
+    n_known, changed = weights(tmp_path)
+    assert n_known == 0
+    assert not np.array_equal(changed, first[1]), "compiled code is not shared either"
+    np.testing.assert_array_equal(changed, weights(None)[1])
+
+
+def test_objects_of_ones_own_are_known_by_what_they_keep(tmp_path):
+    def known(**parameters):
+        defaults = {"model": "mlp", "epochs": 2, "memory": tmp_path, "random_state": 0}
+        return KerasNetClassifier(**(defaults | parameters)).fit(X.reshape(200, -1), Y).n_iter_from_memory_
+
+    assert [known(loss=PowerLoss(power)) for power in (2.0, 3.0, 2.0)] == [0, 0, 2]
+    assert [known(model=build_scaled, factor=factor) for factor in (1.0, 2.0, 1.0)] == [0, 0, 2]
+    assert [known(callbacks=[keras.callbacks.LearningRateScheduler(halve)]) for _ in range(2)] == [0, 2]
+    assert [known(callbacks=[Remember(what)]) for what in ([1], [2], [1])] == [0, 0, 2]
+    assert [known(model=lambda input_shape, n_outputs: build_scaled(input_shape, n_outputs, 3.0))] == [0]
+
+
+class Opens(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.log = None
+
+    def on_train_begin(self, logs=None):
+        self.log = open(os.devnull)  # noqa: SIM115
+
+    def on_train_end(self, logs=None):
+        self.log.close()
+
+
+def local_class():
+    class Local(keras.callbacks.Callback):
+        pass
+
+    return Local()
+
+
+REFUSED = {
+    "lambda as loss": ({"loss": lambda y_true, y_pred: keras.ops.mean(y_pred, axis=-1)}, "loss of the model"),
+    "lambda in a callback": (
+        {"callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)]},
+        "the callback LearningRateScheduler",
+    ),
+    "local class": ({"callbacks": [local_class()]}, "the callback Local.*changes_nothing = True"),
+    "open file": ({"callbacks": [Opens]}, "the callback Opens.*changes_nothing = True.*memory=None"),
+    "lambda in a layer": (
+        {
+            "model": lambda input_shape, n_outputs: keras.Sequential(
+                [
+                    keras.Input(input_shape),
+                    keras.layers.Lambda(lambda values: values, name="secret"),
+                    keras.layers.Flatten(),
+                    keras.layers.Dense(n_outputs, activation="softmax"),
+                ]
+            )
+        },
+        "the layer 'secret'",
+    ),
+    "another who resumes": ({"callbacks": [keras.callbacks.BackupAndRestore("backup")]}, "leave out BackupAndRestore"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_stable_identity_is_refused_with_the_remedy(name, tmp_path):
+    parameters, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        KerasNetClassifier(**({"model": "mlp", "epochs": 2, "random_state": 0, "memory": tmp_path} | parameters)).fit(
+            X, Y
+        )
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+@pytest.mark.parametrize("cls", [CNNClassifier, AutoencoderOutlierDetector])
+def test_memory_needs_an_int_as_random_state(cls, random_state, tmp_path):
+    with pytest.raises(ValueError, match=r"'memory'.*set 'random_state' to an int"):
+        cls(memory=tmp_path, random_state=random_state).fit(X, Y)
+    cls(memory=joblib.Memory(None), random_state=random_state, epochs=1).fit(X, Y)
+
+
+def test_other_values_are_refused_as_scikit_learn_does():
+    with pytest.raises(ValueError, match="The 'memory' parameter of CNNClassifier must be"):
+        CNNClassifier(memory=3, random_state=0).fit(X, Y)
+
+
+def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path):
+    monitor = ScoringMonitor(scoring="accuracy")
+    network = KerasNetClassifier("mlp", epochs=2, memory=tmp_path, random_state=0).set_callbacks(ProgressBar(), monitor)
+    network.fit(X, Y)
+    network.set_params(epochs=5).fit(X, Y)
+    assert network.n_iter_from_memory_ == 2
+    assert same(network, KerasNetClassifier("mlp", epochs=5, random_state=0).fit(X, Y))
+
+    class Stop:
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, context, **data): ...
+
+        def on_fit_task_end(self, context, **data):
+            return True
+
+    with pytest.raises(ValueError, match="only scikit-learn's own callbacks"):
+        network.set_callbacks(Stop()).fit(X, Y)
+
+
+def test_a_search_trains_each_epoch_once_and_scores_as_without_memory(tmp_path):
+    grid = {"epochs": [1, 2, 4], "learning_rate": [0.001, 0.01]}
+    network = KerasNetClassifier("mlp", dense_units=(16,), callbacks=[Count()], random_state=0)
+    straight = GridSearchCV(network, grid, cv=2, refit=False).fit(X, Y)
+    assert len(EPOCHS) == 2 * 2 * (1 + 2 + 4)
+    for n_epochs in (2 * 2 * 4, 0):
+        EPOCHS.clear()
+        search = GridSearchCV(clone(network).set_params(memory=tmp_path), grid, cv=2, refit=False).fit(X, Y)
+        assert len(EPOCHS) == n_epochs
+        for fold in ("split0_test_score", "split1_test_score"):
+            np.testing.assert_array_equal(search.cv_results_[fold], straight.cv_results_[fold])
+
+
+def test_halving_never_repeats_an_epoch(tmp_path):
+    network = KerasNetClassifier("mlp", dense_units=(16,), callbacks=[Count()], memory=tmp_path, random_state=0)
+    grid = {"learning_rate": [1e-4, 1e-3, 1e-2, 3e-2]}
+    settings = {"resource": "epochs", "min_resources": 1, "max_resources": 4, "factor": 2, "random_state": 0, "cv": 2}
+    search = HalvingGridSearchCV(network, grid, refit=False, **settings).fit(X, Y)
+    assert search.n_resources_ == [1, 2, 4]
+    assert search.n_candidates_ == [4, 2, 1]
+    assert len(EPOCHS) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
+
+
+def test_a_pipeline_may_keep_its_states_in_the_same_folder(tmp_path):
+    network = KerasNetClassifier("mlp", epochs=2, callbacks=[Count()], memory=tmp_path, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), network, memory=str(tmp_path))
+    grid = {"kerasnetclassifier__epochs": [1, 2]}
+    GridSearchCV(pipeline, grid, cv=2, refit=False).fit(X.reshape(200, -1), Y)
+    assert len(EPOCHS) == 4
+    assert {path.name for path in tmp_path.iterdir()} >= {"joblib", "kerasnet"}
+
+
+def test_parameters_are_as_they_were_given(tmp_path):
+    kept = EpochMemory(tmp_path, max_bytes=10**6)
+    network = clone(CNNClassifier(memory=kept))
+    assert repr(network.memory) == repr(kept)
+    assert f"memory={kept!r}" in repr(network)
+
+
+SEARCH = """
+import sys
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from kerasnet import CNNClassifier
+
+folder, output = sys.argv[1:]
+X, y = load_digits(return_X_y=True)
+network = CNNClassifier(filters=(8,), dense_units=(32,), dropout=0.2, image_shape=(8, 8), random_state=0)
+network.set_params(memory=folder or None)
+grid = {"epochs": [5, 10, 20], "learning_rate": [0.001, 0.01]}
+print("starts", flush=True)
+search = GridSearchCV(network, grid, cv=2, refit=False).fit(X / 16, y)
+scores = {name: values for name, values in search.cv_results_.items() if name.endswith("_score")}
+np.savez(output, **scores)
+"""
+
+
+@pytest.mark.parametrize("n_kills", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
+def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kills, tmp_path):
+    def start(folder, output):
+        command = [sys.executable, "-c", SEARCH, folder, str(output)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "starts\n"
+        return process
+
+    straight = start("", tmp_path / "straight.npz")
+    random = np.random.default_rng(n_kills)
+    for _ in range(n_kills):
+        process = start(str(tmp_path / "memory"), tmp_path / "disturbed.npz")
+        time.sleep(random.uniform(1, 4))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -9, "it was quicker than the kill"
+    process = start(str(tmp_path / "memory"), tmp_path / "disturbed.npz")
+    for each in (straight, process):
+        _, err = each.communicate(timeout=300)
+        assert each.returncode == 0, err
+    with np.load(tmp_path / "straight.npz") as first, np.load(tmp_path / "disturbed.npz") as second:
+        assert "split1_test_score" in first
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+    assert not list((tmp_path / "memory").rglob("*.tmp"))
