@@ -12,8 +12,11 @@ from pathlib import Path
 RESULTS = Path(__file__).with_name("benchmarks.json")
 
 
-def take_turns(sides, rounds):
-    """Time functions in turn, in an order that changes, after a round that does not count.
+def take_turns(sides, rounds, warm_up=True):
+    """Time functions in turn, in an order that changes.
+
+    What one side leaves behind is kept from Python's collector while another is timed: else each would have to walk
+    through all of it.
 
     Parameters
     ----------
@@ -21,6 +24,8 @@ def take_turns(sides, rounds):
         What is compared.
     rounds : int
         The number of rounds that count.
+    warm_up : bool, default=True
+        Whether there is a round before them that does not count.
 
     Returns
     -------
@@ -28,13 +33,15 @@ def take_turns(sides, rounds):
         The time of each call; entries of equal position belong to one round.
     """
     seconds = {name: [] for name in sides}
-    for number in range(rounds + 1):
+    for number in range(0 if warm_up else 1, rounds + 1):
         for name in list(sides) if number % 2 else reversed(sides):
             gc.collect()
+            gc.freeze()
             started = time.perf_counter()
             sides[name]()
             if number:
                 seconds[name].append(time.perf_counter() - started)
+            gc.unfreeze()
     return seconds
 
 

@@ -1,12 +1,16 @@
 """Compare a grid search over the document's CNN with SciKeras and with Keras' own wrapper.
 
-    python scripts/bench_search.py                       # 54 fits a side and round, and memory: some ten minutes
+    python scripts/bench_search.py                       # 54 fits a side and round, and memory: some fifteen minutes
     python scripts/bench_search.py --rounds 1 --limit 500
+    python scripts/bench_search.py --document            # the document's grid, 135 fits: ten minutes a round
 
 All sides make the same fits: 27 candidates, 2 folds, 2,000 images of MNIST, in turn, in one process. SciKeras and
 kerasnet run in scikit-learn's ``GridSearchCV``; Keras' wrapper loses its epochs when it is cloned, so the same fits are
-written out for it. Then two more figures for a single fit: its fixed cost (one epoch on 500 images, less the pure
-epoch), and the memory that each further fit keeps.
+written out for it. With ``memory=``, kerasnet starts each round from an empty folder. Then two more figures for a
+single fit: its fixed cost (one epoch on 500 images, less the pure epoch), and the memory that each further fit keeps.
+
+With ``--document``: epochs 10, 20 and 30, 5 folds, 1,000 images, by SciKeras and by kerasnet with ``memory=`` in one
+and in two processes; and what of that time goes into states.
 """
 
 import argparse
@@ -15,6 +19,8 @@ import io
 import os
 import statistics
 import sys
+import tempfile
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
@@ -27,9 +33,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
 import kerasnet as kn
+from kerasnet.training import _resume
 
 GRID = {"epochs": [1, 2, 3], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
 FOLDS = StratifiedKFold(2)
+DOCUMENT_GRID = {**GRID, "epochs": [10, 20, 30]}
 
 
 def build_compiled(learning_rate=0.001):
@@ -46,16 +54,18 @@ def build_for_rows(X, y, learning_rate):
     return model
 
 
-def search_kerasnet(X, y, seed):
-    """Return the mean score of each candidate."""
-    return GridSearchCV(kn.CNNClassifier(random_state=seed), GRID, cv=FOLDS, refit=False).fit(X, y)
+def search_kerasnet(X, y, seed, grid=GRID, cv=FOLDS, memory=False, n_jobs=1):
+    """Return the finished search."""
+    with tempfile.TemporaryDirectory() as folder:
+        classifier = kn.CNNClassifier(memory=folder if memory else None, random_state=seed)
+        return GridSearchCV(classifier, grid, cv=cv, refit=False, n_jobs=n_jobs).fit(X, y)
 
 
-def search_scikeras(X, y):
-    """Return the mean score of each candidate."""
+def search_scikeras(X, y, grid=GRID, cv=FOLDS):
+    """Return the finished search."""
     classifier = KerasClassifier(build_compiled, learning_rate=0.001, verbose=0)
-    grid = {"model__learning_rate" if name == "learning_rate" else name: values for name, values in GRID.items()}
-    return GridSearchCV(classifier, grid, cv=FOLDS, refit=False, scoring="accuracy").fit(X, y)
+    grid = {"model__learning_rate" if name == "learning_rate" else name: values for name, values in grid.items()}
+    return GridSearchCV(classifier, grid, cv=cv, refit=False, scoring="accuracy").fit(X, y)
 
 
 def search_keras(X, y):
@@ -76,47 +86,112 @@ def search_keras(X, y):
 def main(argv=None):
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds that count (default: 3)")
-    parser.add_argument("--limit", type=int, default=2000, help="the number of images (default: 2000)")
+    parser.add_argument("--rounds", type=int, help="rounds that count (default: 3; of the document's grid 1)")
+    parser.add_argument("--limit", type=int, help="the number of images (default: 2000; of the document's grid 1000)")
     parser.add_argument("--fits", type=int, default=200, help="fits that memory is measured over (default: 200)")
+    parser.add_argument("--document", action="store_true", help="the document's grid, in full shape")
     parser.add_argument("--save", action="store_true", help="keep the results for the README's table")
     arguments = parser.parse_args(argv)
 
-    X, y = kn.datasets.load_mnist(n_samples=arguments.limit, random_state=0, return_X_y=True)
+    X, y = kn.datasets.load_mnist(
+        n_samples=arguments.limit or (1000 if arguments.document else 2000), random_state=0, return_X_y=True
+    )
     X_float = (X[..., np.newaxis] / 255).astype(np.float32)
+    if arguments.document:
+        report("search_document", documents_grid(X, X_float, y, arguments.rounds or 1), arguments.save)
+    else:
+        report("search", shorter_grid(X, X_float, y, arguments.rounds or 3, arguments.fits), arguments.save)
+    return 0
+
+
+def shorter_grid(X, X_float, y, rounds, n_fits_of_memory):
+    """Return what is measured by default."""
     memory = {
-        "kerasnet": memory_a_fit(fit_kerasnet(X[:500], y[:500]), arguments.fits),
+        "kerasnet": memory_a_fit(fit_kerasnet(X[:500], y[:500]), n_fits_of_memory),
         "kerasnet, another architecture each": memory_of_architectures(X[:500], y[:500]),
     }
-    means = {"kerasnet": [], "scikeras": [], "keras": []}
+    searches = {"kerasnet": [], "kerasnet with memory": [], "scikeras": [], "keras": []}
+    ours = searches["kerasnet"], searches["kerasnet with memory"]
 
-    def kerasnet():
-        search = search_kerasnet(X, y, seed=len(means["kerasnet"]))
-        means["kerasnet"].append(search.cv_results_["mean_test_score"].mean())
+    def seed():
+        return min(map(len, ours))  # both have the same in a round
 
-    def scikeras():
-        means["scikeras"].append(search_scikeras(X_float, y).cv_results_["mean_test_score"].mean())
-
-    def of_keras():
-        means["keras"].append(search_keras(X_float, y))
-
-    seconds = take_turns({"kerasnet": kerasnet, "scikeras": scikeras, "keras": of_keras}, arguments.rounds)
+    sides = {
+        "kerasnet": lambda: ours[0].append(scores(search_kerasnet(X, y, seed()))),
+        "kerasnet with memory": lambda: ours[1].append(scores(search_kerasnet(X, y, seed(), memory=True))),
+        "scikeras": lambda: searches["scikeras"].append(scores(search_scikeras(X_float, y))),
+        "keras": lambda: searches["keras"].append(search_keras(X_float, y)),
+    }
+    seconds = take_turns(sides, rounds)
     n_fits = len(ParameterGrid(GRID)) * FOLDS.get_n_splits()
     fixed = fixed_costs(X[:500], y[:500], X_float[:500])
-    memory["scikeras"] = memory_a_fit(fit_scikeras(X_float[:500], y[:500]), max(12, arguments.fits // 8))
-    result = {
+    memory["scikeras"] = memory_a_fit(fit_scikeras(X_float[:500], y[:500]), max(12, n_fits_of_memory // 8))
+    return {
         "images": len(X),
         "fits": n_fits,
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "seconds": {name: spread(times) for name, times in seconds.items()},
         "fits_a_second": {name: spread([n_fits / each for each in times]) for name, times in seconds.items()},
         "times_faster": ratios(seconds),
-        "mean_score": {name: spread(values, 4) for name, values in means.items()},
+        "times_faster_with_memory": ratios(seconds, "kerasnet with memory"),
+        "same_scores_with_memory": bool(np.array_equal(*ours)),
+        "mean_score": {name: spread([np.mean(each) for each in found], 4) for name, found in searches.items()},
         "fixed_seconds_a_fit": fixed,
         "megabytes_a_fit": memory,
     }
-    report("search", result, arguments.save)
-    return 0
+
+
+def documents_grid(X, X_float, y, rounds):
+    """Return what is measured of the document's grid, 5 folds."""
+    seconds_of_states, shares, found = [0.0], [], {}
+    timed = ("__init__", "resume", "keep")
+    before = {name: getattr(_resume.Resumable, name) for name in timed}
+
+    def kerasnet():
+        seconds_of_states[0], started = 0, time.perf_counter()
+        for name in timed:
+            setattr(_resume.Resumable, name, adding_up(before[name], seconds_of_states))
+        found["one process"] = scores(search_kerasnet(X, y, 0, DOCUMENT_GRID, 5, memory=True))
+        for name in timed:
+            setattr(_resume.Resumable, name, before[name])
+        shares.append(seconds_of_states[0] / (time.perf_counter() - started))
+
+    def two_processes():
+        found["two processes"] = scores(search_kerasnet(X, y, 0, DOCUMENT_GRID, 5, memory=True, n_jobs=2))
+
+    def scikeras():
+        found["scikeras"] = scores(search_scikeras(X_float, y, DOCUMENT_GRID, 5))
+
+    sides = {"kerasnet": kerasnet, "kerasnet, two processes": two_processes, "scikeras": scikeras}
+    seconds = take_turns(sides, rounds, warm_up=False)
+    return {
+        "images": len(X),
+        "fits": len(ParameterGrid(DOCUMENT_GRID)) * 5,
+        "rounds": rounds,
+        "seconds": {name: spread(times) for name, times in seconds.items()},
+        "times_faster": {"one process": ratios(seconds)["scikeras"]}
+        | {"two processes": ratios(seconds, "kerasnet, two processes")["scikeras"]},
+        "share_of_time_for_states": spread(shares, 4),
+        "mean_score": {name: round(float(np.mean(each)), 4) for name, each in found.items()},
+    }
+
+
+def adding_up(method, seconds):
+    """Return a method that also adds the time it takes."""
+
+    def timed(*arguments, **options):
+        started = time.perf_counter()
+        try:
+            return method(*arguments, **options)
+        finally:
+            seconds[0] += time.perf_counter() - started
+
+    return timed
+
+
+def scores(search):
+    """Return the mean score of each candidate."""
+    return search.cv_results_["mean_test_score"]
 
 
 def fit_kerasnet(X, y):

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 DASK = [sys.executable, "-m", "dask"]
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 SEARCH = """
@@ -43,7 +41,9 @@ search = GridSearchCV(network, grid, cv=2, refit=False)
 if address:
     from distributed import Client
     network.set_params(memory=memory, callbacks=[Log(log)])
-    with Client(address), parallel_config("dask"):
+    from kerasnet.training._threads import n_threads
+    with Client(address) as client, parallel_config("dask"):
+        assert list(client.run(n_threads).values()) == [1, 1]
         search.fit(X / 16, y)
 else:
     search.fit(X / 16, y)
@@ -116,11 +116,3 @@ def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(tmp_p
     with started(*search, "", "", "", TF_NUM_INTRAOP_THREADS="1") as local:
         assert result_of(local) == scores
     assert [len(set(fold)) > 1 for fold in scores] == [True, True]
-
-
-@pytest.mark.parametrize("limit", [1])
-def test_workers_keep_to_their_threads(tmp_path, limit):
-    code = "from kerasnet.training._threads import n_threads; from distributed import Client; import sys\n"
-    code += "print(list(Client(sys.argv[1]).run(n_threads).values()))"
-    with cluster(tmp_path) as (address, _), started(sys.executable, "-c", code, address) as process:
-        assert result_of(process) == [limit] * 2
