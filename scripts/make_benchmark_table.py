@@ -46,14 +46,19 @@ def accuracy_table(results):
 def speed_table(results):
     """Return how much faster kerasnet is, in Markdown."""
     search, training, predict = results["search"], results["training"], results["predict"]
+    document = results["search_document"]
     rows = [
         (
             f"grid search, {search['fits']} fits on {search['images']:,} images",
             "SciKeras",
             search["times_faster"]["scikeras"],
         ),
+        ("the same search, with `memory=`", "SciKeras", search["times_faster_with_memory"]["scikeras"]),
         ("the same fits, one by one", "Keras' wrapper", search["times_faster"]["keras"]),
     ]
+    for name, label in (("one process", ""), ("two processes", ", `n_jobs=2`")):
+        what = f"grid search, {document['fits']} fits of 10 to 30 epochs on {document['images']:,} images, `memory=`"
+        rows.append((f"{what}{label}", "SciKeras", document["times_faster"][name]))
     for name, label in (
         ("cnn", "the document's CNN"),
         ("cnn_32", "the document's CNN"),

@@ -5,6 +5,7 @@ python scripts/train_mnist.py --model simple_rnn    # the rows of the image as t
 python scripts/train_mnist.py --features hog        # a dense network on gradients instead of pixels, 98.6 %
 python scripts/train_mnist.py --dataset fashion_mnist --data PATH
 python scripts/train_mnist.py --grid-search --limit 500 --cv 3
+python scripts/train_mnist.py --resume              # go on with a run that was killed
 """
 
 import signal
@@ -20,7 +21,6 @@ import math
 import os
 import platform
 import sys
-import tempfile
 import time
 from datetime import datetime
 from functools import partial
@@ -34,17 +34,20 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pooch
 from _run import FEATURES, make_features, network_of, write_json, write_model
+from _search import run_search
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, classification_report, log_loss
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 import kerasnet as kn
 from kerasnet._files import atomic_folder
 from kerasnet.models import registered_model
 from kerasnet.plots import PredictionGridDisplay, TrainingCurveDisplay
+from kerasnet.training import EpochMemory
 
 RECIPES = {  # what a model is trained with when the options do not say otherwise
     "cnn": {"epochs": 6, "batch_size": 128, "learning_rate": 0.002},
@@ -65,7 +68,8 @@ def main(argv=None):
     try:
         return run(arguments)
     except KeyboardInterrupt:
-        return fail("interrupted; nothing was kept", INTERRUPTED)
+        kept = "nothing was kept" if arguments.grid is None else "the same search goes on from what was trained"
+        return fail(f"interrupted; {kept}", INTERRUPTED)
     except (OSError, TypeError, ValueError) as error:
         return fail(" ".join(str(error).split()), 1)
 
@@ -101,6 +105,15 @@ def parse(argv):
     parser.add_argument("--grid", type=json_object, metavar="JSON", help="search over this grid: an object of lists")
     parser.add_argument("--cv", type=whole_number(2), default=5, metavar="K", help="folds of the search (default: 5)")
     parser.add_argument("--n-jobs", type=whole_number(1, -1), default=1, metavar="N", help="processes of the search")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="search on a Dask cluster, such as tcp://127.0.0.1:8786")
+    parser.add_argument(
+        "--memory",
+        type=Path,
+        metavar="DIR",
+        help="keep the states of training here, and go on from those of an equal training (default: they are kept in "
+        "the user's cache, from where searches and --resume go on)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with a run of the same options that was killed")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
     parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to make (default: runs/DATA-MODEL-TIME)")
     parser.add_argument("--target-accuracy", type=fraction, metavar="X", help="exit with status 1 below this")
@@ -118,6 +131,8 @@ def parse(argv):
         arguments.output = Path("runs") / f"{arguments.dataset}-{features}{arguments.model}-{started}"
     if arguments.grid_search and arguments.grid is None:
         arguments.grid = DOCUMENT_GRID
+    if arguments.scheduler is not None and arguments.grid is None:
+        parser.error("--scheduler is for a search: give --grid-search or --grid, too")
     return arguments
 
 
@@ -127,16 +142,19 @@ def run(arguments):
         X_train, X_test, y_train, y_test = load(arguments)
         image_size = X_train.shape[1:3]
         classifier = make_classifier(arguments, image_size)
+        network_of(classifier).set_params(memory=make_memory(arguments))
         features = "" if arguments.features == "pixels" else f" {arguments.features} features of"
         say(f"{arguments.model} on{features} {len(X_train)} images of {arguments.dataset}; seed {arguments.seed}")
         started = time.perf_counter()
         search, interrupted = None, False
         if arguments.grid is not None:
-            search = run_search(classifier, arguments, X_train, y_train)
+            settings = {"cv": arguments.cv, "n_jobs": arguments.n_jobs, "scheduler": arguments.scheduler}
+            search = run_search(classifier, arguments.grid, X_train, y_train, **settings)
             classifier = search.best_estimator_
         else:
             interrupted = train(classifier, X_train, y_train)
         seconds = time.perf_counter() - started
+        network_of(classifier).set_params(memory=None)
         probabilities = classifier.predict_proba(X_test)
         metrics = {
             "dataset": arguments.dataset,
@@ -164,6 +182,8 @@ def run(arguments):
     say(f"\n{report}")
     if search is not None:
         say(f"Best of the search: {search.best_params_}, cross-validated accuracy {search.best_score_:.4f}")
+    if metrics["n_iter_from_memory"]:
+        say(f"Of {metrics['n_iter']} epochs {metrics['n_iter_from_memory']} were known and not trained again.")
     say(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
     return exit_status(metrics, arguments.target_accuracy)
 
@@ -171,7 +191,8 @@ def run(arguments):
 def exit_status(metrics, target_accuracy):
     """Say what ended unlike it was meant to, if anything."""
     if metrics["interrupted"]:
-        return fail(f"interrupted after {metrics['n_iter']} whole epochs; what was trained is kept", INTERRUPTED)
+        kept = "what was trained is kept, and --resume goes on from there"
+        return fail(f"interrupted after {metrics['n_iter']} whole epochs; {kept}", INTERRUPTED)
     if target_accuracy is not None and metrics["accuracy"] < target_accuracy:
         return fail(f"accuracy {metrics['accuracy']:.4f} is below the target {target_accuracy:g}", 1)
     return 0
@@ -226,27 +247,20 @@ def make_classifier(arguments, image_size):
     return network if features is None else Pipeline([("features", features), ("network", network)])
 
 
-def run_search(classifier, arguments, X, y):
-    """Search, after a look at the grid: a wrong name costs no training. Features are computed once a fold."""
-    grid = {}
-    for name, values in arguments.grid.items():
-        if name == "model":
-            raise ValueError("--grid: one run has one model; choose it with --model.")
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"--grid: expected a list of values for {name!r}. Received: {values!r}.")
-        if isinstance(classifier, Pipeline) and not name.startswith("features__"):
-            name = f"network__{name}"
-        classifier.set_params(**{name: values[0]})
-        grid[name] = values
-    search = GridSearchCV(classifier, grid, cv=arguments.cv, n_jobs=arguments.n_jobs)
-    search.set_callbacks(ProgressBar(max_propagation_depth=0))
-    with tempfile.TemporaryDirectory() as folder:
-        if isinstance(classifier, Pipeline):
-            classifier.set_params(memory=folder)
-        search.fit(X, y)
-    if isinstance(classifier, Pipeline):
-        search.best_estimator_.set_params(memory=None)
-    return search
+def make_memory(arguments):
+    """Return where the states of training are kept; whoever times a plain run wants all its epochs trained."""
+    resume = arguments.resume or arguments.memory is not None or arguments.grid is not None
+    if arguments.memory is not None:
+        return EpochMemory(arguments.memory.resolve(), resume=resume)  # workers elsewhere may start in another folder
+    folder = Path(pooch.os_cache("kerasnet"), "training")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if arguments.resume:
+            raise
+        say(f"This run cannot be resumed, since its states cannot be kept: {error}. --memory names another folder.")
+        return None
+    return EpochMemory(folder, max_bytes=2**31, resume=resume)
 
 
 def train(classifier, X, y):
@@ -286,6 +300,7 @@ def describe_training(network, arguments, n_train, seconds, interrupted):
         "interrupted": interrupted,
         "n_train": n_train,
         "n_iter": network.n_iter_,
+        "n_iter_from_memory": getattr(network, "n_iter_from_memory_", 0),
         "n_parameters": network.model_.count_params(),
         "training": {key: values[-1] for key, values in network.history_.items() if values},
         "seconds": round(seconds, 2),

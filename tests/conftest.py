@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from _cluster import dask_cluster
 from sklearn.datasets import load_digits
 
 from kerasnet.datasets import load_mnist
@@ -34,6 +35,15 @@ def digits():
     X, y = (data.images / 16).astype(np.float32), data.target
     X.flags.writeable = y.flags.writeable = False
     return X, y
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers, each a process of its own."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with dask_cluster(folder) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -181,7 +181,7 @@ def write(variables, values):
 
 def is_keras(thing):
     """Tell whether a class or a function comes with Keras."""
-    return thing.__module__.partition(".")[0] == "keras"
+    return (thing.__module__ or "").partition(".")[0] == "keras"
 
 
 def follows_schedule(optimizer):

@@ -53,7 +53,8 @@ class EpochMemory:
     arrays is part of the state.
 
     What a state does not know: random numbers drawn by layers without a seed of their own, and what a model or a
-    function keeps beside Keras' variables. On another kind of processor the last bits may differ.
+    function keeps beside Keras' variables. On another kind of processor the last bits may differ. A Keras model that is
+    given as such is known by the names of its layers, too, which Keras counts through a process: give them names.
 
     Examples
     --------

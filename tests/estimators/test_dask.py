@@ -1,17 +1,15 @@
 """Searches on a real Dask cluster: a scheduler and two workers, each a process of its own, on loopback."""
 
 import collections
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-DASK = [sys.executable, "-m", "dask"]
-ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+from _cluster import started, wait_for
+
 SEARCH = """
 import sys, time
 import keras
@@ -51,40 +49,6 @@ print([search.cv_results_[f"split{fold}_test_score"].tolist() for fold in (0, 1)
 """
 
 
-@contextlib.contextmanager
-def started(*command, **options):
-    """Start a process with a group of its own, and kill whatever of it is left in the end."""
-    process = subprocess.Popen(
-        command, env=ENVIRONMENT | options, stdout=-1, stderr=-1, text=True, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-@contextlib.contextmanager
-def cluster(folder):
-    """Start a scheduler and two workers; give its address and the workers."""
-    file = folder / "scheduler.json"
-    quiet = ["--no-dashboard", "--scheduler-file", str(file), "--host", "127.0.0.1"]
-    worker = [*DASK, "worker", *quiet, "--nthreads", "1", "--local-directory", str(folder)]
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(started(*DASK, "scheduler", *quiet, "--port", "0"))
-        wait_for(file.exists)
-        workers = [stack.enter_context(started(*worker)) for _ in range(2)]
-        yield json.loads(file.read_text())["address"], workers
-
-
-def wait_for(happened, seconds=120):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {seconds} s"
-        time.sleep(0.05)
-
-
 def result_of(process):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -100,12 +64,12 @@ def epochs_in(log: Path):
     return ends
 
 
-def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(tmp_path):
+def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(cluster, tmp_path):
     memory, log = tmp_path / "memory", tmp_path / "epochs"
     search = [sys.executable, "-c", SEARCH]
-    with cluster(tmp_path) as (address, workers), started(*search, address, str(memory), str(log)) as on_dask:
+    with started(*search, cluster.address, str(memory), str(log)) as on_dask:
         wait_for(lambda: len(epochs_in(log)) > 15 or on_dask.poll() is not None)
-        os.killpg(workers[0].pid, signal.SIGKILL)
+        os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         killed = time.time()
         scores = result_of(on_dask)
     ends = epochs_in(log)

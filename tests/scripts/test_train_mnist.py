@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import keras
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ FILES = {
     "model.json",
     "model.keras",
 }
+
+
+@pytest.fixture(autouse=True)
+def a_cache_of_their_own(monkeypatch, tmp_path_factory):
+    """Keep the states of training out of the user's cache, and matplotlib's fonts where they are."""
+    monkeypatch.setenv("MPLCONFIGDIR", matplotlib.get_configdir())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -225,6 +233,7 @@ def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
         (["--features", "hog", "--model", "cnn"], "--features hog gives vectors; cnn takes images: try mlp"),
         (["--features", "hug"], "invalid choice: 'hug'"),
         (["--data", "folder"], "--data is for --dataset fashion_mnist, not mnist"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler is for a search: give --grid-search or --grid, too"),
     ],
 )
 def test_bad_options_are_status_2(main, capsys, arguments, message):
@@ -245,6 +254,8 @@ def test_bad_options_are_status_2(main, capsys, arguments, message):
         (["--learning-rate", "1e30", "--optimizer", "sgd"], "Training diverged: the loss is"),
         (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),
         (["--limit", "5000"], "5000"),
+        (["--memory", __file__], "File exists"),
+        (["--grid", '{"epochs": [1]}', "--scheduler", "nonsense"], "expected the address of a Dask scheduler"),
     ],
 )
 def test_bad_values_are_one_line_and_leave_nothing(main, tmp_path, capfd, arguments, message):
@@ -362,6 +373,63 @@ def test_ctrl_c_keeps_what_was_trained(tmp_path):
 def test_ctrl_c_in_a_search_ends_it(tmp_path):
     process = run_script("--grid-search", "--limit", "500", "--output", str(tmp_path / "run"))
     interrupt(process, while_training=5)
-    assert last_line(process) == "train_mnist: interrupted; nothing was kept"
+    assert last_line(process) == "train_mnist: interrupted; the same search goes on from what was trained"
     assert process.returncode == 130
     assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
+    arguments = ["--limit", "5000", "--epochs", "12"]
+    process = run_script(*arguments, "--output", str(tmp_path / "killed"))
+    states = Path(os.environ["XDG_CACHE_HOME"], "kerasnet", "training", "kerasnet")
+    while not list(states.glob("*/*.npz")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "killed").exists()
+    assert main([*arguments, "--resume", "--output", str(tmp_path / "resumed")]) == 0
+    assert main([*arguments, "--output", str(tmp_path / "undisturbed")]) == 0
+    resumed, undisturbed = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("resumed", "undisturbed")
+    )
+    assert 0 < resumed["n_iter_from_memory"] < 12
+    assert undisturbed["n_iter_from_memory"] == 0
+    assert (resumed["accuracy"], resumed["log_loss"]) == (undisturbed["accuracy"], undisturbed["log_loss"])
+    history = (tmp_path / "undisturbed" / "history.csv").read_text()
+    assert (tmp_path / "resumed" / "history.csv").read_text() == history
+
+
+def test_a_folder_of_states_serves_the_next_run(main, tmp_path, capsys):
+    arguments = ["--dataset", "digits", "--learning-rate-schedule", "constant", "--memory", str(tmp_path / "memory")]
+    main([*arguments, "--epochs", "2", "--output", str(tmp_path / "first")])
+    main([*arguments, "--epochs", "3", "--output", str(tmp_path / "second")])
+    assert "Of 3 epochs 2 were known and not trained again." in capsys.readouterr().out
+    assert str(tmp_path) not in (tmp_path / "second" / "metrics.json").read_text()
+
+
+def test_a_search_runs_on_a_cluster(cluster, tmp_path):
+    arguments = [
+        "--dataset",
+        "digits",
+        "--grid",
+        '{"epochs": [1, 2]}',
+        "--cv",
+        "2",
+        "--memory",
+        str(tmp_path / "memory"),
+    ]
+    process = run_script(*arguments, "--scheduler", cluster.address, "--output", str(tmp_path / "run"))
+    out, error = process.communicate(timeout=240)
+    assert process.returncode == 0, error
+    assert "Best of the search" in out
+    assert len(list((tmp_path / "memory").rglob("*.npz"))) == 2 * 2 + 1, "two folds of each, and the best on all"
+
+
+def test_a_cache_that_cannot_be_written_costs_no_run(main, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100"]
+    assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    assert "This run cannot be resumed" in capsys.readouterr().out
+    assert main([*arguments, "--resume", "--output", str(tmp_path / "resumed")]) == 1
