@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import uuid
 import zipfile
 import zlib
@@ -177,7 +178,8 @@ def read_bytes(path, *, max_bytes):
         If the file is larger than `max_bytes`.
     """
     with open(path, "rb") as file:
-        content = file.read(max_bytes + 1)
+        status = os.fstat(file.fileno())  # Python asks for all the memory that it might need
+        content = file.read(1 + (min(status.st_size, max_bytes) if stat.S_ISREG(status.st_mode) else max_bytes))
     if len(content) > max_bytes:
         raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
     return content

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import os
+import reprlib
 import sys
 import sysconfig
 import types
@@ -22,7 +23,7 @@ _NAMED = (
     types.GetSetDescriptorType,
     np.ufunc,
 )
-_WRITTEN = (np.dtype, tf.DType, tf.TensorShape, enum.Enum, range, slice, complex)
+_WRITTEN = (np.dtype, tf.DType, tf.TensorShape, enum.Enum, range, slice, complex, types.EllipsisType)
 
 
 def digest(described):
@@ -170,7 +171,7 @@ def _object(value, path):
     described = _describe(kind, path)
     opaque = not hasattr(value, "__dict__") or _root(kind) in sys.stdlib_module_names
     if opaque or isinstance(value, tf.Variable | tf.Module):
-        raise _WithoutIdentityError(f"what {value!r} keeps cannot be told")
+        raise _WithoutIdentityError(f"what {reprlib.repr(value)} keeps cannot be told")
     return ["object", described, _describe(_configuration(value), path), _describe(attributes_of(value), path)]
 
 
@@ -200,11 +201,11 @@ def _configuration(value):
 @functools.cache
 def _bookkeeping():
     """Return the names of what Keras notes in each object of its kinds."""
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", metrics=["mse"])
-    optimizer, layer = keras.optimizers.Optimizer(0.0), keras.layers.Layer()
-    bare = (model, layer, optimizer, keras.metrics.Metric(), keras.losses.Loss(), keras.callbacks.Callback())
-    return frozenset().union(*map(vars, bare)) | {"history"}
+    name = "bare"  # automatic names are counted
+    model, optimizer = keras.Sequential(name=name), keras.optimizers.Optimizer(0.0, name=name)
+    model.compile(optimizer, "mse")
+    others = keras.layers.Layer(name=name), keras.metrics.Metric(name=name), keras.losses.Loss(name=name)
+    return frozenset().union(*map(vars, (model, optimizer, *others, keras.callbacks.Callback()))) | {"history"}
 
 
 def _is_of_users(value):

@@ -3,8 +3,10 @@
 import functools
 import importlib.metadata
 import json
+import math
 import os
 import platform
+import reprlib
 import time
 import warnings
 from typing import NamedTuple
@@ -116,6 +118,8 @@ class Resumable:
             self.memory._write(self.key, known.n_epochs, named, at_end=at_end)
         except OSError as error:
             warnings.warn(f"A state of this training cannot be kept; the training goes on. {error}", stacklevel=2)
+            self.next_time = math.inf  # it is tried once more, at the end
+            return
         ended = time.monotonic()
         self.next_time = ended + max(_SECONDS_BETWEEN, (ended - started) / _SHARE_OF_WRITING)
 
@@ -233,7 +237,7 @@ def _pack(value, arrays):
     for container in (list, tuple, set):
         if isinstance(value, container):
             return {container.__name__: [_pack(entry, arrays) for entry in value]}
-    raise TypeError(f"there is {value!r}")
+    raise TypeError(f"there is {reprlib.repr(value)}")
 
 
 def _unpack(packed, arrays):

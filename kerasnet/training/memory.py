@@ -49,8 +49,8 @@ class EpochMemory:
 
     For epochs that are known, callbacks are not called. Keras' callbacks that only watch (``CSVLogger``,
     ``ModelCheckpoint``, ``TensorBoard`` and the like) make no difference to what is known, nor does one whose class
-    says ``changes_nothing = True``. Any other is taken to change training, and what it keeps in plain values and
-    arrays is part of the state.
+    says ``changes_nothing = True``, which must not end training either. Any other is taken to change training, and what
+    it keeps in plain values and arrays is part of the state.
 
     What a state does not know: random numbers drawn by layers without a seed of their own, and what a model or a
     function keeps beside Keras' variables. On another kind of processor the last bits may differ. A Keras model that is
