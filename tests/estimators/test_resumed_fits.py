@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_what_follows_a_known_fit_is_what_follows_a_trained_one(tmp_path):
 
 
 def fitted(folder, X=X, Y=Y, sample_weight=None, **parameters):
-    network = KerasNetClassifier("mlp", memory=folder, **({"epochs": 2, "random_state": 0} | parameters))
+    network = KerasNetClassifier(memory=folder, **({"epochs": 2, "random_state": 0} | parameters))
     return network.fit(X, Y, sample_weight=sample_weight)
 
 
@@ -355,6 +356,32 @@ def test_a_pipeline_may_keep_its_states_in_the_same_folder(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} >= {"joblib", "kerasnet"}
 
 
+def test_no_global_state_changes(tmp_path):
+    def global_state():
+        return (
+            random.getstate(),
+            [np.array(part).tolist() for part in np.random.get_state()],
+            keras.layers.Dense(1).name,
+        )
+
+    before = global_state()
+    fitted(tmp_path)
+    after = global_state()
+    assert after[:2] == before[:2]
+    assert int(after[2].rpartition("_")[2]) - int(before[2].rpartition("_")[2] or 0) == 1
+
+
+def build_with_slices(input_shape, n_outputs):
+    inputs = keras.Input(input_shape)
+    hidden = keras.ops.concatenate([inputs[..., :3], 2 * inputs[:, 3:]])
+    return keras.Model(inputs, keras.layers.Dense(n_outputs, activation="softmax")(hidden))
+
+
+def test_operations_and_their_constants_are_part_of_a_model(tmp_path):
+    flat = X.reshape(200, -1)
+    assert [fitted(tmp_path, flat, model=build_with_slices).n_iter_from_memory_ for _ in range(2)] == [0, 2]
+
+
 def test_parameters_are_as_they_were_given(tmp_path):
     kept = EpochMemory(tmp_path, max_bytes=10**6)
     network = clone(CNNClassifier(memory=kept))
@@ -390,10 +417,10 @@ def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kil
         return process
 
     straight = start("", tmp_path / "straight.npz")
-    random = np.random.default_rng(n_kills)
+    moments = np.random.default_rng(n_kills)
     for _ in range(n_kills):
         process = start(str(tmp_path / "memory"), tmp_path / "disturbed.npz")
-        time.sleep(random.uniform(1, 4))
+        time.sleep(moments.uniform(1, 4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -9, "it was quicker than the kill"

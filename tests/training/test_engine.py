@@ -500,6 +500,11 @@ class Scale(keras.layers.Layer):
         return super().get_config()
 
 
+class ScaleByFirst(Scale):
+    def call(self, inputs):
+        return inputs * self.factor[0]
+
+
 class HiddenVariable(keras.layers.Layer):
     """A layer with a variable that Keras does not know."""
 
@@ -533,11 +538,12 @@ def with_loss(factor):
     ("first", "second"),
     [
         (network(lambda: Scale(1.0)), network(lambda: Scale(3.0))),
+        (network(lambda: ScaleByFirst([1.0])), network(lambda: ScaleByFirst([3.0]))),
         (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
         (network(dense()), network(lambda: keras.layers.Dense(8, activation="tanh"))),
         (with_loss(1.0), with_loss(5.0)),
     ],
-    ids=["configuration left out", "hidden variable", "activation", "loss"],
+    ids=["configuration left out", "list left out of it", "hidden variable", "activation", "loss"],
 )
 def test_what_differs_shares_nothing(first, second):
     X, y = samples()
