@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasnet._files import atomic_file, read_npz, sweep_leftovers
 
+_FOLDER = "kerasnet-states"
 _N_BETWEEN = 2
 _unchecked_bytes = {}  # by folder: what this process has written since it last looked at the size of all
 
@@ -27,7 +28,7 @@ class EpochMemory:
     Parameters
     ----------
     location : str or path-like
-        The folder, made when it is missing; the states are in its sub-folder ``kerasnet``. Processes and machines may
+        The folder, made when it is missing; the states are in its sub-folder ``kerasnet-states``. Processes and machines may
         share it; workers elsewhere need an absolute path.
     max_bytes : int, default=10 * 2**30
         The size that the states of all trainings may have together. When it is exceeded, those that were not used for
@@ -79,7 +80,7 @@ class EpochMemory:
 
     def _open(self):
         """Make the folder, or say why that cannot be."""
-        (Path(self.location) / "kerasnet").mkdir(parents=True, exist_ok=True)
+        (Path(self.location) / _FOLDER).mkdir(parents=True, exist_ok=True)
 
     def _states(self, key):
         """Return the states of a training, the one after the most epochs first."""
@@ -135,7 +136,7 @@ class EpochMemory:
             excess -= size
 
     def _folder_of(self, key):
-        return Path(self.location) / "kerasnet" / key[:2]
+        return Path(self.location) / _FOLDER / key[:2]
 
 
 def as_memory(memory):

@@ -353,7 +353,7 @@ def test_a_pipeline_may_keep_its_states_in_the_same_folder(tmp_path):
     grid = {"kerasnetclassifier__epochs": [1, 2]}
     GridSearchCV(pipeline, grid, cv=2, refit=False).fit(X.reshape(200, -1), Y)
     assert len(EPOCHS) == 4
-    assert {path.name for path in tmp_path.iterdir()} >= {"joblib", "kerasnet"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"joblib", "kerasnet-states"}
 
 
 def test_no_global_state_changes(tmp_path):

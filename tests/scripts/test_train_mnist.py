@@ -381,7 +381,7 @@ def test_ctrl_c_in_a_search_ends_it(tmp_path):
 def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
     arguments = ["--limit", "5000", "--epochs", "12"]
     process = run_script(*arguments, "--output", str(tmp_path / "killed"))
-    states = Path(os.environ["XDG_CACHE_HOME"], "kerasnet", "training", "kerasnet")
+    states = Path(os.environ["XDG_CACHE_HOME"], "kerasnet", "training", "kerasnet-states")
     while not list(states.glob("*/*.npz")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)

@@ -425,7 +425,7 @@ def test_two_processes_write_and_read_the_same_keys(seconds, tmp_path):
 def test_a_state_is_an_archive_of_plain_arrays(tmp_path):
     fit(tmp_path, callbacks=[keras.callbacks.History()])
     (path,) = files(tmp_path)
-    assert path.parent.parent == tmp_path / "kerasnet"
+    assert path.parent.parent == tmp_path / "kerasnet-states"
     assert zipfile.ZipFile(path).testzip() is None
     with np.load(path, allow_pickle=False) as kept:
         about = json.loads(kept["about"].tobytes())
