@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnet.training._engine import Engine, follows_schedule, is_keras, read, write
-from kerasnet.training._identity import attributes_of
+from kerasnet.training._identity import attributes_of, is_plain
 
 _MAX_WAITING = 8
 _MAX_GARBAGE = 2**24  # bytes
@@ -226,21 +226,9 @@ def settings_of(optimizer):
     return settings
 
 
-def _plain_attributes(layer):
-    """Return what a layer of somebody's own keeps beside its configuration, as far as it can be compared."""
-    if is_keras(type(layer)):
-        return {}
-    return {name: value for name, value in attributes_of(layer).items() if _is_plain(value)}
-
-
-def _is_plain(value):
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    return all(map(_is_plain, value)) if isinstance(value, list | tuple) else _is_plain_scalar(value)
-
-
-def _is_plain_scalar(value):
-    return isinstance(value, str | int | float | None)
+def _plain_attributes(value):
+    """Return what a Keras object keeps beside its configuration, as far as it can be compared."""
+    return {name: entry for name, entry in attributes_of(value).items() if is_plain(entry)}
 
 
 def _fingerprint(value):
@@ -266,7 +254,7 @@ def _fingerprint(value):
     if isinstance(value, functools.partial):
         return kind, _fingerprint((value.func, value.args, value.keywords))
     if _config_says_all(kind):
-        return kind, _fingerprint(value.get_config())
+        return kind, _fingerprint((value.get_config(), _plain_attributes(value)))
     if isinstance(value, str | bytes | int | float | None | np.generic | tf.DType | tf.TensorShape):
         return kind, value
     return _Itself(value)
@@ -279,8 +267,8 @@ def _constants_of(code):
     functions = vars(code).values() if isinstance(code, type) else [code]
     read_names = [inspect.getclosurevars(each) for each in functions if isinstance(each, types.FunctionType)]
     outside = {name: value for each in read_names for name, value in {**each.globals, **each.nonlocals}.items()}
-    plain = {name: value for name, value in outside.items() if _is_plain_scalar(value)}
-    return tuple(sorted((name, type(value).__name__, repr(value)) for name, value in plain.items()))
+    constants = [(name, value) for name, value in outside.items() if isinstance(value, str | int | float | None)]
+    return tuple(sorted((name, type(value).__name__, repr(value)) for name, value in constants))
 
 
 def _config_says_all(kind):

@@ -5,6 +5,7 @@ import enum
 import functools
 import hashlib
 import inspect
+import io
 import json
 import os
 import reprlib
@@ -170,13 +171,17 @@ def _object(value, path):
     kind = type(value)
     described = _describe(kind, path)
     opaque = not hasattr(value, "__dict__") or _root(kind) in sys.stdlib_module_names
-    if opaque or isinstance(value, tf.Variable | tf.Module):
+    if opaque or isinstance(value, tf.Variable | tf.Module | io.IOBase):
         raise _WithoutIdentityError(f"what {reprlib.repr(value)} keeps cannot be told")
     return ["object", described, _describe(_configuration(value), path), _describe(attributes_of(value), path)]
 
 
 def attributes_of(value):
-    """Return what an object keeps beside its configuration, without what Keras notes in each object of its kind."""
+    """Return what an object keeps beside its configuration, without what Keras notes in each object of its kind.
+
+    Of Keras' own objects these are plain values, of which some configurations tell not all (``Huber``), and what users
+    gave them.
+    """
     is_of_frameworks = _root(type(value)) in ("keras", "tensorflow")
     return {
         name: entry
@@ -184,8 +189,17 @@ def attributes_of(value):
         if name not in _bookkeeping()
         and not name.startswith(("_self_", "_kerasnet"))
         and not isinstance(entry, keras.layers.Layer)  # they are told one by one
-        and (_is_of_users(entry) or not is_of_frameworks)
+        and (not is_of_frameworks or is_plain(entry) or _is_of_users(entry))
     }
+
+
+def is_plain(value):
+    """Tell whether a value is a number, a string or None, or consists of such."""
+    if isinstance(value, dict):
+        return all(map(is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return isinstance(value, str | int | float | None)
 
 
 def _configuration(value):

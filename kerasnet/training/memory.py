@@ -28,8 +28,8 @@ class EpochMemory:
     Parameters
     ----------
     location : str or path-like
-        The folder, made when it is missing; the states are in its sub-folder ``kerasnet-states``. Processes and machines may
-        share it; workers elsewhere need an absolute path.
+        The folder, made when it is missing; the states are in its sub-folder ``kerasnet-states``. Processes and
+        machines may share it; workers elsewhere need an absolute path.
     max_bytes : int, default=10 * 2**30
         The size that the states of all trainings may have together. When it is exceeded, those that were not used for
         the longest time are removed. A larger state is neither written nor read.

@@ -254,7 +254,7 @@ def test_bad_options_are_status_2(main, capsys, arguments, message):
         (["--learning-rate", "1e30", "--optimizer", "sgd"], "Training diverged: the loss is"),
         (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),
         (["--limit", "5000"], "5000"),
-        (["--memory", __file__], "File exists"),
+        (["--memory", __file__], "Not a directory"),
         (["--grid", '{"epochs": [1]}', "--scheduler", "nonsense"], "expected the address of a Dask scheduler"),
     ],
 )

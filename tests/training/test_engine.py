@@ -534,6 +534,15 @@ def with_loss(factor):
     return build
 
 
+def with_huber(delta):
+    def build():
+        model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(1)])
+        model.compile("sgd", keras.losses.Huber(delta))  # its configuration does not tell delta
+        return model
+
+    return build
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -542,8 +551,9 @@ def with_loss(factor):
         (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
         (network(dense()), network(lambda: keras.layers.Dense(8, activation="tanh"))),
         (with_loss(1.0), with_loss(5.0)),
+        (with_huber(0.01), with_huber(1.0)),
     ],
-    ids=["configuration left out", "list left out of it", "hidden variable", "activation", "loss"],
+    ids=["configuration left out", "list left out of it", "hidden variable", "activation", "loss", "a loss of Keras"],
 )
 def test_what_differs_shares_nothing(first, second):
     X, y = samples()

@@ -272,7 +272,7 @@ def test_every_flipped_byte_is_noticed_or_makes_no_difference(tmp_path):
     fit(tmp_path)
     (path,) = files(tmp_path)
     content = path.read_bytes()
-    for place in np.random.default_rng(0).integers(0, len(content), 25):
+    for place in np.random.default_rng(0).integers(0, len(content), 10):
         path.write_bytes(flipped(content, place))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
