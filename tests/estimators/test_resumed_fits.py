@@ -416,7 +416,7 @@ def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kil
     moments = np.random.default_rng(n_kills)
     for _ in range(n_kills):
         process = start(str(tmp_path / "memory"), tmp_path / "disturbed.npz")
-        time.sleep(moments.uniform(1, 4))
+        time.sleep(moments.uniform(0.5, 4 / n_kills + 0.5))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -9, "it was quicker than the kill"

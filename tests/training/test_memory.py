@@ -114,7 +114,12 @@ def print_nothing(batch, logs):
     pass
 
 
-@pytest.mark.parametrize("name", CASES)
+LONGER = {"batch norm", "noise", "momentum", "rmsprop", "nadam", "gradient accumulation", "schedule of its own"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.exhaustive if name in LONGER else ()) for name in CASES]
+)
 def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_every_epoch):
     case = {"layers": (), "optimizer": "adam", "rates": None, "callbacks": list} | CASES[name]
     X, y = data()
