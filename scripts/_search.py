@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from concurrent.futures import CancelledError
 
 from joblib import parallel_config
 from sklearn.callback import ProgressBar
@@ -28,9 +29,23 @@ def run_search(classifier, grid, X, y, *, cv, n_jobs, scheduler):
         if isinstance(classifier, Pipeline):
             classifier.set_params(memory=folder)
         with contextlib.nullcontext() if scheduler is None else cluster(scheduler):
-            search.fit(X, y)
+            fit(search, X, y)
     if isinstance(classifier, Pipeline):
         search.best_estimator_.set_params(memory=None)
+    return search
+
+
+def fit(search, X, y, attempts=3):
+    """Fit, and start again when Dask gives up because a worker died while data were on their way to it.
+
+    What was trained before is in the classifier's memory.
+    """
+    for attempt in range(attempts):
+        try:
+            return search.fit(X, y)
+        except CancelledError:
+            if attempt == attempts - 1:
+                raise
     return search
 
 
