@@ -30,6 +30,12 @@ class Engine:
         self.changed = True
         self._graphs.clear()
 
+    def describe(self, description):
+        """Note what the model is and reads; trace anew if that is not what there was when it was traced."""
+        if self.description != description:
+            self._graphs.clear()
+        self.description = description
+
     @property
     def loops(self):
         """Whether many steps fit into a call: not when the model has steps of its own, whose logs may be anything."""

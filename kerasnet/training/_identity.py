@@ -1,5 +1,6 @@
 """What a value is, told in words that are the same in every process."""
 
+import contextlib
 import dis
 import enum
 import functools
@@ -8,22 +9,18 @@ import inspect
 import io
 import json
 import os
+import re
 import reprlib
 import sys
 import sysconfig
 import types
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-_NAMED = (
-    types.ModuleType,
-    types.BuiltinFunctionType,
-    types.MemberDescriptorType,
-    types.GetSetDescriptorType,
-    np.ufunc,
-)
+_NAMED = (types.MemberDescriptorType, types.GetSetDescriptorType, np.ufunc)
 _WRITTEN = (np.dtype, tf.DType, tf.TensorShape, enum.Enum, range, slice, complex, types.EllipsisType)
 
 
@@ -85,13 +82,18 @@ def _describe(value, path):
     if isinstance(value, np.ndarray | np.generic | tf.Tensor):
         return _array(value)
     if isinstance(value, dict):
-        return ["dict", sorted(([repr(name), _describe(entry, path)] for name, entry in value.items()), key=_first)]
+        return [
+            _name(kind),
+            sorted(([repr(name), _describe(entry, path)] for name, entry in value.items()), key=_first),
+        ]
     if isinstance(value, list | tuple):
-        return [kind.__name__, *(_describe(entry, path) for entry in value)]
+        return [_name(kind), *(_describe(entry, path) for entry in value)]
     if isinstance(value, set | frozenset):
         return ["set", *sorted((_describe(entry, path) for entry in value), key=json.dumps)]
     if isinstance(value, _NAMED):
-        return ["named", value.__name__]
+        return ["named", type(value).__name__, value.__name__]
+    if isinstance(value, types.ModuleType):
+        return _module(value, path)
     if isinstance(value, _WRITTEN):
         return [_name(kind), repr(value)]
     if isinstance(value, bytes | str | int | float):
@@ -105,6 +107,9 @@ def _callable(value, path):
     """Describe a function in one of its forms; None for anything else."""
     if isinstance(value, types.FunctionType):
         return _function(value, path)
+    if isinstance(value, types.BuiltinFunctionType):  # also a method of a dict and the like
+        owner = None if isinstance(value.__self__, types.ModuleType) else _describe(value.__self__, path)
+        return ["builtin", value.__module__, value.__qualname__, owner]
     if isinstance(value, types.MethodType):
         return ["method", _describe(value.__self__, path), _describe(value.__func__, path)]
     if isinstance(value, functools.partial):
@@ -121,7 +126,28 @@ def _array(value):
     value = np.asarray(value, order="C")
     if value.dtype.hasobject:
         raise _WithoutIdentityError(f"an array of dtype {value.dtype} holds Python objects")
-    return ["array", value.dtype.name, list(value.shape), hashlib.sha256(value.reshape(-1).view(np.uint8)).hexdigest()]
+    return [
+        "array",
+        value.dtype.name,
+        value.dtype.str,
+        list(value.shape),
+        hashlib.sha256(value.reshape(-1).view(np.uint8)).hexdigest(),
+    ]
+
+
+def _module(module, path):
+    """Describe an installed package by its version, and a module of a user's own by its file and plain values."""
+    if (version := _version_of(module.__name__.partition(".")[0])) is not None:
+        return ["module", module.__name__, version]
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        content = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()
+        kept = {
+            name: value
+            for name, value in vars(module).items()
+            if not name.startswith("__") and (is_plain(value) or isinstance(value, np.ndarray | set | types.ModuleType))
+        }
+        return ["module", module.__name__, content, _describe(kept, path)]
+    raise _WithoutIdentityError(f"the module {module.__name__} has no file")
 
 
 def _function(function, path):
@@ -131,6 +157,8 @@ def _function(function, path):
         raise _WithoutIdentityError(f"{_name(function)} is a lambda or is written inside of a function")
     names = _global_names(function.__code__) & function.__globals__.keys()
     outside = {name: function.__globals__[name] for name in names}
+    outside |= {f"import {name}": sys.modules.get(name) for name in _imported_names(function.__code__)}
+    outside |= {f"its {name}": value for name, value in vars(function).items() if name != "__wrapped__"}
     parts = (function.__defaults__, function.__kwdefaults__, outside, inspect.getclosurevars(function).nonlocals)
     return ["function", _name(function), _code(function.__code__), *(_describe(part, path) for part in parts)]
 
@@ -149,9 +177,17 @@ def _code(code):
 
 def _global_names(code):
     """Return the names of what the code of a function, or of a function in it, reads from its module."""
-    names = {each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return _names_after(code, ("LOAD_GLOBAL", "LOAD_NAME"))
+
+
+def _imported_names(code):
+    return _names_after(code, ("IMPORT_NAME",))
+
+
+def _names_after(code, operations):
+    names = {each.argval for each in dis.get_instructions(code) if each.opname in operations}
     inner = [value for value in code.co_consts if isinstance(value, types.CodeType)]
-    return names.union(*map(_global_names, inner))
+    return names.union(*(_names_after(each, operations) for each in inner))
 
 
 def _class(kind, path):
@@ -186,7 +222,7 @@ def attributes_of(value):
     return {
         name: entry
         for name, entry in vars(value).items()
-        if name not in _bookkeeping()
+        if name not in _bookkeeping(value)
         and not name.startswith(("_self_", "_kerasnet"))
         and not isinstance(entry, keras.layers.Layer)  # they are told one by one
         and (not is_of_frameworks or is_plain(entry) or _is_of_users(entry))
@@ -207,24 +243,40 @@ def _configuration(value):
         configuration = dict(value.get_config())
     except (AttributeError, NotImplementedError, TypeError, ValueError):  # its attributes say it, too
         return None
-    if isinstance(value, keras.losses.Loss):
-        configuration.pop("name", None)  # counts the losses of a process, and makes no difference
+    if isinstance(value, keras.losses.Loss) and isinstance(configuration.get("name"), str):
+        configuration["name"] = re.sub(r"_\d+$", "", configuration["name"])  # counts the losses of a process
     return configuration
 
 
+def _bookkeeping(value):
+    """Return the names of what Keras notes in an object of its kinds, and that makes no difference."""
+    if isinstance(value, keras.losses.Loss):
+        return ("name",)  # which is in its configuration
+    return next((names for kind, names in _noted().items() if isinstance(value, kind)), ())
+
+
 @functools.cache
-def _bookkeeping():
-    """Return the names of what Keras notes in each object of its kinds."""
+def _noted():
     name = "bare"  # automatic names are counted
     model, optimizer = keras.Sequential(name=name), keras.optimizers.Optimizer(0.0, name=name)
     model.compile(optimizer, "mse")
-    others = keras.layers.Layer(name=name), keras.metrics.Metric(name=name), keras.losses.Loss(name=name)
-    return frozenset().union(*map(vars, (model, optimizer, *others, keras.callbacks.Callback()))) | {"history"}
+    told = {"activity_regularizer", "_dtype_policy", "_dtype"}
+    return {
+        keras.Model: {*vars(model), "history"} - told,
+        keras.layers.Layer: {*vars(keras.layers.Layer(name=name))} - told,
+        keras.optimizers.Optimizer: {*vars(optimizer)},
+        keras.metrics.Metric: {*vars(keras.metrics.Metric(name=name))} - told,
+        keras.callbacks.Callback: {*vars(keras.callbacks.Callback())},
+    }
 
 
 def _is_of_users(value):
+    if isinstance(value, types.MethodType):
+        return _is_of_users(value.__func__) or _is_of_users(value.__self__)
+    if isinstance(value, tf.types.experimental.PolymorphicFunction):
+        return _is_of_users(value.python_function)
     kind = value if isinstance(value, types.FunctionType) else type(value)
-    return isinstance(value, functools.partial) or _package_of(kind) is None
+    return isinstance(value, functools.partial | types.BuiltinFunctionType) or _package_of(kind) is None
 
 
 def _root(thing):

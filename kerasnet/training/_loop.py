@@ -113,7 +113,7 @@ def train(
         )
         states = None
         if memory is not None:
-            states = Resumable(memory, engine, callbacks.callbacks, settings)
+            states = Resumable(memory, engine, callbacks.callbacks, settings, len(epochs))
         try:
             return run.epochs(epochs, callbacks, states)
         except tf.errors.InvalidArgumentError as error:

@@ -8,6 +8,7 @@ import os
 import platform
 import reprlib
 import time
+import types
 import warnings
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import tensorflow as tf
 from kerasnet._files import parse_json
 from kerasnet.errors import CheckpointMismatchError, KerasNetError
 from kerasnet.training._cache import arguments_of_operations, settings_of
-from kerasnet.training._engine import follows_schedule, read, write
+from kerasnet.training._engine import follows_schedule, is_keras, read, write
 from kerasnet.training._identity import attributes_of, digest, identify
 from kerasnet.training._threads import n_threads
 
@@ -33,6 +34,8 @@ _WATCHERS = (
     keras.callbacks.TensorBoard,
     keras.callbacks.TerminateOnNaN,
 )
+
+_DOINGS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type, np.ufunc)
 
 
 class Known(NamedTuple):
@@ -66,16 +69,19 @@ class Resumable:
         Those of the training, as they are before it.
     settings : dict
         All else that the training depends on, by name: arrays and plain values.
+    n_epochs : int
+        How many epochs are asked for. It counts only for callbacks that are told of it and may use it.
     """
 
-    def __init__(self, memory, engine, callbacks, settings):
+    def __init__(self, memory, engine, callbacks, settings, n_epochs):
         self.memory, self.model = memory, engine.model
         self.callbacks = [each for each in callbacks if not _only_watches(each)]
         described = {name: identify(f"{name} of the training", value) for name, value in settings.items()}
-        engine.description = engine.description or digest([*_describe_model(engine.model)])
+        engine.describe(digest([*_describe_model(engine.model)]))
         values = identify("the weights", self._values())
         known_of_callbacks = [*map(_describe_callback, self.callbacks)]
-        self.key = digest([_surroundings(), described, engine.description, values, known_of_callbacks])
+        end = n_epochs if any(map(_uses_number_of_epochs, self.callbacks)) else None
+        self.key = digest([_surroundings(), described, engine.description, values, known_of_callbacks, end])
         self.next_time = time.monotonic() + _SECONDS_BETWEEN
 
     def resume(self, n_epochs):
@@ -166,6 +172,13 @@ def _attributes(callback):
     return {name: value for name, value in vars(callback).items() if name not in told}
 
 
+def _uses_number_of_epochs(callback):
+    """Tell whether a callback may read ``params["epochs"]``."""
+    functions = [each for kind in type(callback).__mro__ if not is_keras(kind) for each in vars(kind).values()]
+    reads = any("params" in each.__code__.co_names for each in functions if isinstance(each, types.FunctionType))
+    return reads or isinstance(callback, keras.callbacks.SwapEMAWeights)
+
+
 def _describe_callback(callback):
     name = type(callback).__name__
     if isinstance(callback, keras.callbacks.BackupAndRestore):
@@ -179,6 +192,12 @@ def _describe_model(model):
     for layer in model._flatten_layers():
         yield identify(f"the layer {layer.name!r}", layer)
         yield identify(f"the constants of {layer.name!r}", list(arguments_of_operations(layer)))
+        operations = [each for each in getattr(layer, "operations", ()) if not isinstance(each, keras.layers.Layer)]
+        for operation in operations:
+            arrays = {
+                name: value for name, value in vars(operation).items() if isinstance(value, np.ndarray | tf.Tensor)
+            }
+            yield identify(f"an operation of {layer.name!r}", [type(operation), arrays])
     for name, value in model._compile_config.config.items():
         yield identify(f"{name} of the model", None if name == "optimizer" else value)
     optimizer = model.optimizer
@@ -210,7 +229,7 @@ def _pack_callbacks(callbacks, arrays):
             try:
                 kept[name] = _pack(value, arrays)
             except TypeError as error:
-                if callable(value):  # something that it does, rather than what it knows
+                if isinstance(value, _DOINGS):  # what it does, rather than what it knows
                     continue
                 kind = type(callback).__name__
                 raise ValueError(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import warnings
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ class EpochMemory:
     epochs after that. The result is, bit for bit, that of training all of them. Equal are fits of the same data,
     weights of samples, architecture, initial weights, loss, metrics, optimizer, learning rates, batch size, callbacks,
     seed and number of threads, by the same versions. Their number of epochs only counts where the learning rates
-    depend on it, as in the schedules "cosine" and "one_cycle".
+    depend on it, as in the schedules "cosine" and "one_cycle", or where a callback may read it in its ``params``.
 
     Parameters
     ----------
@@ -48,10 +49,11 @@ class EpochMemory:
     `max_bytes` has them removed, since the same fit may be asked for again. Files are data: reading one runs no code,
     and one that is damaged, or is not what its name says, is reported by a warning, and its epochs are trained.
 
-    For epochs that are known, callbacks are not called. Keras' callbacks that only watch (``CSVLogger``,
-    ``ModelCheckpoint``, ``TensorBoard`` and the like) make no difference to what is known, nor does one whose class
-    says ``changes_nothing = True``, which must not end training either. Any other is taken to change training, and what
-    it keeps in plain values and arrays is part of the state.
+    For epochs that are known, callbacks are not called: a ``CSVLogger`` writes the trained epochs only, and a
+    ``ModelCheckpoint`` knows no best of before and writes no file when nothing is trained. These and Keras' other
+    callbacks that only watch make no difference to what is known, nor does one whose class says
+    ``changes_nothing = True``, which must not end training either. Any other is taken to change training, and what it
+    keeps in plain values and arrays is part of the state.
 
     What a state does not know: random numbers drawn by layers without a seed of their own, and what a model or a
     function keeps beside Keras' variables. On another kind of processor the last bits may differ. A Keras model that is
@@ -71,8 +73,10 @@ class EpochMemory:
     """
 
     def __init__(self, location, *, max_bytes=10 * 2**30, resume=True):
-        self.location = os.fspath(location)
-        self.max_bytes = max_bytes
+        self.location = os.fsdecode(location)
+        if not isinstance(max_bytes, Real) or max_bytes <= 0:
+            raise ValueError(f"max_bytes must be a number of bytes above 0. Received: {max_bytes!r}.")
+        self.max_bytes = int(max_bytes)
         self.resume = resume
 
     def __repr__(self):

@@ -29,7 +29,7 @@ from kerasnet import (
     KerasNetRegressor,
     SimpleRNNClassifier,
 )
-from kerasnet.training import EpochMemory, _resume
+from kerasnet.training import EpochMemory, _resume, clear_cache
 
 DIGITS = load_digits()
 X, Y = DIGITS.images[:200] / 16, DIGITS.target[:200]
@@ -245,6 +245,63 @@ class Opens(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.log.close()
+
+
+class Wrapped:
+    """A callable that names what it keeps as Keras does."""
+
+    def __init__(self, params):
+        self.params, self.__name__ = params, "wrapped"
+
+    def __call__(self, y_true, y_pred):
+        return self.params["scale"] * keras.losses.categorical_crossentropy(y_true, y_pred)
+
+
+class Fades(keras.callbacks.Callback):
+    """Depends on the number of epochs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.05 * (1 - epoch / self.params["epochs"])
+
+
+def known_epochs(tmp_path, *fits):
+    return [fitted(tmp_path, **{"dense_units": (8,), **parameters}).n_iter_from_memory_ for parameters in fits]
+
+
+def test_what_a_callable_keeps_counts_whatever_its_name(tmp_path):
+    assert known_epochs(tmp_path, *({"loss": Wrapped({"scale": scale})} for scale in (1.0, 3.0, 1.0))) == [0, 0, 2]
+    schedules = [{"callbacks": [keras.callbacks.LearningRateScheduler({0: rate, 1: rate}.get)]} for rate in (0.1, 0.2)]
+    assert known_epochs(tmp_path, *schedules, schedules[0]) == [0, 0, 2]
+
+
+def test_a_module_of_ones_own_counts_by_its_file_and_values(tmp_path, monkeypatch):
+    (tmp_path / "scales_of_mine.py").write_text("SCALE = 1.0")
+    monkeypatch.syspath_prepend(tmp_path)
+    import scales_of_mine
+
+    monkeypatch.setitem(globals(), "scales", scales_of_mine)
+    assert known_epochs(tmp_path, *2 * [{"loss": loss_of_a_module}]) == [0, 2]
+    scales_of_mine.SCALE = 3.0
+    assert known_epochs(tmp_path, {"loss": loss_of_a_module}) == [0]
+    changed = fitted(None, dense_units=(8,), loss=loss_of_a_module)
+    clear_cache()
+    fresh = fitted(None, dense_units=(8,), loss=loss_of_a_module)
+    assert same(fitted(tmp_path, dense_units=(8,), loss=loss_of_a_module), fresh)
+    assert same(changed, fitted(tmp_path, dense_units=(8,), loss=loss_of_a_module))
+
+
+def loss_of_a_module(y_true, y_pred):
+    return scales.SCALE * keras.losses.categorical_crossentropy(y_true, y_pred)  # noqa: F821
+
+
+@pytest.mark.parametrize("callback", [Fades(), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)], ids=type)
+def test_callbacks_that_know_the_number_of_epochs_make_it_count(callback, tmp_path):
+    parameters = {"optimizer__use_ema": True, "callbacks": [callback], "dense_units": (8,)}
+    fitted(tmp_path, **parameters)
+    longer = fitted(tmp_path, epochs=4, **parameters)
+    assert longer.n_iter_from_memory_ == 0
+    assert same(longer, fitted(None, epochs=4, **parameters))
+    assert same(fitted(tmp_path, epochs=4, **parameters), longer)
 
 
 def local_class():
