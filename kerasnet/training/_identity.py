@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import io
 import json
+import operator
 import os
 import re
 import reprlib
@@ -84,7 +85,7 @@ def _describe(value, path):
     if isinstance(value, dict):
         return [
             _name(kind),
-            sorted(([repr(name), _describe(entry, path)] for name, entry in value.items()), key=_first),
+            sorted(([repr(name), _describe(entry, path)] for name, entry in value.items()), key=operator.itemgetter(0)),
         ]
     if isinstance(value, list | tuple):
         return [_name(kind), *(_describe(entry, path) for entry in value)]
@@ -155,9 +156,9 @@ def _function(function, path):
         return ["function", _name(function), package]
     if "<" in function.__qualname__:
         raise _WithoutIdentityError(f"{_name(function)} is a lambda or is written inside of a function")
-    names = _global_names(function.__code__) & function.__globals__.keys()
+    names = _names_after(function.__code__, ("LOAD_GLOBAL", "LOAD_NAME")) & function.__globals__.keys()
     outside = {name: function.__globals__[name] for name in names}
-    outside |= {f"import {name}": sys.modules.get(name) for name in _imported_names(function.__code__)}
+    outside |= {f"import {name}": sys.modules.get(name) for name in _names_after(function.__code__, ("IMPORT_NAME",))}
     outside |= {f"its {name}": value for name, value in vars(function).items() if name != "__wrapped__"}
     parts = (function.__defaults__, function.__kwdefaults__, outside, inspect.getclosurevars(function).nonlocals)
     return ["function", _name(function), _code(function.__code__), *(_describe(part, path) for part in parts)]
@@ -175,16 +176,8 @@ def _code(code):
     return digest([*parts, code.co_freevars, code.co_cellvars])
 
 
-def _global_names(code):
-    """Return the names of what the code of a function, or of a function in it, reads from its module."""
-    return _names_after(code, ("LOAD_GLOBAL", "LOAD_NAME"))
-
-
-def _imported_names(code):
-    return _names_after(code, ("IMPORT_NAME",))
-
-
 def _names_after(code, operations):
+    """Return the names that some operations have in the code of a function, or of a function in it."""
     names = {each.argval for each in dis.get_instructions(code) if each.opname in operations}
     inner = [value for value in code.co_consts if isinstance(value, types.CodeType)]
     return names.union(*(_names_after(each, operations) for each in inner))
@@ -299,7 +292,3 @@ def _version_of(root):
 
 def _name(thing):
     return f"{thing.__module__}.{thing.__qualname__}"
-
-
-def _first(pair):
-    return pair[0]
