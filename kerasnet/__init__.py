@@ -21,8 +21,11 @@ _HOME_OF = {
     "build_mlp": "kerasnet.models",
     "build_simple_rnn": "kerasnet.models",
     "create_model": "kerasnet.models",
+    "inspect": "kerasnet.persistence",
     "list_models": "kerasnet.models",
+    "load": "kerasnet.persistence",
     "register_model": "kerasnet.models",
+    "save": "kerasnet.persistence",
 }
 _ROOMS = (
     "datasets",
@@ -31,6 +34,7 @@ _ROOMS = (
     "features",
     "models",
     "numpy_network",
+    "persistence",
     "plots",
     "preprocessing",
     "training",

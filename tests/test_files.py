@@ -166,10 +166,11 @@ def test_json_is_read(tmp_path):
     [
         (b"{", CorruptFileError, "expected JSON in UTF-8"),
         (b'"\xff"', CorruptFileError, "expected JSON in UTF-8"),
-        (b"[" * 100_000, CorruptFileError, "expected JSON in UTF-8"),
+        (b"[" * 100_000, UnsafeFileError, "nested at most 100 deep"),
+        (b"[" * 101 + b"0" + b"]" * 101, UnsafeFileError, "nested at most 100 deep"),
         (b" " * 1_000_001, UnsafeFileError, "larger than 1000000 bytes"),
     ],
-    ids=["cut", "encoding", "deep", "large"],
+    ids=["cut", "encoding", "endless", "deep", "large"],
 )
 def test_bad_json_is_refused(tmp_path, content, error, message):
     (tmp_path / "bad.json").write_bytes(content)
@@ -231,7 +232,7 @@ BAD_NPZ = {
     "empty": (lambda: b"", CorruptFileError, "expected an npz file"),
     "truncated": (lambda: GOOD[:-200], CorruptFileError, "expected an npz file"),
     "flipped": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an npz file"),
-    "no npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "expected an npz file"),
+    "no npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "a: expected an array in npy format"),
     "short": (lambda: npz_of(a=with_header((4,), 31)), CorruptFileError, "takes 32 bytes, found 31"),
     "long": (lambda: npz_of(a=with_header((4,), 33)), CorruptFileError, "takes 32 bytes, found 33"),
     "huge shape": (lambda: npz_of(a=with_header((10**12,), 8)), CorruptFileError, "takes 8000000000000 bytes"),
@@ -242,7 +243,8 @@ BAD_NPZ = {
         UnsafeFileError,
         "Python objects",
     ),
-    "twice": (twice, CorruptFileError, "occurs twice"),
+    "twice": (twice, UnsafeFileError, "found a name twice"),
+    "something behind it": (lambda: GOOD + b"PK", CorruptFileError, "found something else at its end"),
     "missing": (lambda: npz_of(b=npy_of(np.zeros(1))), CorruptFileError, r"expected arrays \['a'\]"),
     "version": (lambda: npz_of(a=b"\x93NUMPY\x03\x00" + bytes(100)), CorruptFileError, r"format 1.0 or 2.0"),
 }

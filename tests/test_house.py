@@ -14,6 +14,7 @@ PACKAGE = Path(kerasnet.__file__).parent
 ROOMS = (
     "errors",
     "_files",
+    "_values",
     "numpy_network",
     "datasets",
     "preprocessing",
@@ -25,7 +26,7 @@ ROOMS = (
     "plots",
     "__init__",
 )
-WITHOUT_TENSORFLOW = ("errors", "_files", "numpy_network", "datasets", "preprocessing", "features")
+WITHOUT_TENSORFLOW = ("errors", "_files", "_values", "numpy_network", "datasets", "preprocessing", "features")
 
 
 def room_of(path):

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import copy
 import inspect
+import math
 import random
 import threading
 import typing
@@ -13,10 +14,12 @@ import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.losses.losses import LossFunctionWrapper
 
+from kerasnet.errors import UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
 from kerasnet.estimators._scikeras import compile_arguments, route_params
 
 _BUILD_LOCK = threading.Lock()
+_BOUND_LOCK = threading.Lock()
 
 
 class Recipe(typing.NamedTuple):
@@ -40,20 +43,15 @@ class ModelBuilding(EstimatorParameters):
         state.pop("callbacks_", None)  # they may hold anything, such as open files
         if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
             values = [variable.value.numpy() for variable in self.model_.variables]
-            state["model_"] = _Saved(recipe, values, [layer.trainable for layer in self.model_._flatten_layers()])
+            state["model_"] = SavedModel(recipe, values, [layer.trainable for layer in self.model_._flatten_layers()])
         return state
 
     def __setstate__(self, state):
         """Build the model anew, and give it its values."""
         super().__setstate__(state)
-        if isinstance(saved := state.get("model_"), _Saved):
-            builder = copy.copy(self)  # with the parameters of the fit, which may have changed since
-            vars(builder).update(saved.recipe.parameters)
-            self.model_ = builder._new_model(saved.recipe.seed, saved.recipe)
-            for variable, value in zip(self.model_.variables, saved.values, strict=True):
-                variable.assign(value)
-            for layer, trainable in zip(self.model_._flatten_layers(), saved.trainable, strict=True):
-                layer.trainable = trainable
+        if isinstance(saved := state.get("model_"), SavedModel):
+            self.model_ = self._as_in_fit(saved.recipe)._new_model(saved.recipe.seed, saved.recipe)
+            saved.fill(self.model_)
 
     def _seed_of_model(self):
         """Return what the model was built with, which a builder may have drawn constants with."""
@@ -83,6 +81,12 @@ class ModelBuilding(EstimatorParameters):
         vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
         return model
 
+    def _as_in_fit(self, recipe):
+        """Return a copy with the parameters that the model was made with, which may have changed since."""
+        twin = copy.copy(self)
+        vars(twin).update(recipe.parameters)
+        return twin
+
     def _check_input(self, model):
         """Refuse a model for samples of another shape; where the number of axes differs, Keras may add one."""
         expected = getattr(model, "input_shape", None)
@@ -110,10 +114,13 @@ class ModelBuilding(EstimatorParameters):
         params = self.get_params(deep=False)
         given.update((name, value) for name, value in params.items() if "__" not in name)
         given.update(route_params(params, "model", pass_filter=(), strict=True))
-        offered = {"meta": self._metadata, "params": self.get_params, "compile_kwargs": self._compile_arguments}
-        given.update((name, make()) for name, make in offered.items() if name in accepted)  # as by SciKeras
+        given.update((name, make()) for name, make in self._offered().items() if name in accepted)
         arguments = {name: value for name, value in given.items() if name in accepted}
         return Recipe(builder, arguments, {**super().get_params(deep=False), **self._explicit()})
+
+    def _offered(self):
+        """Return what makes the arguments that builders made for SciKeras may ask for."""
+        return {"meta": self._metadata, "params": self.get_params, "compile_kwargs": self._compile_arguments}
 
     def _metadata(self):
         """Return what builders made for SciKeras are told about the data."""
@@ -143,12 +150,19 @@ class ModelBuilding(EstimatorParameters):
         return arguments
 
 
-class _Saved(typing.NamedTuple):
-    """A model in a pickle."""
+class SavedModel(typing.NamedTuple):
+    """A model in a file."""
 
     recipe: Recipe
     values: list
     trainable: list
+
+    def fill(self, model):
+        """Give a new model of the same recipe its values."""
+        for variable, value in zip(model.variables, self.values, strict=True):
+            variable.assign(value)
+        for layer, trainable in zip(model._flatten_layers(), self.trainable, strict=True):
+            layer.trainable = trainable
 
 
 @contextlib.contextmanager
@@ -172,3 +186,27 @@ def _fresh_start(seed):
             random.setstate(states[0])
             np.random.set_state(states[1])
             global_state.set_global_attribute("object_name_uids", names)
+
+
+@contextlib.contextmanager
+def at_most(n_values):
+    """Have this thread make Keras variables of no more than `n_values` values in all; it is asked before memory is."""
+    original, thread, left = keras.Variable._initialize_with_initializer, threading.get_ident(), n_values
+
+    def initialize(variable, initializer):
+        nonlocal left
+        if threading.get_ident() == thread:
+            left -= math.prod(variable.shape)
+            if left < 0:
+                raise UnsafeFileError(
+                    f"{variable.path!r} of shape {tuple(variable.shape)} would make the model larger than its weights, "
+                    f"which have {n_values} values."
+                )
+        original(variable, initializer)
+
+    with _BOUND_LOCK:
+        keras.Variable._initialize_with_initializer = initialize
+        try:
+            yield
+        finally:
+            keras.Variable._initialize_with_initializer = original

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import reprlib
 import time
 import types
 import warnings
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnet._files import parse_json
+from kerasnet._values import pack, unpack
 from kerasnet.errors import CheckpointMismatchError, KerasNetError
 from kerasnet.training._cache import arguments_of_operations, settings_of
 from kerasnet.training._engine import follows_schedule, is_keras, read, write
@@ -137,8 +137,8 @@ class Resumable:
         try:
             about = parse_json(named.pop("about").tobytes(), state.path)
             arrays = [named[str(number)] for number in range(len(named))]
-            known = Known(**_unpack(about["known"], arrays))
-            callbacks = [_unpack(packed, arrays) for packed in about["callbacks"]]
+            known = Known(**unpack(about["known"], arrays.__getitem__))
+            callbacks = [unpack(packed, arrays.__getitem__) for packed in about["callbacks"]]
             found = (about["format"], about["key"], known.n_epochs, len(callbacks), about["n_variables"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise CheckpointMismatchError(
@@ -243,31 +243,12 @@ def _pack_callbacks(callbacks, arrays):
 
 def _pack(value, arrays):
     """Return a value as JSON has it; arrays are put at the end of a list and named by their places there."""
-    kind = type(value)
-    if value is None or kind in (bool, int, float, str):
-        return value
-    if isinstance(value, tf.Tensor | keras.Variable):
-        value = keras.ops.convert_to_numpy(value)
-    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
-        arrays.append(np.asarray(value))
-        return {"scalar" if isinstance(value, np.generic) else "array": len(arrays) - 1}
-    if isinstance(value, dict):
-        return {"dict": [[_pack(name, arrays), _pack(entry, arrays)] for name, entry in value.items()]}
-    for container in (list, tuple, set):
-        if isinstance(value, container):
-            return {container.__name__: [_pack(entry, arrays) for entry in value]}
-    raise TypeError(f"there is {reprlib.repr(value)}")
 
+    def keep(array):
+        arrays.append(array)
+        return len(arrays) - 1
 
-def _unpack(packed, arrays):
-    if not isinstance(packed, dict):
-        return packed
-    ((kind, value),) = packed.items()
-    if kind in ("array", "scalar"):
-        return arrays[value][()] if kind == "scalar" else arrays[value]
-    if kind == "dict":
-        return {_unpack(name, arrays): _unpack(entry, arrays) for name, entry in value}
-    return {"list": list, "tuple": tuple, "set": set}[kind](_unpack(entry, arrays) for entry in value)
+    return pack(value, keep)
 
 
 def _as_kept(array, like, path):
