@@ -1,18 +1,16 @@
 """What a run's folder holds of a model: how train_mnist.py writes it and predict.py reads it."""
 
 import json
-import math
 from pathlib import Path
 
-import keras
-import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from kerasnet._files import read_json, read_npz
+import kerasnet as kn
 from kerasnet.errors import DataFormatError
 from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
 
 FEATURES = ("pixels", "hog", "sift", "hog+sift", "hog+pixels")
+MODEL = "model.kerasnet"
 
 
 def make_features(name, image_size, seed):
@@ -32,26 +30,9 @@ def network_of(classifier):
     return classifier[-1] if isinstance(classifier, Pipeline) else classifier
 
 
-def write_model(folder, classifier, *, builder, dataset, features, image_size):
-    """Write the Keras model and, beside it, what it takes and how to build it anew."""
-    network = network_of(classifier)
-    network.model_.save(folder / "model.keras")
-    described = {
-        "builder": builder,
-        "input_shape": network.input_shape_,
-        "input_range": [0, 1],
-        "classes": network.classes_,
-        "parameters": network.get_params(),
-        "dataset": dataset,
-        "image_size": image_size,
-        "features": features,
-    }
-    if isinstance(classifier, Pipeline):
-        parts = dict(classifier[0].transformer_list)
-        described["features_parameters"] = {name: part.get_params() for name, part in parts.items()}
-        if "sift" in parts:
-            np.savez(folder / "vocabulary.npz", vocabulary=parts["sift"].vocabulary_)
-    write_json(folder / "model.json", described)
+def write_model(folder, classifier, *, dataset, image_size):
+    """Write the classifier and, with it, which images it takes."""
+    kn.save(classifier, folder / MODEL, metadata={"dataset": dataset, "image_size": image_size})
 
 
 def write_json(path, content):
@@ -60,12 +41,12 @@ def write_json(path, content):
 
 
 class TrainedModel:
-    """The model of a run's folder.
+    """The model of a run.
 
     Parameters
     ----------
-    folder : str or path-like
-        What `train_mnist.py` made.
+    path : str or path-like
+        The folder that `train_mnist.py` made, or its file model.kerasnet alone.
 
     Raises
     ------
@@ -73,34 +54,21 @@ class TrainedModel:
         If a file is missing or is not what a run has.
     """
 
-    def __init__(self, folder):
-        folder = Path(folder)
-        described = read_json(folder / "model.json")
-        try:
-            self.dataset, self.classes = described["dataset"], described["classes"]
-            self.image_size = tuple(described["image_size"])
-            self.features = make_features(described["features"], self.image_size, None)
-            parameters = described.get("features_parameters", {})
-            for name, values in parameters.items():
-                self.features.set_params(**{f"{name}__{key}": value for key, value in values.items()})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataFormatError(f"{folder / 'model.json'}: expected what a run writes, found: {error}.") from error
-        if "sift" in parameters:
-            arrays = read_npz(folder / "vocabulary.npz", names=["vocabulary"], max_bytes=2**26)
-            self.features["sift"].vocabulary_ = arrays["vocabulary"]
-        self.model = keras.models.load_model(folder / "model.keras", compile=False)
-        given = self._inputs(np.zeros((1, *self.image_size), np.float32)).size
-        if given != math.prod(self.model.input_shape[1:]):
-            raise DataFormatError(
-                f"{folder}: model.json describes {given} inputs, model.keras takes {self.model.input_shape[1:]}. "
-                "They do not belong together."
-            )
+    def __init__(self, path):
+        path = Path(path)
+        path = path / MODEL if path.is_dir() else path
+        about = kn.inspect(path).metadata
+        if not {"dataset", "image_size"} <= about.keys():
+            raise DataFormatError(f"{path}: expected a model of train_mnist.py, found one without its image_size.")
+        self.dataset, self.image_size = about["dataset"], tuple(about["image_size"])
+        self.classifier = kn.load(path)
 
-    def _inputs(self, images):
-        return images if self.features is None else self.features.transform(images)
+    @property
+    def classes(self):
+        """The labels, in the order of the probabilities."""
+        return self.classifier.classes_.tolist()
 
     def predict_proba(self, images):
         """Return the probability of each class for grey images of `image_size`, floats in [0, 1]."""
-        X = self._inputs(images)
-        probabilities = self.model.predict(X.reshape(len(X), *self.model.input_shape[1:]), verbose=0)
-        return probabilities.astype(float) / probabilities.sum(axis=1, keepdims=True, dtype=float)
+        probabilities = self.classifier.predict_proba(images).astype(float)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -47,7 +47,7 @@ def main(argv=None):
 def parse(argv):
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", metavar="MODEL", help="the folder of a run")
+    parser.add_argument("model", metavar="MODEL", help="the folder of a run, or its model.kerasnet")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a photograph of one digit")
     parser.add_argument(
         "--polarity",

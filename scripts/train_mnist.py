@@ -56,9 +56,11 @@ RECIPES = {  # what a model is trained with when the options do not say otherwis
 }
 FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what job schedulers send
 INTERRUPTED = 128 + signal.SIGINT
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in INTERRUPTIONS:
+    signal.signal(number, signal.default_int_handler)
 
 
 def main(argv=None):
@@ -167,14 +169,7 @@ def run(arguments):
             metrics["best_params"], metrics["best_score"] = search.best_params_, search.best_score_
             write_csv(folder / "search_results.csv", search.cv_results_)
         report = classification_report(y_test, probabilities.argmax(axis=1), digits=4, zero_division=0)
-        write_model(
-            folder,
-            classifier,
-            builder=arguments.model,
-            dataset=arguments.dataset,
-            features=arguments.features,
-            image_size=image_size,
-        )
+        write_model(folder, classifier, dataset=arguments.dataset, image_size=image_size)
         write_figures(folder, network_of(classifier), X_test, y_test, probabilities)
         write_csv(folder / "history.csv", with_epochs(network_of(classifier).history_))
         write_json(folder / "metrics.json", metrics)
@@ -271,7 +266,8 @@ def train(classifier, X, y):
     try:
         network.set_callbacks(ProgressBar()).fit(X, y)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
+        for number in INTERRUPTIONS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C shall not lose what is saved now
         if not hasattr(network, "model_"):
             raise  # nothing was trained
         return True

@@ -25,9 +25,16 @@ for kind, before in zip(_KERAS_CLASSES, _before, strict=True):
 
 __all__ = ["compile_arguments", "loss_name", "route_params", "unflatten_params"]
 
+
+def _loss_class_function_or_string(loss):
+    """Return the class for the name of one, too, so that it takes parameters."""
+    found = keras.losses.get(loss) if isinstance(loss, str) else None
+    return type(found) if isinstance(found, keras.losses.Loss) else get_loss_class_function_or_string(loss)
+
+
 _COMPILED = {
     "optimizer": get_optimizer_class,
-    "loss": get_loss_class_function_or_string,
+    "loss": _loss_class_function_or_string,
     "metrics": get_metric_class,
 }
 

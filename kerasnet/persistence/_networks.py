@@ -59,13 +59,19 @@ class NetworkWriter:
 
     def add(self, estimator):
         """Add an estimator and return its number."""
+        kind = type(estimator).__name__
+        if KINDS.get(kind) is not type(estimator):
+            raise TypeError(
+                f"kn.save keeps no {kind}, only estimators of kerasnet's own: {', '.join(KINDS)}. Subclasses are code, "
+                "which a file does not hold."
+            )
         number = len(self.entries)
         self.entries.append(None)
         self.states.append({})
         state = estimator.__getstate__()
         names = [*estimator._get_param_names(), *estimator._explicit()]
         entry = {
-            "class": type(estimator).__name__,
+            "class": kind,
             "model": _describe_builder(estimator, estimator.model),
             "parameters": {
                 name: self._plain(estimator, name, _parameter(name, value))
@@ -127,7 +133,7 @@ def _describe_builder(estimator, model):
     given_as = "name" if isinstance(model, str) else "function"
     entry = registered_model(model)
     name = entry.name if entry else getattr(model, "__name__", None)
-    if not isinstance(name, str) or isinstance(model, keras.Model):
+    if not str(name).isidentifier() or isinstance(model, keras.Model):
         raise ValueError(
             f"kn.save keeps the name of a model, and {model!r} of {type(estimator).__name__} has none. "
             f"{_REMEDIES['model']}."

@@ -345,7 +345,7 @@ def _tree(trees, number):
 
 def _settle(part, where):
     """Give a part that was read what skops does not keep; refuse what would harm in use."""
-    if not isinstance(part, BaseEstimator):
+    if not isinstance(part, BaseEstimator) or isinstance(part, EstimatorParameters):
         return
     attributes = vars(part)
     if attributes.get("memory") is not None:

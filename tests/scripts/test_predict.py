@@ -13,6 +13,7 @@ import predict
 import pytest
 import train_mnist
 
+import kerasnet as kn
 from kerasnet.datasets import load_mnist
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "predict.py"
@@ -108,30 +109,31 @@ def test_images_without_a_digit_are_no_failure(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("make", "message"),
     [
-        (lambda folder: None, "model.json"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "expected what a run writes, found: 'dataset'"),
-        (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
+        (lambda path: None, "No such file or directory"),
+        (lambda path: path.write_text("{}"), "expected a .kerasnet archive, found b'{}' at its beginning"),
+        (lambda path: kn.save(kn.CNNClassifier(), path), "expected a model of train_mnist.py"),
+        (lambda path: path.write_bytes(kept(path)[:-100]), "expected a .kerasnet archive, found something else at its"),
     ],
-    ids=["empty", "no run", "no JSON"],
+    ids=["empty folder", "JSON", "another archive", "cut"],
 )
-def test_what_is_no_run_is_one_line(tmp_path, capsys, damage, message):
-    damage(tmp_path)
+def test_what_is_no_run_is_one_line(tmp_path, capsys, make, message):
+    make(tmp_path / "model.kerasnet")
     assert predict.main([str(tmp_path), "image.png"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+    assert "model.kerasnet" in line
 
 
-def test_files_of_two_runs_do_not_mix(run, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(run, copy)
-    described = json.loads((copy / "model.json").read_text())
-    described["features_parameters"]["hog"]["orientations"] = 12
-    (copy / "model.json").write_text(json.dumps(described))
-    assert predict.main([str(copy), "image.png"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "model.json describes 1728 inputs, model.keras takes (1296,)" in line
+def kept(path):
+    kn.save(kn.CNNClassifier(), path)
+    return path.read_bytes()
+
+
+def test_the_archive_alone_is_enough(run, photographs, tmp_path, capsys):
+    shutil.copy(Path(run) / "model.kerasnet", tmp_path / "mine.kerasnet")
+    assert said(capsys, str(tmp_path / "mine.kerasnet"), *photographs[0]) == said(capsys, run, *photographs[0])
 
 
 def test_as_a_command(run, photographs):

@@ -1,0 +1,476 @@
+"""What is saved is what is loaded, in this process and in a fresh one."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+import kerasnet as kn
+from kerasnet.errors import DataFormatError, UnknownModelError
+from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
+from kerasnet.models import _registry, registered_model
+from kerasnet.models._registry import RegisteredModel
+from kerasnet.preprocessing import make_tabular_preprocessor
+
+BATTERY = [name for name in kn.list_models() if registered_model(name).builder.__module__.startswith("kerasnet.")]
+RNG = np.random.default_rng(0)
+VECTORS, LABELS = RNG.random((60, 6), dtype=np.float32), np.arange(60) % 3
+IMAGES = RNG.integers(256, size=(60, 16, 16), dtype=np.uint8)
+SEQUENCES = RNG.random((60, 5, 4), dtype=np.float32)
+TABLE = pd.DataFrame(RNG.random((60, 3)), columns=["size", "weight", "age"]).assign(
+    colour=["red", "blue", "green"] * 20
+)
+TABLE.loc[::7, "size"] = np.nan
+SAMPLES = {"image": IMAGES, "sequence": SEQUENCES, "vector": VECTORS}
+FAST = {"epochs": 2, "random_state": 0}
+LINEAR = {"code_units": 2, "output_activation": "linear", **FAST}
+
+
+def tabular(**options):
+    return make_pipeline(make_tabular_preprocessor(**options), kn.KerasNetClassifier("mlp", **FAST)).fit(TABLE, LABELS)
+
+
+def of_registry(name):
+    entry = registered_model(name)
+    X = SAMPLES[entry.input_kind]
+    if "classification" not in entry.tasks:
+        return kn.Autoencoder(code_units=3, **FAST).fit(X), X
+    return kn.KerasNetClassifier(name, dropout=0.2, **FAST).fit(X, np.array(["no", "yes", "maybe"])[LABELS]), X
+
+
+def columns_and_codes():
+    columns = ColumnTransformer(
+        [
+            ("codes", kn.Autoencoder(**LINEAR), ["weight", "age"]),
+            ("logs", FunctionTransformer(np.log1p), make_column_selector(dtype_include="float", pattern="weight|age")),
+            ("colours", OneHotEncoder(sparse_output=False), ["colour"]),
+        ],
+        remainder="drop",
+    )
+    return make_pipeline(columns, StandardScaler(), LogisticRegression()).fit(TABLE, LABELS)
+
+
+def found_by_search():
+    pipeline = make_pipeline(HOGTransformer(pixels_per_cell=(4, 4)), kn.KerasNetClassifier("mlp", **FAST))
+    grid = {"hogtransformer__orientations": [5, 9], "kerasnetclassifier__dense_units": [(8,)]}
+    return GridSearchCV(pipeline, grid, cv=2).fit(IMAGES, LABELS).best_estimator_
+
+
+ESTIMATORS = {
+    **{f"registry: {name}": lambda name=name: of_registry(name) for name in BATTERY},
+    "CNNClassifier": lambda: (kn.CNNClassifier(filters=(4, 4), **FAST).fit(IMAGES, LABELS), IMAGES),
+    "SimpleRNNClassifier": lambda: (kn.SimpleRNNClassifier(units=(8,), **FAST).fit(SEQUENCES, LABELS > 0), SEQUENCES),
+    "KerasNetRegressor": lambda: (kn.KerasNetRegressor("mlp", **FAST).fit(VECTORS, VECTORS[:, :2]), VECTORS),
+    "several labels": lambda: (kn.KerasNetClassifier("mlp", **FAST).fit(VECTORS, VECTORS[:, :3] > 0.5), VECTORS),
+    "detector": lambda: (kn.AutoencoderOutlierDetector(code_units=3, **FAST).fit(VECTORS), VECTORS),
+    "pipeline: hog": lambda: (found_by_search(), IMAGES),
+    "pipeline: hog and sift": lambda: (
+        make_pipeline(
+            make_union(HOGTransformer(pixels_per_cell=(4, 4)), SIFTTransformer(4, random_state=0)),
+            PCA(5),
+            LinearSVC(random_state=0),
+        ).fit(IMAGES, LABELS),
+        IMAGES,
+    ),
+    "pipeline: pixels": lambda: (
+        make_pipeline(ImagePreprocessor((8, 8), flatten=True), kn.KerasNetClassifier("mlp", **FAST)).fit(
+            IMAGES, LABELS
+        ),
+        IMAGES,
+    ),
+    "pipeline: codes": lambda: (
+        make_pipeline(MinMaxScaler(clip=True), kn.Autoencoder(code_units=3, **FAST), RandomForestClassifier(5)).fit(
+            VECTORS, LABELS
+        ),
+        VECTORS,
+    ),
+    "pipeline: columns and codes": lambda: (columns_and_codes(), TABLE),
+    "pipeline: knn": lambda: (tabular(imputation="knn", outliers="iqr", selection="univariate", n_features=3), TABLE),
+    "pipeline: iterative": lambda: (
+        tabular(imputation="iterative", scaling="robust", random_state=np.random.RandomState(0)),
+        TABLE,
+    ),
+    "pipeline: interpolate": lambda: (
+        tabular(imputation="interpolate", encoding="ordinal", outliers="zscore", selection="mutual_info", n_features=2),
+        TABLE,
+    ),
+    "pipeline: forest": lambda: (tabular(X=TABLE, selection="model", random_state=0), TABLE),
+    "pipeline: two networks": lambda: (
+        FeatureUnion(
+            [
+                (
+                    "codes",
+                    make_pipeline(StandardScaler(), kn.Autoencoder(code_units=2, output_activation="linear", **FAST)),
+                ),
+                ("best", SelectKBest(f_classif, k=2)),
+                ("more codes", kn.Autoencoder(code_units=3, **FAST)),
+            ]
+        ).fit(VECTORS, LABELS),
+        VECTORS,
+    ),
+}
+METHODS = ("predict", "predict_proba", "transform", "score_samples", "decision_function")
+
+
+def outputs(estimator, X):
+    return {name: np.asarray(getattr(estimator, name)(X)) for name in METHODS if hasattr(estimator, name)}
+
+
+def assert_equal_outputs(found, expected):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], strict=True)
+
+
+IN_A_FRESH_PROCESS = """
+import pickle, sys
+import kerasnet as kn
+
+folder = sys.argv[1]
+with open(f"{folder}/samples.pickle", "rb") as file:
+    samples = pickle.load(file)
+predicted = {}
+for number, X in enumerate(samples):
+    loaded = kn.load(f"{folder}/{number}.kerasnet")
+    predicted[number] = {name: getattr(loaded, name)(X) for name in %r if hasattr(loaded, name)}
+with open(f"{folder}/predicted.pickle", "wb") as file:
+    pickle.dump(predicted, file)
+"""
+
+
+def test_every_registry_model_and_ten_pipelines_predict_the_same_in_a_fresh_process(tmp_path):
+    made = [make() for make in ESTIMATORS.values()]
+    assert sum(name.startswith("pipeline") for name in ESTIMATORS) == 10
+    for number, (estimator, _) in enumerate(made):
+        kn.save(estimator, tmp_path / f"{number}.kerasnet")
+    pd.to_pickle([X for _, X in made], tmp_path / "samples.pickle")
+    subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS % (METHODS,), tmp_path], check=True)
+    predicted = pd.read_pickle(tmp_path / "predicted.pickle")
+    for number, (estimator, X) in enumerate(made):
+        assert_equal_outputs(
+            {name: np.asarray(each) for name, each in predicted[number].items()}, outputs(estimator, X)
+        )
+    print(f"{len(made)} estimators, among them {len(BATTERY)} models of the registry and 10 pipelines")
+
+
+def there_and_back(estimator, path, **options):
+    kn.save(estimator, path)
+    return kn.load(path, **options)
+
+
+def assert_equal_values(found, expected, name):
+    assert type(found) is type(expected), name
+    if isinstance(expected, np.ndarray):
+        np.testing.assert_array_equal(found, expected, strict=True)
+    elif isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key in expected:
+            assert_equal_values(found[key], expected[key], f"{name}[{key}]")
+    else:
+        assert found == expected, name
+
+
+LABELS_OF = {
+    "ints": LABELS,
+    "texts": np.array(["no", "yes", "maybe"])[LABELS],
+    "objects": np.array(["no", "yes", "maybe"], dtype=object)[LABELS],
+    "floats": LABELS.astype(np.float32),
+    "booleans": LABELS > 0,
+    "small ints": LABELS.astype(np.int8),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS_OF)
+def test_parameters_and_learned_attributes_are_as_they_were(tmp_path, labels):
+    parameters = {"dense_units": (4, 3), "class_weight": "balanced", "optimizer__momentum": 0.5, "epochs": np.int64(2)}
+    X = pd.DataFrame(VECTORS, columns=list("abcdef"))
+    classifier = kn.KerasNetClassifier("mlp", optimizer="sgd", random_state=0, **parameters).fit(X, LABELS_OF[labels])
+    loaded = there_and_back(classifier, tmp_path / "a.kerasnet")
+    assert loaded.get_params() == classifier.get_params()
+    kept = {name: value for name, value in vars(classifier).items() if name not in ("model_", "callbacks_")}
+    kept["_optimizer_state"] = []
+    assert vars(loaded).keys() - {"model_"} == kept.keys()
+    for name, value in kept.items():
+        assert_equal_values(vars(loaded)[name], value, name)
+    assert_equal_outputs(outputs(loaded, X), outputs(classifier, X))
+    assert clone(loaded).get_params() == clone(classifier).get_params()
+
+
+def test_saving_changes_nothing_and_a_loaded_one_can_be_saved_again(tmp_path):
+    pipeline = columns_and_codes()
+    before = outputs(pipeline, TABLE)
+    steps = [*map(id, pipeline.named_steps.values())]
+    kn.save(pipeline, tmp_path / "a.kerasnet")
+    kn.save(kn.load(tmp_path / "a.kerasnet"), tmp_path / "b.kerasnet")
+    assert_equal_outputs(outputs(pipeline, TABLE), before)
+    assert [*map(id, pipeline.named_steps.values())] == steps
+    assert_equal_outputs(outputs(kn.load(tmp_path / "b.kerasnet"), TABLE), before)
+
+
+def test_equal_models_make_equal_files(tmp_path):
+    for name in "ab":
+        kn.save(kn.KerasNetClassifier("mlp", **FAST).fit(VECTORS, LABELS), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_is_not_fitted_is_kept_too(tmp_path):
+    for number, estimator in enumerate(
+        [kn.CNNClassifier(filters=(4,)), kn.AutoencoderOutlierDetector(), HOGTransformer(orientations=4)]
+    ):
+        loaded = there_and_back(estimator, tmp_path / f"{number}.kerasnet")
+        assert type(loaded) is type(estimator)
+        assert loaded.get_params() == estimator.get_params()
+
+
+def test_training_goes_on_as_if_there_had_been_no_file(tmp_path):
+    def two_epochs(optimizer, **options):
+        network = kn.KerasNetClassifier("mlp", optimizer=optimizer, random_state=0, **options)
+        return network.partial_fit(VECTORS, LABELS, classes=[0, 1, 2]).partial_fit(VECTORS, LABELS)
+
+    for number, options in enumerate([{"optimizer": "adam"}, {"optimizer": "sgd", "optimizer__momentum": 0.9}]):
+        network = two_epochs(**options)
+        path = tmp_path / f"{number}.kerasnet"
+        kn.save(network, path, include_optimizer=True)
+        loaded = kn.load(path)
+        for each in (network, loaded):
+            each.partial_fit(VECTORS, LABELS)
+        assert_equal_outputs(outputs(loaded, VECTORS), outputs(network, VECTORS))
+        assert loaded.history_ == network.history_
+        kn.save(two_epochs(**options), path)
+        assert any(
+            loaded.predict_proba(VECTORS)[0] != kn.load(path).partial_fit(VECTORS, LABELS).predict_proba(VECTORS)[0]
+        )
+
+
+def test_memory_is_left_behind_and_random_states_become_seeds(tmp_path):
+    network = kn.KerasNetClassifier("mlp", epochs=1, memory=str(tmp_path / "memory"), random_state=0)
+    pipeline = Pipeline([("scale", StandardScaler()), ("network", network)], memory=str(tmp_path / "cache"))
+    pipeline.fit(VECTORS, LABELS)
+    loaded = there_and_back(pipeline, tmp_path / "a.kerasnet")
+    assert loaded.memory is loaded["network"].memory is None
+    assert pipeline.memory is not None
+    state = np.random.RandomState(3)
+    network = kn.KerasNetClassifier("mlp", epochs=1, random_state=state).fit(VECTORS, LABELS)
+    before = state.get_state()[1].tolist()
+    assert isinstance(there_and_back(network, tmp_path / "a.kerasnet").random_state, int)
+    assert state.get_state()[1].tolist() == before
+
+
+def build_mine(input_shape, n_outputs, output_activation="softmax", units=5):
+    inputs = keras.Input(input_shape)
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(units, activation="relu")(inputs))
+    outputs = keras.layers.Dense(n_outputs, activation=output_activation)(keras.layers.Dropout(0.2)(hidden))
+    return keras.Model(inputs, outputs)
+
+
+def build_compiled(meta, compile_kwargs, units=4):
+    """As SciKeras' users write them."""
+    model = keras.Sequential([keras.Input((meta["n_features_in_"],)), keras.layers.Dense(units)])
+    model.add(keras.layers.Dense(meta["n_classes_"], activation="softmax"))
+    model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), loss="sparse_categorical_crossentropy")
+    return model
+
+
+class Subclassed(keras.Model):
+    def __init__(self, n_outputs):
+        super().__init__(name="subclassed")
+        self.hidden, self.outer = keras.layers.Dense(4), keras.layers.Dense(n_outputs, activation="softmax")
+        self.half = keras.layers.Dense(4, dtype="bfloat16")
+
+    def call(self, inputs):
+        return self.outer(keras.ops.cast(self.half(self.hidden(inputs)), "float32"))
+
+
+def build_subclassed(n_outputs):
+    return Subclassed(n_outputs)
+
+
+@pytest.mark.parametrize("builder", [build_mine, build_compiled, build_subclassed])
+def test_builders_of_ones_own_come_from_the_caller(tmp_path, builder):
+    classifier = kn.KerasNetClassifier(builder, **FAST).fit(VECTORS, LABELS)
+    path, name = tmp_path / "a.kerasnet", builder.__name__
+    kn.save(classifier, path, include_optimizer=True)
+    for key in (name, name.removeprefix("build_")):
+        loaded = kn.load(path, builders={key: builder})
+        assert loaded.model is builder
+        assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+    message = rf"its model comes from the function '{name}'. .* kn.load\(path, builders={{'{name}': function}}\)"
+    with pytest.raises(UnknownModelError, match=message):
+        kn.load(path)
+    with pytest.raises(UnknownModelError, match=name):
+        kn.load(path, builders={"yours": kn.build_mlp})
+
+
+def test_registered_builders_of_ones_own_are_found_by_name(tmp_path, monkeypatch):
+    name = "mine"
+    monkeypatch.setitem(_registry._REGISTRY, name, RegisteredModel(name, build_mine, "vector", ("classification",)))
+    path = tmp_path / "a.kerasnet"
+    for model in (name, build_mine):
+        classifier = kn.KerasNetClassifier(model, units=3, **FAST).fit(VECTORS, LABELS)
+        loaded = there_and_back(classifier, path)
+        assert loaded.model == model
+        assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"optimizer": keras.optimizers.Nadam}, {"optimizer": "Nadam"}),
+        ({"loss": keras.losses.Huber, "loss__delta": 0.5}, {"loss": "Huber", "loss__delta": 0.5}),
+        ({"loss": keras.losses.mean_absolute_error}, {"loss": "mean_absolute_error"}),
+        ({"metrics": [keras.metrics.MeanSquaredError, "mae"]}, {"metrics": ["MeanSquaredError", "mae"]}),
+    ],
+    ids=["optimizer", "loss", "function", "metrics"],
+)
+def test_what_keras_offers_is_kept_by_name(tmp_path, parameters, found):
+    regressor = kn.KerasNetRegressor("mlp", **parameters, **FAST).fit(VECTORS, VECTORS[:, 0])
+    loaded = there_and_back(regressor, tmp_path / "a.kerasnet")
+    assert {name: getattr(loaded, name) for name in found} == found
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(regressor, VECTORS))
+    for each in (loaded, regressor):
+        each.fit(VECTORS, VECTORS[:, 0])
+    assert loaded.history_ == regressor.history_
+
+
+def test_parameters_set_after_the_fit_do_not_change_the_model(tmp_path):
+    classifier = kn.KerasNetClassifier("mlp", dense_units=(4,), **FAST).fit(VECTORS, LABELS)
+    classifier.set_params(dense_units=(3,), optimizer="sgd")
+    loaded = there_and_back(classifier, tmp_path / "a.kerasnet")
+    assert (loaded.dense_units, loaded.optimizer) == ((3,), "sgd")
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+    assert isinstance(loaded.model_.optimizer, keras.optimizers.Adam)
+
+
+def test_frozen_layers_weights_set_by_hand_and_output_containers_are_kept(tmp_path):
+    autoencoder = kn.Autoencoder(code_units=2, **FAST).set_output(transform="pandas").fit(VECTORS)
+    autoencoder.model_.get_layer("code").trainable = False
+    autoencoder.model_.set_weights([weight + 1 for weight in autoencoder.model_.get_weights()])
+    loaded = there_and_back(autoencoder, tmp_path / "a.kerasnet")
+    assert [layer.trainable for layer in loaded.model_.layers] == [
+        layer.trainable for layer in autoencoder.model_.layers
+    ]
+    pd.testing.assert_frame_equal(loaded.transform(VECTORS), autoencoder.transform(VECTORS))
+
+
+def test_metadata_requests_are_kept(tmp_path):
+    import sklearn
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        network = kn.KerasNetClassifier("mlp", **FAST).set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight="weight")
+        pipeline = Pipeline([("scale", scaler), ("network", network)])
+        loaded = there_and_back(pipeline, tmp_path / "a.kerasnet")
+        for name in ("scale", "network"):
+            found, expected = (each[name].get_metadata_routing()._serialize() for each in (loaded, pipeline))
+            assert found == expected
+        loaded.fit(VECTORS, LABELS, sample_weight=np.ones(60), weight=np.ones(60))
+
+
+def test_a_file_tells_what_is_in_it(tmp_path):
+    pipeline = make_pipeline(StandardScaler(), kn.KerasNetClassifier("mlp", dense_units=(4,), **FAST)).fit(
+        VECTORS, LABELS
+    )
+    metadata = {"accuracy": 0.5, "by": "us", "shape": (6,), "classes": np.arange(3)}
+    kn.save(pipeline, tmp_path / "a.kerasnet", metadata=metadata)
+    found = kn.inspect(tmp_path / "a.kerasnet")
+    assert (found.estimator, found.format, found.versions["keras"]) == ("Pipeline", 1, keras.__version__)
+    assert found.types == ["sklearn.pipeline.Pipeline", "sklearn.preprocessing._data.StandardScaler"]
+    assert_equal_values(found.metadata, metadata, "metadata")
+    (network,) = found.networks
+    assert (network.estimator, network.model, network.n_parameters) == ("KerasNetClassifier", "mlp", 43)
+    assert network.parameters["dense_units"] == network.arguments["dense_units"] == (4,)
+    assert list(network.arrays.values()) == ["float32[6, 4]", "float32[4]", "float32[4, 3]", "float32[3]"]
+    assert set(found.sizes) == {"state.json", "weights.npz", "steps.skops"}
+
+
+UNKEPT = {
+    "Keras model": (kn.build_mlp, TypeError, "A Keras model has a method save of its own"),
+    "search": (lambda: GridSearchCV(kn.CNNClassifier(), {}), TypeError, "no GridSearchCV. Save its best_estimator_"),
+    "voting": (lambda: VotingClassifier([("a", kn.CNNClassifier())]), TypeError, "keeps no VotingClassifier"),
+    "kernels": (lambda: make_pipeline(HOGTransformer(), SVC()), TypeError, "keeps no SVC"),
+    "function": (lambda: FunctionTransformer(print), TypeError, "keeps no .*print.*, which FunctionTransformer holds"),
+    "subclass": (type("Mine", (kn.CNNClassifier,), {}), TypeError, "keeps no Mine, .* Subclasses"),
+    "model": (lambda: kn.KerasNetClassifier(kn.build_mlp()), ValueError, "keeps the name of a model"),
+    "lambda": (lambda: kn.KerasNetClassifier(lambda: 0), ValueError, "keeps the name of a model"),
+    "optimizer": (
+        lambda: kn.CNNClassifier(optimizer=keras.optimizers.Adam(0.1)),
+        ValueError,
+        'in .optimizer.* optimizer="sgd", optimizer__momentum',
+    ),
+    "callbacks": (
+        lambda: kn.CNNClassifier(callbacks=[keras.callbacks.History()]),
+        ValueError,
+        r"set_params\(callbacks=None\) first",
+    ),
+    "loss": (lambda: kn.CNNClassifier(loss=abs), ValueError, "there is <built-in function abs> in 'loss' of CNNC"),
+}
+
+
+@pytest.mark.parametrize("name", UNKEPT)
+def test_what_cannot_be_kept_is_refused_with_the_remedy(tmp_path, name):
+    make, error, message = UNKEPT[name]
+    estimator = make()
+    path = tmp_path / "a.kerasnet"
+    path.write_bytes(b"earlier")
+    with pytest.raises(error, match=message):
+        kn.save(estimator, path)
+    assert path.read_bytes() == b"earlier"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_model_put_in_by_hand_and_infinite_weights_are_refused(tmp_path):
+    classifier = kn.KerasNetClassifier("mlp", **FAST).fit(VECTORS, LABELS)
+    classifier.model_.layers[-1].bias.assign([np.nan, 0, 0])
+    with pytest.raises(ValueError, match="keeps finite weights. Received: NaN or infinity in mlp/output/bias"):
+        kn.save(classifier, tmp_path / "a.kerasnet")
+    classifier.model_ = kn.build_mlp((6,), 3)
+    with pytest.raises(ValueError, match="put into model_ by hand"):
+        kn.save(classifier, tmp_path / "a.kerasnet")
+    for metadata in ({"a": object()}, [1, 2]):
+        with pytest.raises(ValueError, match="metadata must be a dict of plain values"):
+            kn.save(kn.CNNClassifier(), tmp_path / "a.kerasnet", metadata=metadata)
+
+
+def with_manifest(path, change):
+    """Write the archive anew, with another manifest."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    change(manifest)
+    members["manifest.json"] = json.dumps(manifest).encode()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    Path(path).write_bytes(content.getvalue())
+
+
+def test_a_newer_format_is_refused_by_name_and_another_scikit_learn_warns(tmp_path):
+    path = tmp_path / "a.kerasnet"
+    kn.save(kn.CNNClassifier(), path)
+    with_manifest(path, lambda manifest: manifest["versions"].update({"scikit-learn": "1.8.0"}))
+    with pytest.warns(InconsistentVersionWarning, match="unpickle estimator CNNClassifier from version 1.8.0"):
+        kn.load(path)
+    with_manifest(path, lambda manifest: manifest.update(format=2))
+    with pytest.raises(
+        DataFormatError, match="format 2, .* reads formats up to 1. It was written by kerasnet .*: update"
+    ):
+        kn.load(path)
