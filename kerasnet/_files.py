@@ -15,6 +15,7 @@ import re
 import shutil
 import stat
 import struct
+import tokenize
 import uuid
 import zipfile
 import zlib
@@ -187,15 +188,16 @@ def read_bytes(path, *, max_bytes):
     Raises
     ------
     UnsafeFileError
-        If the file is larger than `max_bytes`.
+        If the file is larger than `max_bytes`, or is no regular file.
     """
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        size = status.st_size if stat.S_ISREG(status.st_mode) else 0  # of a pipe it is not known
-        if size <= max_bytes:
-            content = file.read(size + 1 if size else max_bytes + 1)  # Python asks for all the memory it might need
-            if len(content) <= max_bytes:
-                return content
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # it might never end, or never begin
+        raise UnsafeFileError(f"{path}: expected a file, found a device, a pipe or a socket.")
+    if status.st_size <= max_bytes:
+        with open(path, "rb") as file:
+            content = file.read(max(status.st_size, 1) + 1)  # Python asks for all the memory it might need
+        if len(content) <= max_bytes:
+            return content
     raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
 
 
@@ -465,7 +467,7 @@ def read_npy_header(file, size, where):
         if read_header is None:
             raise ValueError(f"expected npy format 1.0 or 2.0, found {version}")
         shape, fortran_order, dtype = read_header(file, max_header_size=_MAX_NPY_HEADER)
-    except ValueError as error:
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError) as error:
         raise CorruptFileError(f"{where}: expected an array in npy format, found: {error}.") from error
     if dtype.hasobject:
         raise UnsafeFileError(f"{where}: expected plain numbers, found Python objects ({dtype}).")

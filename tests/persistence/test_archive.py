@@ -1,16 +1,13 @@
 """What is saved is what is loaded, in this process and in a fresh one."""
 
-import io
-import json
 import subprocess
 import sys
-import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from _crafted import Crafted
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
@@ -449,28 +446,16 @@ def test_a_model_put_in_by_hand_and_infinite_weights_are_refused(tmp_path):
             kn.save(kn.CNNClassifier(), tmp_path / "a.kerasnet", metadata=metadata)
 
 
-def with_manifest(path, change):
-    """Write the archive anew, with another manifest."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(members["manifest.json"])
-    change(manifest)
-    members["manifest.json"] = json.dumps(manifest).encode()
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
-    Path(path).write_bytes(content.getvalue())
-
-
 def test_a_newer_format_is_refused_by_name_and_another_scikit_learn_warns(tmp_path):
     path = tmp_path / "a.kerasnet"
     kn.save(kn.CNNClassifier(), path)
-    with_manifest(path, lambda manifest: manifest["versions"].update({"scikit-learn": "1.8.0"}))
+    crafted = Crafted(path)
+    crafted.manifest["versions"]["scikit-learn"] = "1.8.0"
+    crafted.write(path)
     with pytest.warns(InconsistentVersionWarning, match="unpickle estimator CNNClassifier from version 1.8.0"):
         kn.load(path)
-    with_manifest(path, lambda manifest: manifest.update(format=2))
-    with pytest.raises(
-        DataFormatError, match="format 2, .* reads formats up to 1. It was written by kerasnet .*: update"
-    ):
+    crafted.manifest["format"] = 2
+    crafted.write(path)
+    message = "format 2, .* reads formats up to 1. It was written by kerasnet .*: update"
+    with pytest.raises(DataFormatError, match=message):
         kn.load(path)

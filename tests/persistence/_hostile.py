@@ -1,0 +1,845 @@
+"""Hostile files, and a process that opens them one after another and watches what happens.
+
+``python _hostile.py FOLDER`` makes each file in FOLDER, opens it, and writes FOLDER/results.json.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import struct
+import sys
+import threading
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cv2
+import h5py
+import joblib
+import keras
+import numpy as np
+from _crafted import Crafted, npz_of, zip_of
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import kerasnet as kn
+
+FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path("/nonexistent")
+EXECUTED, SECRET = FOLDER / "executed", FOLDER / "secret" / "key.txt"
+X, Y = np.random.default_rng(0).random((40, 4), dtype=np.float32), np.arange(40) % 2
+UNSAFE, CORRUPT, FORMAT = "UnsafeFileError", "CorruptFileError", "DataFormatError"
+MISMATCH, UNKNOWN = "CheckpointMismatchError", "UnknownModelError"
+FILES = {}  # name -> (how it is made at a path, the error, a part of its message, how it is opened)
+
+
+class Payload:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, (f"touch {EXECUTED}",)
+
+
+def hostile(name, error, message, load=None):
+    """Register what makes a file at a path."""
+
+    def register(make):
+        assert name not in FILES, name
+        FILES[name] = (make, error, message, load or kn.load)
+        return make
+
+    return register
+
+
+def crafted(name, error, message, base="network", load=None):
+    """Register what changes a good archive; its sums are made to agree."""
+
+    def register(change):
+        @hostile(name, error, message, load)
+        def make(path):
+            archive = Crafted(FOLDER / "good" / f"{base}.kerasnet")
+            change(archive)
+            archive.write(path)
+
+        return change
+
+    return register
+
+
+def members_of(base="network"):
+    with zipfile.ZipFile(FOLDER / "good" / f"{base}.kerasnet") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+# The zip archive
+
+
+def with_member(name, member, error, found, content=b"print('hello')"):
+    @hostile(name, error, found)
+    def make(path):
+        contents = members_of()
+        path.write_bytes(zip_of({**contents, member: content}))
+
+
+with_member("a member outside", "../executed", UNSAFE, "found the member '../executed'")
+with_member("a member at the root", "/tmp/executed", UNSAFE, "found the member '/tmp/executed'")
+with_member("a member with backslashes", "..\\executed", UNSAFE, "found the member")
+with_member("a member more", "setup.py", UNSAFE, "found the member 'setup.py'")
+with_member("a folder", "state.json/", UNSAFE, "found the member 'state.json/'")
+with_member("a member that the manifest has not", "optimizer.npz", CORRUPT, "expected the members")
+
+
+@hostile("a member twice", UNSAFE, "found a name twice")
+def _(path):
+    path.write_bytes(zip_of(members_of()))
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr("weights.npz", b"another")
+
+
+@hostile("packed members", UNSAFE, "packed or encrypted")
+def _(path):
+    path.write_bytes(zip_of(members_of(), zipfile.ZIP_DEFLATED))
+
+
+@hostile("a link", UNSAFE, "weights.npz as something else than a file")
+def _(path):
+    contents = members_of()
+    contents.pop("weights.npz")
+    path.write_bytes(zip_of(contents))
+    link = zipfile.ZipInfo("weights.npz")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, str(SECRET))
+
+
+@hostile("encrypted members", UNSAFE, "packed or encrypted")
+def _(path):
+    content = bytearray(zip_of(members_of()))
+    content[content.rindex(b"PK\1\2") + 8] |= 1  # in the last entry of the directory
+    path.write_bytes(content)
+
+
+@hostile("200,000 members", UNSAFE, "at most 20000 members")
+def _(path):
+    size = 46 * 65_535
+    path.write_bytes(b"PK\3\4" + bytes(size) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, size, 4, 0))
+
+
+@hostile("a directory elsewhere", CORRUPT, "something else at its end")
+def _(path):
+    content = zip_of(members_of())
+    path.write_bytes(content[:-22] + struct.pack("<4sLQL", b"PK\6\7", 0, 10, 1) + content[-22:])
+
+
+@hostile("something before it", FORMAT, "expected a .kerasnet archive")
+def _(path):
+    path.write_bytes(b"#!/bin/sh\ntouch executed\n" + zip_of(members_of()))
+
+
+@hostile("something behind it", CORRUPT, "something else at its end")
+def _(path):
+    path.write_bytes(zip_of(members_of()) + b"more")
+
+
+@hostile("half of it", CORRUPT, "something else at its end")
+def _(path):
+    content = zip_of(members_of())
+    path.write_bytes(content[: len(content) // 2])
+
+
+@hostile("a bomb of zeros", UNSAFE, "packed or encrypted")
+def _(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("manifest.json", "state.json", "weights.npz"):
+            with archive.open(name, "w", force_zip64=True) as file:
+                for _ in range(300):
+                    file.write(bytes(2**20))
+
+
+@hostile("4 GB of nothing", UNSAFE, "larger than 1073741824 bytes")
+def _(path):
+    with open(path, "wb") as file:
+        file.truncate(2**32)
+
+
+@hostile("an endless device", UNSAFE, "expected a file, found a device")
+def _(path):
+    path.symlink_to("/dev/zero")
+
+
+@hostile("a pipe without an end", UNSAFE, "expected a file, found a device")
+def _(path):
+    os.mkfifo(path)
+
+
+@hostile("an empty file", FORMAT, "expected a .kerasnet archive")
+def _(path):
+    path.write_bytes(b"")
+
+
+@hostile("another size", CORRUPT, "weights.npz: expected 7 bytes")
+def _(path):
+    archive = Crafted(FOLDER / "good" / "network.kerasnet")
+    archive.manifest["members"]["weights.npz"]["size"] = 7
+    archive.write(path, with_sums=False)
+
+
+@hostile("another hash", CORRUPT, "weights.npz: expected sha256")
+def _(path):
+    archive = Crafted(FOLDER / "good" / "network.kerasnet")
+    archive.arrays = {name: array + 1 for name, array in archive.arrays.items()}
+    archive.manifest["members"]["weights.npz"]["size"] = len(archive.members["weights.npz"])
+    archive.write(path, with_sums=False)
+
+
+# JSON
+
+
+def with_text(name, member, content, error, message):
+    @hostile(name, error, message)
+    def make(path):
+        contents = members_of()
+        manifest = json.loads(contents["manifest.json"])
+        if member != "manifest.json":
+            manifest["members"][member] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            contents["manifest.json"] = json.dumps(manifest).encode()
+        path.write_bytes(zip_of({**contents, member: content}))
+
+
+with_text("deep JSON", "manifest.json", b"[" * 100_000 + b"]" * 100_000, UNSAFE, "nested at most 100 deep")
+with_text("deeper JSON than is read", "state.json", b"[" * 200 + b"]" * 200, UNSAFE, "nested at most 100 deep")
+with_text("long JSON", "manifest.json", b"[" + b" " * 2**22 + b"]", UNSAFE, "more than max_json_bytes=4194304")
+with_text("wide JSON", "state.json", b"[" + b"{}," * 1_300_000 + b"{}]", CORRUPT, "expected 1 networks in state.json")
+with_text(
+    "a wide manifest", "manifest.json", b'{"a":[' + b"[]," * 1_300_000 + b"[]]}", CORRUPT, "a format of 1 or more"
+)
+with_text("no JSON", "manifest.json", b"import os", CORRUPT, "expected JSON in UTF-8")
+with_text("an endless number", "manifest.json", b"1" * 1_000_000, CORRUPT, "expected JSON in UTF-8")
+with_text("a manifest of nothing", "manifest.json", b"null", CORRUPT, "expected a format of 1 or more, found None")
+
+
+@crafted("a newer format", FORMAT, "it is of format 99, and this version of kerasnet reads formats up to 1")
+def _(archive):
+    archive.manifest["format"] = 99
+
+
+@crafted("a format in words", CORRUPT, "expected a format of 1 or more, found '1'")
+def _(archive):
+    archive.manifest["format"] = "1"
+
+
+@crafted("a network too few", CORRUPT, "expected 1 networks in state.json, found 0")
+def _(archive):
+    archive.state.clear()
+
+
+# What is said of networks
+
+
+@crafted("an unknown architecture", UNKNOWN, "No model 'cnnn' is registered. Did you mean: cnn")
+def _(archive):
+    archive.network["model"]["name"] = "cnnn"
+
+
+@crafted("a builder that nobody gave", UNKNOWN, "its model comes from the function 'system'")
+def _(archive):
+    archive.network["model"] = {"name": "system", "given_as": "function", "own": True}
+
+
+@crafted("a class from elsewhere", UNSAFE, "expected a class among .*, found 'os.system'")
+def _(archive):
+    archive.network["class"] = "os.system"
+
+
+def with_argument(name, argument, value, error, message):
+    @crafted(name, error, message)
+    def change(archive):
+        archive.network["fit"]["arguments"][argument] = value
+
+
+LAMBDA = [["class_name", "Lambda"], ["module", "keras.layers"], ["config", {"dict": []}]]
+SET_FLOATX = [
+    ["class_name", "function"],
+    ["module", "builtins"],
+    ["config", "set_floatx"],
+    ["registered_name", "function"],
+]
+with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
+with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, UNSAFE, "would make the model larger than")
+with_argument("a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "values for layers are too many")
+with_argument(
+    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, UNSAFE, "values for layers are too many"
+)
+with_argument("negative units", "dense_units", {"tuple": [-8]}, MISMATCH, "dense_units must be a tuple of positive")
+with_argument(
+    "units with a point", "dense_units", {"tuple": [1e9]}, MISMATCH, "dense_units must be a tuple of positive"
+)
+with_argument("a function for an activation", "activation", "os.system", MISMATCH, "cannot be built")
+with_argument("a Keras object for an activation", "activation", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
+with_argument("set_floatx for an activation", "activation", {"dict": SET_FLOATX}, UNSAFE, "a configuration of a Keras")
+with_argument("samples of another shape", "input_shape", {"tuple": [10**9]}, CORRUPT, "samples of shape")
+with_argument("an unknown argument", "evil", 1, MISMATCH, "unexpected keyword argument 'evil'")
+
+
+@crafted("samples without an end", UNSAFE, r"samples of shape \(1000000000000,\) have more than max_parameters")
+def _(archive):
+    archive.network["fit"]["arguments"]["input_shape"] = archive.state[0]["input_shape_"] = {"tuple": [10**12]}
+
+
+def with_parameter(name, parameter, value, error, message):
+    @crafted(name, error, message)
+    def change(archive):
+        archive.network["parameters"][parameter] = value
+        if parameter in archive.network["fit"]["compiled"]:
+            archive.network["fit"]["compiled"][parameter] = value
+
+
+with_parameter("an optimizer from a configuration", "optimizer", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
+with_parameter("a loss from a configuration", "loss", {"list": [{"dict": SET_FLOATX}]}, UNSAFE, "a configuration of a")
+with_parameter("an optimizer from elsewhere", "optimizer", "os.system", MISMATCH, "cannot be built")
+with_parameter("a folder for states", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
+with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
+with_parameter("an unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
+with_parameter("a kind of value that there is not", "epochs", {"eval": "1"}, CORRUPT, "KeyError")
+with_parameter("a set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
+
+
+def with_state(name, attribute, value, error, message):
+    @crafted(name, error, message)
+    def change(archive):
+        archive.state[0][attribute] = value
+
+
+with_state("a method of the file's own", "predict", "evil", CORRUPT, "the attribute 'predict'")
+with_state("a class of the file's own", "__class__", "evil", CORRUPT, "the attribute '__class__'")
+with_state("an attribute that hides", "_new_model", "evil", CORRUPT, "the attribute '_new_model'")
+with_state("objects for classes", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "values of object")
+with_state("texts without an end", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "2 values of <U")
+with_state("classes of another dtype", "classes_", {"array": ["|u1", [2], [0, 300]]}, CORRUPT, "expected what kn.save")
+with_state("an array of another shape", "classes_", {"array": ["<i8", [10**9], [0, 1]]}, CORRUPT, "cannot reshape")
+with_state("one class too many", "classes_", {"array": ["<i8", [3], [0, 1, 2]]}, MISMATCH, "must have 3 outputs")
+
+
+@crafted("without a history", CORRUPT, "history_")
+def _(archive):
+    del archive.state[0]["history_"]
+
+
+@crafted("flags for more layers", CORRUPT, "expected a flag for each layer")
+def _(archive):
+    archive.network["fit"]["trainable"] *= 2
+
+
+@crafted("a detector made of itself", CORRUPT, "expected a network after this one, found 0", base="detector")
+def _(archive):
+    archive.state[0]["autoencoder_"]["network"] = 0
+
+
+# Weights
+
+
+def with_arrays(name, change, error, message):
+    @crafted(name, error, message)
+    def apply(archive):
+        arrays = archive.arrays
+        change(arrays, next(iter(arrays)))
+        archive.arrays = arrays
+
+
+def replace(make):
+    return lambda arrays, name: arrays.update({name: make(arrays[name])})
+
+
+with_arrays(
+    "weights of another shape", replace(np.transpose), MISMATCH, r"expected float32\[4, 8\], found float32\[8, 4"
+)
+with_arrays(
+    "weights of another dtype", replace(lambda a: a.astype(int)), MISMATCH, r"expected float32\[4, 8\], found int"
+)
+with_arrays(
+    "a weight too few", lambda arrays, name: arrays.pop(name), MISMATCH, "did not find .'0/0/mlp/dense_1/kernel'"
+)
+with_arrays("a weight too many", lambda arrays, name: arrays.update(x=np.ones(2)), MISMATCH, "no others, found .'x'")
+with_arrays("NaN", replace(lambda array: array * np.nan), CORRUPT, "expected finite numbers, found NaN or infinity")
+with_arrays("infinity", replace(lambda array: array / 0), CORRUPT, "expected finite numbers, found NaN or infinity")
+
+
+@crafted("objects for weights", UNSAFE, "found Python objects")
+def _(archive):
+    archive.arrays = {**archive.arrays, next(iter(archive.arrays)): np.array([Payload()])}
+
+
+@crafted("a pickle for weights", CORRUPT, "expected an npz file of arrays")
+def _(archive):
+    archive.members["weights.npz"] = pickle.dumps(Payload())
+
+
+@crafted("weights larger than their file", CORRUPT, "takes 4000000000000 bytes, found")
+def _(archive):
+    header = b"\x93NUMPY\1\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"
+    name = next(iter(archive.arrays))
+    archive.members["weights.npz"] = zip_of({f"{name}.npy": header.ljust(127) + b"\n" + bytes(64)})
+
+
+@crafted("a bomb of weights", MISMATCH, "expected float32", load=lambda path: kn.load(path, max_parameters=2**29))
+def _(archive):
+    name = next(iter(archive.arrays))
+    archive.members["weights.npz"] = npz_of({**archive.arrays, name: np.zeros(2**27, np.uint8)}, np.savez_compressed)
+
+
+@crafted(
+    "more weights than are read",
+    UNSAFE,
+    "parameters are more than max_parameters=10",
+    load=lambda p: kn.load(p, max_parameters=10),
+)
+def _(archive):
+    pass
+
+
+@crafted("an optimizer's state of another model", MISMATCH, "optimizer.npz: expected the arrays of the model")
+def _(archive):
+    archive.members["optimizer.npz"] = npz_of({"0/0": np.zeros(3)})
+
+
+# scikit-learn's steps
+
+
+def with_schema(name, error, message, base="pipeline"):
+    def register(change):
+        @crafted(name, error, message, base=base)
+        def apply(archive):
+            schema = archive.schema
+            change(archive, schema)
+            archive.schema = schema
+
+        return change
+
+    return register
+
+
+def node(loader, module, kind, **content):
+    return {"__class__": kind, "__module__": module, "__loader__": loader, "__id__": 12345, **content}
+
+
+def with_node(name, message, made, error=UNSAFE):
+    """A node in place of the parameter `copy` of the scaler."""
+
+    @with_schema(name, error, message)
+    def change(archive, schema):
+        archive.node("StandardScaler", schema)["content"]["content"]["copy"] = made
+
+
+EMPTY_TUPLE = node("TupleNode", "builtins", "tuple", content=[])
+JSON_TEXT = node("JsonNode", "builtins", "str", content='"touch executed"', is_json=True)
+STATE_OF_MT = node(
+    "DictNode", "builtins", "dict", content={}, key_types=node("ListNode", "builtins", "list", content=[])
+)
+with_node("os.system", "found posix.system", node("FunctionNode", "posix", "system"))
+with_node("builtins.eval", "found builtins.eval", node("TypeNode", "builtins", "eval"))
+with_node(
+    "a class of subprocess", "found subprocess.Popen", node("ObjectNode", "subprocess", "Popen", content=EMPTY_TUPLE)
+)
+with_node(
+    "a partial of os.system",
+    "found posix.system",
+    node(
+        "PartialNode",
+        "functools",
+        "partial",
+        content={
+            "func": node("FunctionNode", "posix", "system", __id__=5),
+            "args": node("TupleNode", "builtins", "tuple", content=[JSON_TEXT], __id__=6),
+            "kwds": STATE_OF_MT,
+            "namespace": STATE_OF_MT,
+        },
+    ),
+)
+with_node(
+    "a RandomState",
+    "RandomStateNode",
+    node("RandomStateNode", "numpy.random.mtrand", "RandomState", content=STATE_OF_MT),
+)
+with_node(
+    "a Generator",
+    "RandomGeneratorNode",
+    node("RandomGeneratorNode", "numpy.random._generator", "Generator", content={}),
+)
+with_node("a method", "MethodNode", node("MethodNode", "sklearn.preprocessing._data", "StandardScaler", content={}))
+with_node("an attrgetter", "OperatorFuncNode", node("OperatorFuncNode", "operator", "attrgetter", attrs=EMPTY_TUPLE))
+with_node(
+    "a constructor", "ConstructorFromReduceNode", node("ConstructorFromReduceNode", "os", "system", content=EMPTY_TUPLE)
+)
+with_node("bytes", "BytesNode", node("BytesNode", "builtins", "bytes", file="../secret/key.txt"))
+with_node(
+    "a sparse matrix",
+    "SparseMatrixNode",
+    node("SparseMatrixNode", "scipy.sparse", "csr_matrix", type="scipy", file="a"),
+)
+with_node(
+    "a step that is not on the list",
+    "found sklearn.svm._classes.SVC",
+    node("ObjectNode", "sklearn.svm._classes", "SVC"),
+)
+with_node(
+    "an array from elsewhere",
+    "KeyError",
+    node("NdArrayNode", "numpy", "ndarray", type="numpy", file="../secret/key.txt"),
+    CORRUPT,
+)
+with_node("a loader that there is not", "found os.path", node("EvalNode", "os", "path"))
+
+
+@with_schema("an older protocol", UNSAFE, "found protocol 0")
+def _(archive, schema):
+    schema["protocol"] = 0
+
+
+@with_schema("a cache that runs code", UNSAFE, "expected no memory, found '/tmp/cache'")
+def _(archive, schema):
+    archive.node("Pipeline", schema)["content"]["content"]["memory"] = {**JSON_TEXT, "content": '"/tmp/cache"'}
+
+
+@with_schema("a place for a network that there is not", CORRUPT, "places for")
+def _(archive, schema):
+    archive.node("Placeholder", schema)["content"]["content"]["number"]["content"] = "7"
+
+
+@with_schema("a step within itself", CORRUPT, "expected steps as kn.save writes them")
+def _(archive, schema):
+    scaler = archive.node("StandardScaler", schema)
+    scaler["content"]["content"]["copy"] = {**JSON_TEXT, "__id__": scaler["__id__"]}
+
+
+@with_schema("deep steps", UNSAFE, "nested at most 100 deep")
+def _(archive, schema):
+    deep = JSON_TEXT
+    for _ in range(100):
+        deep = node("ListNode", "builtins", "list", content=[deep])
+    archive.node("StandardScaler", schema)["content"]["content"]["copy"] = deep
+
+
+@crafted("a pickle among the steps", UNSAFE, "found Python objects", base="pipeline")
+def _(archive):
+    files = archive.files_of_steps()
+    name = next(name for name in files if name.endswith(".npy"))
+    files[name] = npy_of_objects()
+    archive.members["steps.skops"] = zip_of(files)
+
+
+def npy_of_objects():
+    written = io.BytesIO()
+    np.save(written, np.array([Payload()]), allow_pickle=True)
+    return written.getvalue()
+
+
+@crafted("something else among the steps", UNSAFE, "expected a schema and arrays, found 'run.py'", base="pipeline")
+def _(archive):
+    archive.members["steps.skops"] = zip_of({**archive.files_of_steps(), "run.py": b"import os"})
+
+
+@crafted("a pickle for steps", FORMAT, "steps.skops: expected a zip archive", base="pipeline")
+def _(archive):
+    archive.members["steps.skops"] = pickle.dumps(Payload())
+
+
+def with_tree(name, change, message="a decision tree of|decision trees of", error=CORRUPT):
+    @crafted(name, error, message, base="forest")
+    def apply(archive):
+        arrays = dict(np.load(io.BytesIO(archive.members["trees.npz"])))
+        change(arrays)
+        archive.members["trees.npz"] = npz_of(arrays)
+
+
+def in_nodes(field, value):
+    return lambda arrays: arrays["0/nodes"][field].__setitem__(0, value)
+
+
+with_tree("a child beyond the tree", in_nodes("left_child", 10**6))
+with_tree("a child before the tree", in_nodes("left_child", -5))
+with_tree("a tree in a circle", in_nodes("right_child", 0))
+with_tree("a feature beyond the samples", in_nodes("feature", 10**6))
+with_tree("a feature before the samples", in_nodes("feature", -10))
+with_tree("a leaf with a child", lambda arrays: arrays["0/nodes"]["left_child"].__setitem__(-1, 1))
+with_tree("trees of more features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**6))
+with_tree(
+    "trees of more outputs", lambda arrays: arrays.update({"0/sizes": np.array([4] + [2] * 50)}), "expected steps"
+)
+with_tree("trees without nodes", lambda arrays: arrays.update({"0/nodes": arrays["0/nodes"][:0]}))
+with_tree("trees without sizes", lambda arrays: arrays.pop("0/sizes"), "expected steps as kn.save writes them")
+
+
+# What is no archive
+
+
+@hostile("a pickle", FORMAT, "expected a .kerasnet archive, found b'..*' at its beginning")
+def _(path):
+    path.write_bytes(pickle.dumps(Payload()))
+
+
+@hostile("a pickle of joblib", FORMAT, "expected a .kerasnet archive")
+def _(path):
+    joblib.dump(Payload(), path, compress=3)
+
+
+def keras_file(change):
+    """A .keras file of a good model, its configuration changed."""
+
+    def make(path):
+        model = FOLDER / "good" / "model.keras"
+        with zipfile.ZipFile(model) as archive:
+            contents = {name: archive.read(name) for name in archive.namelist()}
+        config = json.loads(contents["config.json"])
+        change(config)
+        path.write_bytes(zip_of({**contents, "config.json": json.dumps(config).encode()}))
+
+    return make
+
+
+def set_floatx(config):
+    config["config"]["layers"][1]["config"]["activation"] = {
+        "module": "keras.config",
+        "class_name": "set_floatx",
+        "config": {"value": "float64"},
+        "registered_name": "set_floatx",
+    }
+
+
+def imports(config):
+    config["config"]["layers"][1].update(module="antigravity", class_name="fly", registered_name="fly")
+
+
+def lambdas(config):
+    config["config"]["layers"][1] = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": "evil"}}
+
+
+for name, change in {"set_floatx": set_floatx, "an import": imports, "a Lambda": lambdas}.items():
+    hostile(f".keras with {name}", FORMAT, "a .keras file is for keras.models.load_model")(keras_file(change))
+
+
+@hostile(".h5 with a Lambda", FORMAT, "expected a .kerasnet archive")
+def _(path):
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {"function": ["evil"]}})
+
+
+@hostile(".h5 with a link outside", FORMAT, "expected a .kerasnet archive")
+def _(path):
+    with h5py.File(path, "w") as file:
+        file["weights"] = h5py.ExternalLink(str(SECRET), "/")
+
+
+# The other loaders
+
+
+@hostile("IDX: a bomb", FORMAT, "expected 6 bytes", kn.datasets.read_idx)
+def _(path):
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"\0\0\x08\2" + struct.pack(">2I", 2, 3))
+        for _ in range(300):
+            file.write(bytes(2**20))
+
+
+@hostile("IDX: a header of exabytes", UNSAFE, "is larger than 1000000000 bytes", kn.datasets.read_idx)
+def _(path):
+    path.write_bytes(b"\0\0\x0e\3" + struct.pack(">3I", *[2**32 - 1] * 3))
+
+
+def load_npz(path):
+    return kn.datasets.load_fashion_mnist(path=path)
+
+
+@hostile("npz: a bomb", UNSAFE, "more than 100000000", load_npz)
+def _(path):
+    arrays = {"x_train": np.zeros((400_000, 28, 28), np.uint8), "y_train": np.zeros(400_000, np.uint8)}
+    path.write_bytes(npz_of(arrays, np.savez_compressed))
+
+
+@hostile("npz: a pickle", UNSAFE, "Python objects", load_npz)
+def _(path):
+    path.write_bytes(npz_of({"x_train": np.array([Payload()]), "y_train": np.zeros(1)}))
+
+
+def load_csv(path):
+    return kn.datasets.load_csv(path, target="label")
+
+
+@hostile("CSV: a number without an end", FORMAT, "expected a number as in most rows", load_csv)
+def _(path):
+    path.write_bytes(b"a,label\n1,x\n2,x\n" + b"2" * 10_000_000 + b",y\n")
+
+
+@hostile("CSV: a quote without an end", FORMAT, "expected fields and commas", load_csv)
+def _(path):
+    path.write_bytes(b'a,label\n1,x\n"' + b"2,y\n" * 1_000_000)
+
+
+@hostile("CSV: packed", FORMAT, "expected text in UTF-8", load_csv)
+def _(path):
+    path.write_bytes(gzip.compress(bytes(10**8), compresslevel=1))
+
+
+def read_image(path):
+    return kn.features.prepare_images([path])
+
+
+def png(width, height, content=b""):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+
+
+@hostile("image: a PNG of 900 million pixels", "ImageDecodeError", "", read_image)
+def _(path):
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(30_001)) for _ in range(30_000)) + packer.flush()
+    path.write_bytes(png(30_000, 30_000, rows))
+
+
+@hostile("image: a PNG of 4 billion rows", "ImageDecodeError", "", read_image)
+def _(path):
+    path.write_bytes(png(2**31 - 1, 2**31 - 1))
+
+
+@hostile("image: a JPEG of another size", "ImageDecodeError", "", read_image)
+def _(path):
+    content = bytearray(cv2.imencode(".jpg", np.zeros((16, 16), np.uint8))[1].tobytes())
+    place = content.index(b"\xff\xc0")
+    content[place + 5 : place + 9] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+
+
+@hostile("image: a BMP of another size", "ImageDecodeError", "", read_image)
+def _(path):
+    content = bytearray(cv2.imencode(".bmp", np.zeros((16, 16, 3), np.uint8))[1].tobytes())
+    content[18:26] = struct.pack("<2i", 60_000, 60_000)
+    path.write_bytes(content)
+
+
+# What watches
+
+
+def make_good_files():
+    """Save what the hostile files are made from."""
+    good = FOLDER / "good"
+    good.mkdir()
+    SECRET.parent.mkdir()
+    SECRET.write_text("a secret")
+    network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
+    kn.save(network.fit(X, Y), good / "network.kerasnet")
+    kn.save(make_pipeline(StandardScaler(), PCA(3), network).fit(X, Y), good / "pipeline.kerasnet")
+    forest = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0))
+    kn.save(forest.fit(X, Y), good / "forest.kerasnet")
+    kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), good / "detector.kerasnet")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(good / "model.keras")
+    for path in good.glob("*.kerasnet"):  # what the first use of each loader takes is not a file's fault
+        loaded = kn.load(path)
+        (loaded.predict_proba if hasattr(loaded, "predict_proba") else loaded.predict)(X)
+    cv2.imwrite(str(good / "image.png"), np.zeros((20, 20), np.uint8))
+    read_image(good / "image.png")
+
+
+def globals_of_the_process():
+    """What no file may change."""
+    return {
+        "floatx": keras.config.floatx(),
+        "epsilon": keras.config.epsilon(),
+        "image_data_format": keras.config.image_data_format(),
+        "dtype_policy": keras.config.dtype_policy().name,
+        "unsafe deserialization": keras.src.saving.serialization_lib.in_safe_mode(),
+        "custom objects": sorted(map(str, keras.saving.get_custom_objects())),
+        "initialize": keras.Variable._initialize_with_initializer,
+        "models": kn.list_models(),
+        "random": random.getstate(),
+        "numpy.random": pickle.dumps(np.random.get_state()),
+        "errors": np.geterr(),
+        "printing": str(np.get_printoptions()),
+        "warnings": list(warnings.filters),
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),
+        "path": list(sys.path),
+        "recursion": sys.getrecursionlimit(),
+        "threads": threading.active_count(),
+        "modules": {name for name in sys.modules if name.partition(".")[0] in ("antigravity", "this", "__evil__")},
+        "open files": len(os.listdir("/proc/self/fd")),
+    }
+
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+
+
+def open_and_watch(path, load):
+    """Open a file; return what happened."""
+    events.clear()
+    before = globals_of_the_process()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts anew
+    memory = peak()
+    watching.set()
+    try:
+        load(path)
+        error = None
+    except Exception as caught:
+        error = caught
+    finally:
+        watching.clear()
+    after = globals_of_the_process()
+    return {
+        "error": type(error).__name__,
+        "message": str(error),
+        "megabytes": peak() - memory,
+        "changed": [name for name in before if before[name] != after[name]],
+        "events": [event for event in events if not event.endswith(f" {path}")],
+        "executed": EXECUTED.exists() or Path("executed").exists(),
+    }
+
+
+MISCHIEF = (
+    *("os.chmod", "os.exec", "os.fork", "os.mkdir", "os.posix_spawn", "os.putenv", "os.remove", "os.rename"),
+    *("os.system", "ctypes.dlopen", "pickle.", "shutil.", "socket.", "subprocess."),
+)
+watching, events = threading.Event(), []
+
+
+def watch(event, arguments):
+    """Note what a file has no business to do."""
+    if not watching.is_set():
+        return
+    if event == "open":
+        name, _, flags = arguments
+        harmless = str(name).startswith((sys.prefix, sys.base_prefix, "/proc/", "/sys/", "/dev/null"))
+        writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if isinstance(name, str | bytes | os.PathLike) and (writes or not harmless):
+            events.append(f"open {os.fsdecode(name)}")
+    elif event.startswith(MISCHIEF):
+        events.append(f"{event} {arguments!r:.100}")
+
+
+def main():
+    """Make and open all of them."""
+    os.chdir(FOLDER)
+    make_good_files()
+    sys.addaudithook(watch)
+    results = {}
+    for number, (name, (make, error, message, load)) in enumerate(FILES.items()):
+        path = FOLDER / f"{number}.kerasnet"
+        make(path)
+        results[name] = {"expected": [error, message], **open_and_watch(path, load)}
+        path.unlink()
+        (FOLDER / "results.json").write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

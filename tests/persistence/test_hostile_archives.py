@@ -1,0 +1,27 @@
+"""Hostile files: nothing runs, nothing is read or written elsewhere, nothing changes, nothing dies."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("_hostile.py")
+
+
+def test_hostile_files_are_refused_and_do_nothing_else(tmp_path):
+    done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert done.returncode == 0, f"it died after {list(results)[-1:]}: {done.stderr[-2000:]}"
+    faults = []
+    for name, found in results.items():
+        error, message = found["expected"]
+        if found["error"] != error or not re.search(message, found["message"]):
+            faults.append(f"{name}: expected {error}: {message}, found {found['error']}: {found['message'][:300]}")
+        if found["megabytes"] >= 200:
+            faults.append(f"{name}: took {found['megabytes']:.0f} MB")
+        faults += [f"{name}: {key}: {found[key]}" for key in ("changed", "events", "executed") if found[key]]
+    assert not faults, "\n".join(faults)
+    assert len(results) >= 60
+    most = max(results, key=lambda name: results[name]["megabytes"])
+    print(f"{len(results)} hostile files; the most memory: {results[most]['megabytes']:.0f} MB ({most})")
