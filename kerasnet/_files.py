@@ -54,20 +54,25 @@ def atomic_file(path, *, durable=True):
         Open for writing.
     """
     path = Path(os.path.realpath(path))
-    with _temporary(path, folder=False) as (temporary, descriptor):
-        log.debug("%s: made a temporary file", path)
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            yield file
-            file.flush()
-            log.debug("%s: wrote it", path)
+    try:
+        with _temporary(path, folder=False) as (temporary, descriptor):
+            log.debug("%s: made a temporary file", path)
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                yield file
+                file.flush()
+                log.debug("%s: wrote it", path)
+                if durable:
+                    os.fsync(file.fileno())
+                    log.debug("%s: synced it", path)
+            os.replace(temporary, path)
+            log.debug("%s: replaced the file", path)
             if durable:
-                os.fsync(file.fileno())
-                log.debug("%s: synced it", path)
-        os.replace(temporary, path)
-        log.debug("%s: replaced the file", path)
-        if durable:
-            _sync(path.parent)
-            log.debug("%s: synced its folder", path)
+                _sync(path.parent)
+                log.debug("%s: synced its folder", path)
+    except OSError as error:
+        if error.filename is None or str(error.filename).endswith(".tmp"):
+            error.filename, error.filename2 = str(path), None  # what the caller knows
+        raise
 
 
 @contextlib.contextmanager
