@@ -15,18 +15,23 @@ import re
 import shutil
 import stat
 import struct
-import tokenize
 import uuid
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from kerasnet.errors import CorruptFileError, DataFormatError, UnsafeFileError
+from kerasnet.errors import (
+    CheckpointMismatchError,
+    CorruptFileError,
+    DataFormatError,
+    UnknownModelError,
+    UnsafeFileError,
+)
 
 _MAX_NPY_HEADER = 10_000  # numpy's own limit: longer headers cost too much to parse
 _MAX_DEPTH = 100
+_MAX_CONTAINERS = 300_000
 _END_OF_ZIP = struct.Struct("<4s4H2LH")
 _MAX_ENTRY = 1000  # bytes of an archive's directory for one member
 
@@ -119,7 +124,7 @@ def _temporary(path, folder):
     """
     sweep_leftovers(path.parent)
     while True:
-        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+        temporary = path.parent / f".{path.name[:50]}.{uuid.uuid4().hex}.tmp"  # no name may have 256 bytes
         if folder:
             temporary.mkdir()
             descriptor = os.open(temporary, os.O_RDONLY)
@@ -195,7 +200,7 @@ def read_bytes(path, *, max_bytes):
     UnsafeFileError
         If the file is larger than `max_bytes`, or is no regular file.
     """
-    status = os.stat(path)
+    status = os.stat(os.fspath(path))
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # it might never end, or never begin
         raise UnsafeFileError(f"{path}: expected a file, found a device, a pipe or a socket.")
     if status.st_size <= max_bytes:
@@ -256,11 +261,13 @@ def parse_json(content, where, *, max_depth=_MAX_DEPTH):
         If it is not JSON in UTF-8.
     """
     too_deep = UnsafeFileError(f"{where}: expected JSON nested at most {max_depth} deep, found deeper.")
+    if content.count(b"[") + content.count(b"{") > _MAX_CONTAINERS:  # each takes a hundred bytes
+        raise UnsafeFileError(f"{where}: expected JSON of at most {_MAX_CONTAINERS} lists and objects, found more.")
     try:
         found = json.loads(content)
     except RecursionError:
         raise too_deep from None
-    except ValueError as error:  # a UnicodeDecodeError is one
+    except (ValueError, MemoryError) as error:  # a UnicodeDecodeError is one
         raise CorruptFileError(f"{where}: expected JSON in UTF-8, found: {error}.") from error
     level, depth = [found], 0
     while level := [entry for value in level if isinstance(value, dict | list) for entry in _entries(value)]:
@@ -275,7 +282,7 @@ def _entries(value):
 
 
 @contextlib.contextmanager
-def open_zip(content, where, *, max_members, kind="a zip archive"):
+def open_zip(content, where, *, max_members, kind="a zip archive", stored=False):
     """Open a zip archive of a plain form: one archive and nothing else, and no member twice.
 
     Parameters
@@ -288,6 +295,8 @@ def open_zip(content, where, *, max_members, kind="a zip archive"):
         How many members it may have. They are counted before the directory is read.
     kind : str, default="a zip archive"
         What was expected, for messages.
+    stored : bool, default=False
+        Whether members must not be packed.
 
     Yields
     ------
@@ -306,17 +315,25 @@ def open_zip(content, where, *, max_members, kind="a zip archive"):
     if content[:4] not in (b"PK\3\4", b"PK\5\6") or len(content) < _END_OF_ZIP.size:
         raise DataFormatError(f"{where}: expected {kind}, found {content[:8]!r} at its beginning.")
     mark, _, _, _, n_members, size, start, _ = _END_OF_ZIP.unpack(content[-_END_OF_ZIP.size :])
-    if mark != b"PK\5\6" or start + size + _END_OF_ZIP.size != len(content):
+    elsewhere = content[-_END_OF_ZIP.size - 20 :].startswith(b"PK\6\7")  # a directory for large archives, unread by us
+    if mark != b"PK\5\6" or start + size + _END_OF_ZIP.size != len(content) or elsewhere:
         raise CorruptFileError(f"{where}: expected {kind}, found something else at its end.")
     if n_members > max_members or size > n_members * _MAX_ENTRY:
         raise UnsafeFileError(f"{where}: expected at most {max_members} members, found {n_members} in {size} bytes.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            if len(set(names)) < n_members or len(names) != n_members:
+            infos = archive.infolist()
+            if len({info.filename for info in infos}) < len(infos) or len(infos) != n_members:
                 raise UnsafeFileError(f"{where}: expected every member once, found a name twice.")
+            if sum(info.compress_size for info in infos) > len(content):
+                raise UnsafeFileError(f"{where}: expected members that do not overlap.")
+            packed = [info for info in infos if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1]
+            if stored and (packed or any(info.file_size != info.compress_size for info in infos)):
+                raise UnsafeFileError(f"{where}: expected members as they are, found some packed or encrypted.")
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
+    except (CorruptFileError, DataFormatError, UnsafeFileError, CheckpointMismatchError, UnknownModelError):
+        raise
+    except Exception as error:  # zipfile, its unpackers and NumPy raise many kinds
         raise CorruptFileError(f"{where}: expected {kind}, found: {error}.") from error
 
 
@@ -358,7 +375,7 @@ def check_sha256(content, expected, where):
         raise CorruptFileError(f"{where}: expected sha256 {expected}, found {found}.")
 
 
-def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=100_000):
+def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=100_000, stored=False):
     """Parse an npz file of a bounded size, without pickles.
 
     Sizes, names, dtypes and shapes are compared with each other before memory is asked for.
@@ -377,6 +394,8 @@ def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=1
         The largest size of all arrays together that is read.
     max_members : int, default=100_000
         The largest number of arrays.
+    stored : bool, default=False
+        Whether arrays must not be packed.
 
     Returns
     -------
@@ -390,7 +409,7 @@ def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=1
     CorruptFileError
         If a name is missing, or the file is damaged.
     """
-    with _open_npz(content, where, max_members) as (archive, members):
+    with _open_npz(content, where, max_members, stored) as (archive, members):
         missing = sorted(set(names or ()) - set(members))
         if missing:
             raise CorruptFileError(f"{where}: expected arrays {missing}, found only {sorted(members)}.")
@@ -404,16 +423,16 @@ def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=1
 
 
 def read_headers(content, where, *, max_members=100_000):
-    """Read dtype and shape of the arrays of an npz file, by name; `content`, `where` and errors as of `parse_npz`."""
-    with _open_npz(content, where, max_members) as (archive, members):
+    """Read dtype and shape of the arrays of an npz file that is not packed, by name; all else as for `parse_npz`."""
+    with _open_npz(content, where, max_members, True) as (archive, members):
         return {name: _header(archive, info, f"{where}: {name}") for name, info in members.items()}
 
 
 @contextlib.contextmanager
-def _open_npz(content, where, max_members):
+def _open_npz(content, where, max_members, stored):
     """Open an npz file, and yield it with the entries of its directory by the names of the arrays."""
     try:
-        with open_zip(content, where, max_members=max_members, kind="an npz file of arrays") as archive:
+        with open_zip(content, where, max_members=max_members, kind="an npz file of arrays", stored=stored) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             if len(members) < len(archive.infolist()):
                 raise CorruptFileError(f"{where}: an array name occurs twice.")
@@ -472,10 +491,12 @@ def read_npy_header(file, size, where):
         if read_header is None:
             raise ValueError(f"expected npy format 1.0 or 2.0, found {version}")
         shape, fortran_order, dtype = read_header(file, max_header_size=_MAX_NPY_HEADER)
-    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError) as error:
+    except Exception as error:  # NumPy reads it as Python's literals, which fail in many ways
         raise CorruptFileError(f"{where}: expected an array in npy format, found: {error}.") from error
     if dtype.hasobject:
         raise UnsafeFileError(f"{where}: expected plain numbers, found Python objects ({dtype}).")
+    if not dtype.itemsize or not all(type(each) is int and each >= 0 for each in shape) or len(shape) > 64:
+        raise CorruptFileError(f"{where}: expected an array of numbers or texts, found {dtype}{list(shape)!r:.100}.")
     expected, found = math.prod(shape) * dtype.itemsize, size - file.tell()
     if expected != found:
         raise CorruptFileError(f"{where}: {dtype}{list(shape)} takes {expected} bytes, found {found}.")

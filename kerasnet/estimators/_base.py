@@ -234,7 +234,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
 
     def _as_input(self, X, reset):
         if self.feature_encoder is None:
-            X = self._as_model_input(X)
+            X = self._as_model_input(X, reset)
         else:
             X = keras.tree.map_structure(as_float32, self._encoded_by("feature_encoder", X, reset))
         shape = keras.tree.map_structure(lambda array: array.shape[1:], X)
@@ -247,9 +247,11 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             )
         return X
 
-    def _as_model_input(self, X):
-        entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
-        return as_model_input(X, entry.input_kind if entry else None, self.image_shape, type(self).__name__)
+    def _as_model_input(self, X, reset):
+        if reset:  # what the registry says later does not change a fitted model
+            entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
+            self._input_kind = entry.input_kind if entry else None
+        return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
 
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` says instead."""

@@ -84,6 +84,8 @@ class ModelBuilding(EstimatorParameters):
     def _as_in_fit(self, recipe):
         """Return a copy with the parameters that the model was made with, which may have changed since."""
         twin = copy.copy(self)
+        for name in twin._explicit().keys() - recipe.parameters.keys():
+            delattr(twin, name)
         vars(twin).update(recipe.parameters)
         return twin
 

@@ -276,7 +276,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = self._as_input(X, reset=reset)
         return X, X
 
-    def _as_model_input(self, X):
+    def _as_model_input(self, X, reset):
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
         X = as_float32(X)

@@ -27,7 +27,7 @@ class Limits(NamedTuple):
     max_members: int = 20_000
 
 
-def write_archive(path, about, members):
+def write_archive(path, about, members, n_json_bytes=0):
     """Write an archive.
 
     Parameters
@@ -38,6 +38,13 @@ def write_archive(path, about, members):
         What the manifest says beside format, versions and members, as JSON has it.
     members : dict of str to bytes
         Contents by name.
+    n_json_bytes : int, default=0
+        The size of JSON within a member.
+
+    Returns
+    -------
+    needed : str
+        The arguments that :func:`kerasnet.load` needs for it, beyond its defaults.
     """
     manifest = {
         "format": FORMAT,
@@ -51,8 +58,14 @@ def write_archive(path, about, members):
     contents = {MANIFEST: json.dumps(manifest, indent=1).encode(), **members}
     with atomic_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: equal models give equal files
+            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: equal networks give equal files
             log.debug("%s: wrote the member %s", path, name)
+    sizes = {name: len(content) for name, content in contents.items()}
+    needed = {
+        "max_bytes": sum(sizes.values()) + 1000 * len(sizes),
+        "max_json_bytes": max(n_json_bytes, sizes[MANIFEST], sizes[STATE]),
+    }
+    return ", ".join(f"{name}={n}" for name, n in needed.items() if n > getattr(Limits(), name))
 
 
 def read_archive(path, limits):
@@ -78,7 +91,7 @@ def read_archive(path, limits):
         As of :func:`kerasnet.load`.
     """
     content = read_bytes(path, max_bytes=limits.max_bytes)
-    with open_zip(content, path, max_members=limits.max_members, kind="a .kerasnet archive") as archive:
+    with open_zip(content, path, max_members=limits.max_members, kind="a .kerasnet archive", stored=True) as archive:
         infos = {info.filename: info for info in archive.infolist()}
         if MANIFEST not in infos:
             raise DataFormatError(
@@ -107,8 +120,6 @@ def _check_member(path, name, info, limits):
     kind = stat.S_IFMT(info.external_attr >> 16)
     if name not in {MANIFEST, *_MEMBERS}:
         found = f"the member {name!r}"
-    elif info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1 or info.file_size != info.compress_size:
-        found = f"{name} packed or encrypted"
     elif kind not in (0, stat.S_IFREG):
         found = f"{name} as something else than a file"
     elif name.endswith(".json") and info.file_size > limits.max_json_bytes:

@@ -2,100 +2,38 @@
 
 import copy
 import functools
-import importlib
-import io
-import json
-import re
-import zipfile
+import os
 
 import numpy as np
+import pandas as pd
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.ensemble._forest import BaseForest
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import NODE_DTYPE, Tree
-from skops.io._protocol import PROTOCOL
 
-from kerasnet._files import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, KerasNetError, UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.persistence._container import STEPS
-from kerasnet.persistence._networks import as_seed, metadata_request
+from kerasnet.persistence._drafts import metadata_request
+from kerasnet.persistence._networks import as_seed, is_random
+from kerasnet.persistence._schema import (
+    ForeignTypeError,
+    Placeholder,
+    known_classes,
+    name_of,
+    read_schema,
+    write_schema,
+)
 
-# What a file may bring to life. NumPy alone uses what these learn, whatever that is. Types whose compiled code relies
-# on what they learned (support vector machines with kernels, nearest neighbours, gradient boosting) are not here.
-# Trees are: they are kept apart, and looked at when they are read.
-_CLASSES = {
-    "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer"),
-    "kerasnet.preprocessing": ("InterpolationImputer", "OutlierClipper"),
-    "sklearn.compose": ("ColumnTransformer", "make_column_selector"),
-    "sklearn.decomposition": ("PCA", "TruncatedSVD"),
-    "sklearn.discriminant_analysis": ("LinearDiscriminantAnalysis",),
-    "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
-    "sklearn.ensemble": (
-        *("ExtraTreesClassifier", "ExtraTreesRegressor", "RandomForestClassifier", "RandomForestRegressor"),
-    ),
-    "sklearn.feature_selection": ("SelectFromModel", "SelectKBest", "SelectPercentile", "VarianceThreshold"),
-    "sklearn.impute": ("IterativeImputer", "KNNImputer", "MissingIndicator", "SimpleImputer"),
-    "sklearn.linear_model": (
-        *("BayesianRidge", "ElasticNet", "Lasso", "LinearRegression", "LogisticRegression", "Ridge"),
-        "RidgeClassifier",
-    ),
-    "sklearn.naive_bayes": ("GaussianNB",),
-    "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
-    "sklearn.preprocessing": (
-        *("Binarizer", "FunctionTransformer", "KBinsDiscretizer", "LabelBinarizer", "LabelEncoder", "MaxAbsScaler"),
-        *("MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PowerTransformer", "QuantileTransformer"),
-        *("RobustScaler", "StandardScaler"),
-    ),
-    "sklearn.svm": ("LinearSVC", "LinearSVR"),
-    "sklearn.tree": ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor"),
-}
-_FUNCTIONS = {
-    "kerasnet.preprocessing.tabular": ("_as_floats", "_as_objects", "_columns_by_dtype"),
-    "sklearn.feature_selection": (
-        *("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression", "r_regression"),
-    ),
-}
-_OF_NUMPY = ("ndarray", "bool", "int32", "int64", "float32", "float64", "str_")
-_LOADERS = {
-    "DTypeNode": {"numpy.dtype"},
-    "DictNode": {"builtins.dict", "sklearn.utils._bunch.Bunch"},
-    "JsonNode": {"builtins.str"},
-    "ListNode": {"builtins.list"},
-    "NdArrayNode": {f"numpy.{name}" for name in _OF_NUMPY},
-    "PartialNode": {"functools.partial"},
-    "SetNode": {"builtins.set"},
-    "SliceNode": {"builtins.slice"},
-    "TupleNode": {"builtins.tuple", "sklearn.impute._iterative._ImputerTriplet"},
-    "TypeNode": {
-        *(f"builtins.{name}" for name in ("bool", "float", "int", "object", "str")),
-        *(f"numpy.{name}" for name in ("bool", "float32", "float64", "int32", "int64", "number", "object_", "str_")),
-    },
-}
-_MODULES_OF_UFUNCS = ("numpy", "numpy._core._multiarray_umath", "numpy._core.umath")
-_SCHEMA = "schema.json"
 _CALLBACKS = "_skl_callbacks"  # for training alone
 _LEAF = -1
 _REMEDY = (
-    "It keeps kerasnet's estimators and transformers, steps of scikit-learn's that are safe to read from a file, and "
-    "what Pipeline, FeatureUnion and ColumnTransformer make of them."
+    "It keeps kerasnet's estimators and transformers, steps of scikit-learn's whose files can do no harm (see the "
+    "documentation of kerasnet.save), and what Pipeline, FeatureUnion and ColumnTransformer make of them."
 )
-
-
-class Placeholder:
-    """Stands for what is kept elsewhere in an archive.
-
-    Parameters
-    ----------
-    kind : {"network", "tree"}
-        What it stands for.
-    number : int
-        Which of them.
-    """
-
-    def __init__(self, kind, number):
-        self.kind = kind
-        self.number = number
 
 
 def dump_steps(obj, add_network):
@@ -114,6 +52,8 @@ def dump_steps(obj, add_network):
         What skops makes of it.
     trees : dict of str to ndarray
         The decision trees in it.
+    n_json_bytes : int
+        The size of the JSON in `content`.
 
     Raises
     ------
@@ -137,31 +77,23 @@ def dump_steps(obj, add_network):
             arrays[f"{n_trees}/nodes"], arrays[f"{n_trees}/values"] = state["nodes"], state["values"]
             arrays[f"{n_trees}/sizes"] = np.array([part.n_features, *part.n_classes])
             n_trees += 1
-        elif isinstance(part, np.random.RandomState):
+        elif is_random(part):
             replaced[id(part)] = as_seed(part)
-        elif isinstance(part, np.random.Generator):
-            replaced[id(part)] = int(copy.deepcopy(part).integers(np.iinfo(np.int32).max))
-    twin = copy.deepcopy(obj, replaced)
-    for part in _parts(twin):
-        if isinstance(part, BaseEstimator):
-            vars(part).pop(_CALLBACKS, None)
-            if hasattr(part, "memory"):
-                part.memory = None  # a folder of this machine
-    content, schema = _without_spaces(skops.io.dumps(twin))
-    if foreign := _foreign_types(schema):
-        raise TypeError(f"kn.save keeps no {', '.join(foreign)}, which {type(obj).__name__} holds. {_REMEDY}")
-    return content, arrays
-
-
-def _without_spaces(content):
-    """Return what skops wrote without the indentation that takes most of it, and its schema."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(written, "w") as compact:
-        schema = json.loads(archive.read(_SCHEMA))
-        for name in archive.namelist():
-            text = json.dumps(schema, separators=(",", ":")) if name == _SCHEMA else archive.read(name)
-            compact.writestr(zipfile.ZipInfo(name), text)
-    return written.getvalue(), schema
+        elif isinstance(part, pd.Index | pd.Series):  # as lists of columns
+            replaced[id(part)] = part.tolist()
+    try:
+        twin = copy.deepcopy(obj, replaced)
+        for part in _parts(twin):
+            if isinstance(part, BaseEstimator):
+                vars(part).pop(_CALLBACKS, None)
+                if hasattr(part, "memory"):
+                    part.memory = None  # a folder of this machine
+        content, n_json_bytes = write_schema(skops.io.dumps(twin))
+    except ForeignTypeError as error:
+        raise TypeError(f"kn.save keeps no {error}, which {type(obj).__name__} holds. {_REMEDY}") from None
+    except Exception as error:  # whatever skops says of values that it does not know
+        raise TypeError(f"kn.save keeps plain values, but there are others in {type(obj).__name__}: {error}") from error
+    return content, arrays, n_json_bytes
 
 
 def load_steps(content, trees, networks, path, limits):
@@ -173,8 +105,8 @@ def load_steps(content, trees, networks, path, limits):
         From a file of any origin.
     trees : dict of str to ndarray
         The decision trees.
-    networks : list of estimators
-        What placeholders stand for.
+    networks : dict of int to estimator
+        What placeholders stand for, by number.
     path : str or path-like
         The archive, for messages.
     limits : Limits
@@ -191,19 +123,19 @@ def load_steps(content, trees, networks, path, limits):
         If the bytes are not such as `dump_steps` makes.
     """
     where = f"{path}: {STEPS}"
-    if foreign := _foreign_types(_read_schema(content, where, limits)):
-        raise UnsafeFileError(f"{where}: expected types that kn.save keeps, found {', '.join(foreign)}.")
+    content, names = read_schema(content, where, limits)
     try:
-        found = skops.io.loads(content, trusted=sorted(_trusted()))
-        kept = {"network": networks, "tree": [_tree(trees, number) for number in range(len(trees) // 3)]}
+        found = skops.io.loads(content, trusted=sorted(names))
+        grown = {number: _tree(trees, number) for number in range(len(trees) // 3)}
+        kept = {"network": networks, "tree": grown}
         places = {id(part): part for part in _parts(found) if isinstance(part, Placeholder)}
         numbers = {(place.kind, place.number) for place in places.values()}
-        if numbers != {(kind, number) for kind, parts in kept.items() for number in range(len(parts))}:
+        if numbers != {(kind, number) for kind, parts in kept.items() for number in parts}:
             raise ValueError(f"places for {sorted(numbers)}")
         found = copy.deepcopy(found, {key: kept[place.kind][place.number] for key, place in places.items()})
         for part in _parts(found):
             _settle(part, where)
-    except KerasNetError:
+    except (KerasNetError, Warning):  # warnings are errors where the user wants it
         raise
     except Exception as error:  # whatever skops and scikit-learn raise where a file makes no sense
         raise CorruptFileError(f"{where}: expected steps as kn.save writes them, found: {error!r}.") from error
@@ -212,8 +144,8 @@ def load_steps(content, trees, networks, path, limits):
 
 def list_types(content, where, limits):
     """Return the full names of types and functions in a file of skops', but those of plain values."""
-    named = _nodes(_read_schema(content, where, limits))
-    return sorted({name for loader, name in named if loader in ("ObjectNode", "FunctionNode")} - {name_of(Placeholder)})
+    _, names = read_schema(content, where, limits)
+    return sorted(name for name in names if name.startswith(("kerasnet.", "sklearn.")) and name != name_of(Placeholder))
 
 
 def _parts(root):
@@ -239,82 +171,11 @@ def _parts(root):
 
 def _check_class(kind):
     """Refuse an estimator that is not on the list."""
-    if name_of(kind) not in _trusted():
+    if name_of(kind) not in known_classes():
         hint = (
             "Save its best_estimator_. " if hasattr(kind, "best_estimator_") or issubclass(kind, BaseSearchCV) else ""
         )
         raise TypeError(f"kn.save keeps no {kind.__name__}. {hint}{_REMEDY}")
-
-
-def name_of(kind):
-    """Return the full name of a class or function, as skops writes it."""
-    return f"{kind.__module__}.{kind.__name__}"
-
-
-@functools.cache
-def _allowed():
-    """Return the full names that may stand in a file, by the kind of skops' node."""
-    classes, functions = (
-        {name_of(getattr(importlib.import_module(module), name)) for module, names in table.items() for name in names}
-        for table in (_CLASSES, _FUNCTIONS)
-    )
-    ufuncs = [name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)]
-    functions |= {f"{module}.{name}" for module in _MODULES_OF_UFUNCS for name in ufuncs}
-    return {**_LOADERS, "ObjectNode": {*classes, name_of(Placeholder)}, "FunctionNode": functions}
-
-
-@functools.cache
-def _trusted():
-    return frozenset().union(*_allowed().values())
-
-
-def _foreign_types(schema):
-    """Return what is in a schema of skops' and not on the list."""
-    foreign = {
-        name if loader in _allowed() else f"{name} ({loader})"
-        for loader, name in _nodes(schema)
-        if name not in _allowed().get(loader, ())
-    }
-    if schema.get("protocol") != PROTOCOL:  # older ones have loaders of their own
-        foreign.add(f"protocol {schema.get('protocol')!r}")
-    return sorted(foreign)
-
-
-def _nodes(schema):
-    """Yield loader and full name of each node of a schema."""
-    level = [schema]
-    while level:
-        for node in level:
-            if isinstance(node, dict) and isinstance(loader := node.get("__loader__"), str):
-                yield loader, f"{node.get('__module__')}.{node.get('__class__')}"
-        level = [
-            entry
-            for node in level
-            if isinstance(node, dict | list)
-            for entry in (node.values() if isinstance(node, dict) else node)
-        ]
-
-
-def _read_schema(content, where, limits):
-    """Return the schema of a file of skops', after a look at the arrays beside it."""
-    with open_zip(content, where, max_members=limits.max_members) as archive:
-        for info in archive.infolist():
-            if info.compress_type != zipfile.ZIP_STORED or not re.fullmatch(rf"{_SCHEMA}|\d+\.npy", info.filename):
-                raise UnsafeFileError(f"{where}: expected a schema and arrays, found {info.filename!r}.")
-            if info.filename != _SCHEMA:
-                with archive.open(info) as file:
-                    read_npy_header(file, info.file_size, f"{where}: {info.filename}")
-            elif info.file_size > limits.max_json_bytes:
-                limit = f"max_json_bytes={limits.max_json_bytes}"
-                raise UnsafeFileError(f"{where}: {_SCHEMA} of {info.file_size} bytes is larger than {limit}.")
-        try:
-            schema = archive.read(_SCHEMA)
-        except KeyError:
-            raise CorruptFileError(f"{where}: expected {_SCHEMA}, found {archive.namelist()[:5]}.") from None
-    schema = parse_json(schema, f"{where}: {_SCHEMA}", max_depth=limits.max_json_depth)
-    if not isinstance(schema, dict):
-        raise CorruptFileError(f"{where}: {_SCHEMA}: expected an object, found {schema!r:.100}.")
-    return schema
 
 
 def _tree(trees, number):
@@ -350,9 +211,50 @@ def _settle(part, where):
     attributes = vars(part)
     if attributes.get("memory") is not None:
         raise UnsafeFileError(f"{where}: expected no memory, found {part.memory!r:.200}.")
+    if type(attributes.get("n_features_in_", 0)) is not int:
+        raise ValueError(f"n_features_in_ {part.n_features_in_!r:.100}")
+    if isinstance(attributes.get("n_jobs"), int):
+        part.n_jobs = min(part.n_jobs, os.cpu_count())
+    if isinstance(attributes.get("random_state_"), int):  # drawn from in use
+        part.random_state_ = np.random.RandomState(part.random_state_)
     if "_metadata_request" in attributes:
         part._metadata_request = metadata_request(part, part._metadata_request)
-    for tree in [attributes["tree_"]] if "tree_" in attributes else attributes.get("estimators_", ()):
-        n_features = tree.n_features if isinstance(tree, Tree) else tree.n_features_in_
-        if n_features != part.n_features_in_:
-            raise ValueError(f"decision trees of {n_features} features in a {type(part).__name__} of other ones")
+    if "tree_" in attributes and (type(part.tree_) is not Tree or part.tree_.n_features != part.n_features_in_):
+        raise ValueError(f"a {type(part).__name__} with another tree")
+    if isinstance(part, BaseForest):
+        for tree in attributes.get("estimators_", ()):
+            if not isinstance(tree, BaseDecisionTree) or tree.n_features_in_ != part.n_features_in_:
+                raise ValueError(f"a {type(part).__name__} of other trees")
+    if isinstance(part, OneHotEncoder) and "categories_" in attributes:
+        _check_encoder(part)
+
+
+def _check_encoder(encoder):
+    """See that an encoder's numbers are columns that it has: compiled code takes them as they are."""
+    sizes = []
+    for categories in encoder.categories_:
+        if not isinstance(categories, np.ndarray) or categories.ndim != 1:
+            raise ValueError("categories that are no array")
+        if categories.dtype.kind not in "OU" and not (np.diff(categories[categories == categories]) > 0).all():
+            raise ValueError("categories out of order")
+        sizes.append(len(categories))
+    infrequent = [None] * len(sizes)
+    if encoder._infrequent_enabled:
+        infrequent = encoder._infrequent_indices
+        for number, (size, rare) in enumerate(zip(sizes, infrequent, strict=True)):
+            if rare is not None:
+                sizes[number] = size - len(rare) + 1
+                mapping = encoder._default_to_infrequent_mappings[number]
+                if not _within(rare, size) or len(mapping) != size or not _within(mapping, sizes[number]):
+                    raise ValueError("infrequent categories that are none")
+    dropped = encoder._drop_idx_after_grouping
+    dropped = [None] * len(sizes) if dropped is None else dropped.tolist()
+    for size, drop in zip(sizes, dropped, strict=True):
+        if drop is not None and not _within(np.asarray(drop), size):
+            raise ValueError("a dropped category that is none")
+    if len(sizes) != encoder.n_features_in_ or encoder._n_features_outs != encoder._compute_n_features_outs():
+        raise ValueError("an encoder of other columns")
+
+
+def _within(numbers, size):
+    return numbers.dtype.kind in "iu" and bool(((numbers >= 0) & (numbers < size)).all())

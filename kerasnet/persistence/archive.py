@@ -12,7 +12,6 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Bunch
 
 from kerasnet._files import parse_json, parse_npz, read_headers
-from kerasnet._values import array_from_json, array_to_json, pack, unpack
 from kerasnet.errors import CorruptFileError
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.persistence._container import (
@@ -26,10 +25,13 @@ from kerasnet.persistence._container import (
     read_archive,
     write_archive,
 )
-from kerasnet.persistence._networks import NetworkWriter, read_networks
+from kerasnet.persistence._drafts import read_networks
+from kerasnet.persistence._networks import NetworkWriter
+from kerasnet.persistence._plain import from_json, to_json
 from kerasnet.persistence._steps import dump_steps, list_types, load_steps
 
 _DEFAULTS = Limits()
+_SEEDS = "seed_generator_state"  # which Keras does not count
 
 
 def save(estimator, path, *, include_optimizer=False, metadata=None):
@@ -42,8 +44,8 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     ----------
     estimator : estimator
         An estimator or transformer of kerasnet, fitted or not; or a ``Pipeline``, ``FeatureUnion`` or
-        ``ColumnTransformer`` of them and of scikit-learn's steps that are safe to read from a file: scalers, imputers,
-        encoders, selectors, PCA, linear models, decision trees and forests. Of a search, its ``best_estimator_``.
+        ``ColumnTransformer`` of them and of scikit-learn's steps whose files can do no harm. Of a search, its
+        ``best_estimator_``. See Notes.
     path : str or path-like
         The file to write, by custom with the suffix ``.kerasnet``; its folder must exist.
     include_optimizer : bool, default=False
@@ -61,6 +63,11 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     OSError
         If the file cannot be written.
 
+    Warns
+    -----
+    UserWarning
+        If callbacks are left out, or :func:`load` needs larger limits for the file.
+
     See Also
     --------
     load : The way back.
@@ -69,8 +76,19 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     Notes
     -----
     A file is data, never code: a model is kept as its name in the registry, plain arguments and arrays, and is built
-    anew by :func:`load`. Not kept: `memory`, `callbacks_` of the last fit, callbacks of scikit-learn's kind. Classes
-    and functions of Keras' own become their names, random states become seeds.
+    anew by :func:`load`. Losses, metrics and optimizers are kept as names, classes or functions of Keras' own.
+
+    Not kept: `memory` and callbacks (a warning says so). Random states become seeds.
+
+    Of scikit-learn these are kept: ``Binarizer``, ``FunctionTransformer`` with a function of NumPy's, the encoders
+    ``KBinsDiscretizer``, ``LabelBinarizer``, ``LabelEncoder``, ``OneHotEncoder``, ``OrdinalEncoder``, the scalers
+    ``MaxAbsScaler``, ``MinMaxScaler``, ``Normalizer``, ``PowerTransformer``, ``QuantileTransformer``, ``RobustScaler``,
+    ``StandardScaler``, all imputers, selectors by variance and by univariate tests, ``SelectFromModel``,
+    ``IncrementalPCA``, ``PCA``, ``TruncatedSVD``, the models ``BayesianRidge``, ``HuberRegressor``,
+    ``LinearDiscriminantAnalysis``, ``LinearRegression``, ``LinearSVC``, ``LinearSVR``,
+    ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, ``GaussianNB``, the dummies, and decision trees, random
+    forests and extra trees. Others, such as ``SVC`` and nearest neighbours, follow whatever numbers a file gives them,
+    in compiled code, and could crash the process.
 
     Examples
     --------
@@ -93,11 +111,11 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
             "kn.save keeps estimators and transformers. A Keras model has a method save of its own. "
             f"Received: {estimator!r:.200}."
         )
-    networks, members = NetworkWriter(include_optimizer), {}
+    networks, members, n_json_bytes = NetworkWriter(include_optimizer), {}, 0
     if isinstance(estimator, EstimatorParameters):
-        networks.add(estimator)
+        networks.add(estimator)  # its number is 0
     else:
-        members[STEPS], trees = dump_steps(estimator, networks.add)
+        members[STEPS], trees, n_json_bytes = dump_steps(estimator, networks.add)
         if trees:
             members[TREES] = _npz(trees)
     members[STATE] = json.dumps(networks.states).encode()
@@ -105,11 +123,17 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     if networks.optimizer:
         members[OPTIMIZER] = _npz(networks.optimizer)
     try:
-        packed = pack(dict(metadata or {}), array_to_json)
+        packed = to_json(dict(metadata or {}))
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be a dict of plain values: {error}.") from None
     about = {"class": type(estimator).__name__, "networks": networks.entries, "metadata": packed}
-    write_archive(path, about, members)
+    needed = write_archive(path, about, members, n_json_bytes)
+    if networks.left_out:
+        warnings.warn(
+            "kn.save keeps no callbacks: give them again, with set_params, before the next fit.", stacklevel=2
+        )
+    if needed:
+        warnings.warn(f"To load {path}, kn.load needs {needed}: it is larger than usual.", stacklevel=2)
 
 
 def load(
@@ -124,15 +148,16 @@ def load(
 ):
     """Load what :func:`save` has written.
 
-    No file can make this run code of its choice, read or write elsewhere, change global state, or take much more memory
-    than the file is large; see SECURITY.md.
+    No file can make this run code of its choice, read or write elsewhere, change global state, or take more memory than
+    a few times its size; see SECURITY.md.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     builders : dict of str to callable, default=None
-        Your own builders by name, for models that are not in the registry of this process.
+        Your own builders by name, for models that are not in the registry of this process. The name is that in the
+        registry of the process that saved, or the name of the function; :func:`inspect` tells it.
     max_bytes : int, default=1_073_741_824
         The largest size of the file.
     max_parameters : int, default=268_435_456
@@ -177,14 +202,19 @@ def load(
     limits = Limits(max_bytes, max_parameters, max_json_bytes, max_json_depth, max_members)
     manifest, members = read_archive(path, limits)
     entries, states = _entries_and_states(path, manifest, members, limits)
+    if not isinstance(builders or {}, dict) or not all(map(callable, (builders or {}).values())):
+        raise TypeError(f"builders must be a dict of names to functions. Received: {builders!r}.")
     networks = read_networks(path, entries, states, members, builders or {}, limits)
     if STEPS in members:
         trees = {}
         if TREES in members:
-            sizes = {"max_bytes": max_bytes, "max_members": max_members}
+            sizes = {"max_bytes": max_bytes, "max_members": max_members, "stored": True}
             trees = parse_npz(members[TREES], f"{path}: {TREES}", **sizes)
-        return load_steps(members[STEPS], trees, networks, path, limits)
-    if len(networks) != 1 or TREES in members:
+        found = load_steps(members[STEPS], trees, networks, path, limits)
+        if not isinstance(found, BaseEstimator) or type(found).__name__ != manifest["class"]:
+            raise CorruptFileError(f"{path}: expected a {manifest['class']}, found {type(found).__name__}.")
+        return found
+    if list(networks) != [0] or TREES in members:
         raise CorruptFileError(f"{path}: expected one estimator, found {len(networks)} in {sorted(members)}.")
     version = manifest["versions"].get("scikit-learn")
     if version != sklearn.__version__:
@@ -253,8 +283,8 @@ def inspect(
     entries, _ = _entries_and_states(path, manifest, members, limits)
     arrays = read_headers(members[WEIGHTS], f"{path}: {WEIGHTS}", max_members=max_members)
     try:
-        networks = [_describe(number, entry, arrays) for number, entry in enumerate(entries)]
-        metadata = unpack(manifest["metadata"], array_from_json)
+        networks = [_describe(number, entry, arrays, path) for number, entry in enumerate(entries)]
+        metadata = from_json(manifest["metadata"], path)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{path}: {MANIFEST}: expected what kn.save says, found: {error!r}.") from error
     return Bunch(
@@ -264,26 +294,22 @@ def inspect(
         metadata=metadata,
         format=manifest["format"],
         versions=manifest["versions"],
-        sizes={name: len(content) for name, content in members.items()},
+        sizes={name: each["size"] for name, each in manifest["members"].items()},
     )
 
 
-def _describe(number, entry, arrays):
+def _describe(number, entry, arrays, where):
     """Return what :func:`inspect` says of a network."""
     own = {name: header for name, header in arrays.items() if name.startswith(f"{number}/")}
     fit = entry["fit"]
     return Bunch(
         estimator=entry["class"],
         model=entry["model"]["name"],
-        arguments=None if fit is None else {name: _unpacked(value) for name, value in fit["arguments"].items()},
-        parameters={name: _unpacked(value) for name, value in entry["parameters"].items()},
-        n_parameters=sum(math.prod(shape) for _, shape in own.values()),
+        arguments=None if fit is None else {name: from_json(each, where) for name, each in fit["arguments"].items()},
+        parameters={name: from_json(each, where) for name, each in entry["parameters"].items()},
+        n_parameters=sum(math.prod(shape) for name, (_, shape) in own.items() if not name.endswith(_SEEDS)),
         arrays={name.partition("/")[2]: f"{dtype}{list(shape)}" for name, (dtype, shape) in own.items()},
     )
-
-
-def _unpacked(packed):
-    return unpack(packed, array_from_json)
 
 
 def _npz(arrays):

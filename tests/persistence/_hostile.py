@@ -3,6 +3,7 @@
 ``python _hostile.py FOLDER`` makes each file in FOLDER, opens it, and writes FOLDER/results.json.
 """
 
+import copy
 import gzip
 import hashlib
 import io
@@ -29,7 +30,7 @@ from _crafted import Crafted, npz_of, zip_of
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import kerasnet as kn
 
@@ -218,10 +219,9 @@ def with_text(name, member, content, error, message):
 with_text("deep JSON", "manifest.json", b"[" * 100_000 + b"]" * 100_000, UNSAFE, "nested at most 100 deep")
 with_text("deeper JSON than is read", "state.json", b"[" * 200 + b"]" * 200, UNSAFE, "nested at most 100 deep")
 with_text("long JSON", "manifest.json", b"[" + b" " * 2**22 + b"]", UNSAFE, "more than max_json_bytes=4194304")
-with_text("wide JSON", "state.json", b"[" + b"{}," * 1_300_000 + b"{}]", CORRUPT, "expected 1 networks in state.json")
-with_text(
-    "a wide manifest", "manifest.json", b'{"a":[' + b"[]," * 1_300_000 + b"[]]}", CORRUPT, "a format of 1 or more"
-)
+with_text("wide JSON", "state.json", b"[" + b"{}," * 200_000 + b"{}]", CORRUPT, "expected 1 networks in state.json")
+with_text("a wide manifest", "manifest.json", b'{"a":[' + b"[]," * 200_000 + b"[]]}", CORRUPT, "a format of 1 or more")
+with_text("JSON of brackets", "manifest.json", b"[" + b"[[[[]]]]," * 100_000 + b"[]]", UNSAFE, "at most 300000 lists")
 with_text("no JSON", "manifest.json", b"import os", CORRUPT, "expected JSON in UTF-8")
 with_text("an endless number", "manifest.json", b"1" * 1_000_000, CORRUPT, "expected JSON in UTF-8")
 with_text("a manifest of nothing", "manifest.json", b"null", CORRUPT, "expected a format of 1 or more, found None")
@@ -250,7 +250,7 @@ def _(archive):
     archive.network["model"]["name"] = "cnnn"
 
 
-@crafted("a builder that nobody gave", UNKNOWN, "its model comes from the function 'system'")
+@crafted("a builder that nobody gave", UNKNOWN, "Its model comes from the function 'system'")
 def _(archive):
     archive.network["model"] = {"name": "system", "given_as": "function", "own": True}
 
@@ -275,9 +275,9 @@ SET_FLOATX = [
 ]
 with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
 with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, UNSAFE, "would make the model larger than")
-with_argument("a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "values for layers are too many")
+with_argument("a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "are too few for so many layers")
 with_argument(
-    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, UNSAFE, "values for layers are too many"
+    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, UNSAFE, "are too few for so many layers"
 )
 with_argument("negative units", "dense_units", {"tuple": [-8]}, MISMATCH, "dense_units must be a tuple of positive")
 with_argument(
@@ -299,17 +299,26 @@ def with_parameter(name, parameter, value, error, message):
     @crafted(name, error, message)
     def change(archive):
         archive.network["parameters"][parameter] = value
-        if parameter in archive.network["fit"]["compiled"]:
-            archive.network["fit"]["compiled"][parameter] = value
+        archive.network["fit"]["parameters"][parameter] = value
 
 
 with_parameter("an optimizer from a configuration", "optimizer", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
 with_parameter("a loss from a configuration", "loss", {"list": [{"dict": SET_FLOATX}]}, UNSAFE, "a configuration of a")
+with_parameter(
+    "a configuration among objects",
+    "metrics",
+    {"list": [{"objects": [{"dict": LAMBDA}]}]},
+    UNSAFE,
+    "a configuration of",
+)
+with_parameter("a loss that is a module's function", "loss", {"keras": ["losses", "deserialize"]}, CORRUPT, "the kind")
+with_parameter("a loss from another module", "loss", {"keras": ["os", "system"]}, CORRUPT, "KeyError")
+with_parameter("a loss that is a module", "loss", {"keras": ["optimizers", "schedules"]}, CORRUPT, "the kind 'keras'")
 with_parameter("an optimizer from elsewhere", "optimizer", "os.system", MISMATCH, "cannot be built")
 with_parameter("a folder for states", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
 with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
 with_parameter("an unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
-with_parameter("a kind of value that there is not", "epochs", {"eval": "1"}, CORRUPT, "KeyError")
+with_parameter("a kind of value that there is not", "epochs", {"eval": ["1"]}, CORRUPT, "not enough values|the kind")
 with_parameter("a set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
 
 
@@ -322,10 +331,18 @@ def with_state(name, attribute, value, error, message):
 with_state("a method of the file's own", "predict", "evil", CORRUPT, "the attribute 'predict'")
 with_state("a class of the file's own", "__class__", "evil", CORRUPT, "the attribute '__class__'")
 with_state("an attribute that hides", "_new_model", "evil", CORRUPT, "the attribute '_new_model'")
-with_state("objects for classes", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "values of object")
-with_state("texts without an end", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "2 values of <U")
+with_state("objects for classes", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "the dtype '.O'")
+with_state(
+    "texts without an end", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "the dtype '<U100000000'"
+)
+with_state("a dtype without an end", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
+with_state("lists for texts", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U")
+with_state("texts of no size", "classes_", {"array": ["<U0", [2], ["a", "b" * 60_000]]}, CORRUPT, "the dtype '<U0'")
+with_state("longer texts than said", "classes_", {"array": ["<U1", [2], ["a", "b" * 60_000]]}, CORRUPT, "2 values for")
+with_state("a model of the file's own", "model_", "evil", CORRUPT, "the attribute 'model_'")
+with_state("an encoder of the file's own", "target_encoder_", "evil", CORRUPT, "the attribute 'target_encoder_'")
 with_state("classes of another dtype", "classes_", {"array": ["|u1", [2], [0, 300]]}, CORRUPT, "expected what kn.save")
-with_state("an array of another shape", "classes_", {"array": ["<i8", [10**9], [0, 1]]}, CORRUPT, "cannot reshape")
+with_state("an array of another shape", "classes_", {"array": ["<i8", [10**9], [0, 1]]}, CORRUPT, "2 values for int64")
 with_state("one class too many", "classes_", {"array": ["<i8", [3], [0, 1, 2]]}, MISMATCH, "must have 3 outputs")
 
 
@@ -390,10 +407,73 @@ def _(archive):
     archive.members["weights.npz"] = zip_of({f"{name}.npy": header.ljust(127) + b"\n" + bytes(64)})
 
 
-@crafted("a bomb of weights", MISMATCH, "expected float32", load=lambda path: kn.load(path, max_parameters=2**29))
+@crafted("a bomb of weights", UNSAFE, "expected members as they are, found some packed")
 def _(archive):
     name = next(iter(archive.arrays))
     archive.members["weights.npz"] = npz_of({**archive.arrays, name: np.zeros(2**27, np.uint8)}, np.savez_compressed)
+
+
+@crafted("weights that lie over each other", UNSAFE, "expected members that do not overlap")
+def _(archive):
+    """Many entries of the directory for one member of 4 MB."""
+    content = zip_of({"0.npy": bytes(2**22)})
+    start = content.index(b"PK\1\2")
+    entry = content[start:-22]
+    entries = b"".join(entry.replace(b"0.npy", b"%05d" % number) for number in range(300))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 300, 300, len(entries), start, 0)
+    archive.members["weights.npz"] = content[:start] + entries + end
+
+
+def with_header(name, header, message="expected an array", error=CORRUPT):
+    @crafted(name, error, message)
+    def apply(archive):
+        start = b"\x93NUMPY\1\0" + struct.pack("<H", len(header) + 1)
+        first = next(iter(archive.arrays))
+        archive.members["weights.npz"] = zip_of({f"{first}.npy": start + header + b"\n"})
+
+
+def described(descr, shape=b"(2,)"):
+    return b"{'descr': %s, 'fortran_order': False, 'shape': %s}" % (descr, shape)
+
+
+with_header("an npy header without an end", b"{'descr': (")
+with_header("an npy header of brackets", b"[" * 9000)
+with_header("an npy header of minus signs", b"-" * 9000 + b"1")
+with_header("an npy header that cannot be", b"{[]: 1}")
+with_header("a dtype of nothing", described(b"()"))
+with_header("a dtype cut off", described(b"'(2,'"))
+with_header("values of no size", described(b"'|V0'", b"(200000000,)"))
+with_header("a negative shape", described(b"'<f4'", b"(-2, -2)"))
+with_header("a shape of truth", described(b"'<f4'", b"(True,)"))
+with_header("a shape of 65 axes", described(b"'<f4'", b"(" + b"1," * 65 + b")"))
+
+
+@crafted("weights packed by another method", UNSAFE, "expected members as they are, found some packed")
+def _(archive):
+    archive.members["weights.npz"] = zip_of({"a.npy": b"nonsense"}, zipfile.ZIP_LZMA)
+
+
+@crafted("a name that is no text", CORRUPT, "expected an npz file of arrays, found: 'utf-8' codec")
+def _(archive):
+    content = bytearray(zip_of({"ä.npy": b""}))
+    for place in range(len(content) - 1):
+        if content[place : place + 2] == "ä".encode():
+            content[place : place + 2] = b"\xff\xff"
+    archive.members["weights.npz"] = bytes(content)
+
+
+@crafted("fifty models for the weights of one", MISMATCH, "expected the arrays of the model, did not find")
+def _(archive):
+    network = copy.deepcopy(archive.network)
+    network["fit"]["arguments"]["dense_units"] = {"tuple": [1] * 60}
+    archive.manifest["networks"] += [network] * 50
+    archive.state += archive.state * 50
+
+
+@crafted("an optimizer's state of NaN", CORRUPT, "optimizer.npz: 0/2: expected finite numbers", base="optimizer")
+def _(archive):
+    arrays = dict(np.load(io.BytesIO(archive.members["optimizer.npz"])))
+    archive.members["optimizer.npz"] = npz_of({**arrays, "0/2": arrays["0/2"] * np.nan})
 
 
 @crafted(
@@ -439,6 +519,7 @@ def with_node(name, message, made, error=UNSAFE):
         archive.node("StandardScaler", schema)["content"]["content"]["copy"] = made
 
 
+CACHED = node("CachedNode", "sklearn.preprocessing._data", "StandardScaler")
 EMPTY_TUPLE = node("TupleNode", "builtins", "tuple", content=[])
 JSON_TEXT = node("JsonNode", "builtins", "str", content='"touch executed"', is_json=True)
 STATE_OF_MT = node(
@@ -514,10 +595,88 @@ def _(archive, schema):
     archive.node("Placeholder", schema)["content"]["content"]["number"]["content"] = "7"
 
 
-@with_schema("a step within itself", CORRUPT, "expected steps as kn.save writes them")
+with_node("a value from elsewhere", "found sklearn.preprocessing._data.StandardScaler .CachedNode", CACHED)
+with_node("text of lists", "found a list or dict as text", {**JSON_TEXT, "content": "[" * 50 + "]" * 50})
+
+
+@with_schema("one array five hundred times", UNSAFE, "found the array .*.npy twice")
 def _(archive, schema):
-    scaler = archive.node("StandardScaler", schema)
-    scaler["content"]["content"]["copy"] = {**JSON_TEXT, "__id__": scaler["__id__"]}
+    array = archive.node("ndarray", schema)
+    many = node("ListNode", "builtins", "list", content=[{**array, "__id__": number} for number in range(500)])
+    archive.node("StandardScaler", schema)["content"]["content"]["copy"] = many
+
+
+@with_schema("keys that are made by a function", UNSAFE, "found functools.partial")
+def _(archive, schema):
+    state = archive.node("StandardScaler", schema)["content"]
+    state["key_types"]["content"][0] = node("TypeNode", "functools", "partial")
+
+
+def with_attribute(name, attribute, value, error, message, base="pipeline", of="StandardScaler"):
+    @with_schema(name, error, message, base)
+    def change(archive, schema):
+        state = archive.node(of, schema)["content"]
+        if attribute not in state["content"]:
+            state["key_types"]["content"].append(node("TypeNode", "builtins", "str"))
+        state["content"][attribute] = value
+
+
+UFUNC = node("FunctionNode", "numpy", "negative")
+with_attribute("a method that is a function", "transform", UFUNC, UNSAFE, "found the attributes .'transform'. of")
+with_attribute("a copy that is text", "__deepcopy__", UFUNC, UNSAFE, "found the attributes .'__deepcopy__'. of")
+with_attribute(
+    "features that are no number", "n_features_in_", {**JSON_TEXT, "content": "true"}, CORRUPT, "n_features_in_ True"
+)
+with_attribute(
+    "columns beyond the samples",
+    "_n_features_outs",
+    node(
+        "ListNode",
+        "builtins",
+        "list",
+        content=[{**JSON_TEXT, "content": str(10**12)}, {**JSON_TEXT, "content": str(1 - 10**12)}],
+    ),
+    CORRUPT,
+    "an encoder of other columns",
+    base="encoder",
+    of="OneHotEncoder",
+)
+with_attribute(
+    "rare categories that are not looked at",
+    "_infrequent_enabled",
+    {**JSON_TEXT, "content": "true"},
+    CORRUPT,
+    "expected steps",
+    base="encoder",
+    of="OneHotEncoder",
+)
+
+
+@crafted("categories out of order", CORRUPT, "categories out of order", base="encoder")
+def _(archive):
+    files = archive.files_of_steps()
+    for name, content in files.items():
+        if name.endswith(".npy") and (array := np.load(io.BytesIO(content))).shape == (3,):
+            files[name] = npy_of(array[::-1])
+    archive.members["steps.skops"] = zip_of(files)
+
+
+@with_schema("another class than the manifest says", CORRUPT, "expected a StandardScaler, found Pipeline")
+def _(archive, schema):
+    archive.manifest["class"] = "StandardScaler"
+
+
+def with_root(name, root, message):
+    @with_schema(name, CORRUPT, message, base="forest")
+    def change(archive, schema):
+        protocol = schema["protocol"]
+        schema.clear()
+        schema.update(root, protocol=protocol)
+        del archive.members["trees.npz"]
+
+
+with_root("a text for an estimator", {**JSON_TEXT, "content": '"Pipeline"'}, "expected a Pipeline, found str")
+with_root("a function for an estimator", UFUNC, "expected a Pipeline, found ufunc")
 
 
 @with_schema("deep steps", UNSAFE, "nested at most 100 deep")
@@ -532,13 +691,13 @@ def _(archive, schema):
 def _(archive):
     files = archive.files_of_steps()
     name = next(name for name in files if name.endswith(".npy"))
-    files[name] = npy_of_objects()
+    files[name] = npy_of(np.array([Payload()]))
     archive.members["steps.skops"] = zip_of(files)
 
 
-def npy_of_objects():
+def npy_of(array):
     written = io.BytesIO()
-    np.save(written, np.array([Payload()]), allow_pickle=True)
+    np.save(written, array, allow_pickle=True)
     return written.getvalue()
 
 
@@ -552,7 +711,7 @@ def _(archive):
     archive.members["steps.skops"] = pickle.dumps(Payload())
 
 
-def with_tree(name, change, message="a decision tree of|decision trees of", error=CORRUPT):
+def with_tree(name, change, message="a decision tree of|with another tree|of other trees", error=CORRUPT):
     @crafted(name, error, message, base="forest")
     def apply(archive):
         arrays = dict(np.load(io.BytesIO(archive.members["trees.npz"])))
@@ -738,14 +897,18 @@ def make_good_files():
     SECRET.write_text("a secret")
     network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
     kn.save(network.fit(X, Y), good / "network.kerasnet")
+    kn.save(network, good / "optimizer.kerasnet", include_optimizer=True)
     kn.save(make_pipeline(StandardScaler(), PCA(3), network).fit(X, Y), good / "pipeline.kerasnet")
+    encoder = OneHotEncoder(sparse_output=False).fit(np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
+    kn.save(encoder, good / "encoder.kerasnet")
     forest = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0))
     kn.save(forest.fit(X, Y), good / "forest.kerasnet")
     kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), good / "detector.kerasnet")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(good / "model.keras")
     for path in good.glob("*.kerasnet"):  # what the first use of each loader takes is not a file's fault
         loaded = kn.load(path)
-        (loaded.predict_proba if hasattr(loaded, "predict_proba") else loaded.predict)(X)
+        if hasattr(loaded, "predict"):
+            loaded.predict(X)
     cv2.imwrite(str(good / "image.png"), np.zeros((20, 20), np.uint8))
     read_image(good / "image.png")
 

@@ -21,7 +21,7 @@ import numpy as np
 import kerasnet as kn
 from kerasnet._files import log
 
-FOLDER, NUMBER = Path(sys.argv[1]), int(sys.argv[2])
+FOLDER, NUMBER = (Path(sys.argv[1]), int(sys.argv[2])) if __name__ == "__main__" else (Path("."), 0)
 ARCHIVE = FOLDER / "model.kerasnet"
 X = np.random.default_rng(0).random((40, 4), dtype=np.float32)
 
@@ -90,47 +90,6 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-earlier, later = (
-    kn.KerasNetClassifier("mlp", dense_units=(100_000,), epochs=1, random_state=seed).fit(X, np.arange(40) % 2)
-    for seed in (0, 1)
-)
-PREDICTED_EARLIER, PREDICTED_LATER = (each.predict_proba(X).tobytes() for each in (earlier, later))
-kn.save(later, ARCHIVE)
-LATER = ARCHIVE.read_bytes()
-kn.save(earlier, ARCHIVE)
-EARLIER = ARCHIVE.read_bytes()
-
-# what a save does, and how long it takes
-started = time.perf_counter()
-labels = save_later()
-seconds = time.perf_counter() - started
-log.handlers.clear()
-kn.save(earlier, ARCHIVE)
-
-results = {"labels": labels, "steps": {}, "moments": [], "signals": {}, "refused": {}}
-for step, label in enumerate(labels, start=1):
-    results["steps"][f"{step} {label}"] = outcome(*in_a_process(lambda step=step: save_later(step, kill)))
-rng = random.Random(0)
-for _ in range(NUMBER):
-    begun, begin = os.pipe()
-    pid, reader = in_a_process(lambda begin=begin: (os.write(begin, b"!"), save_later()))
-    os.read(begun, 1)
-    time.sleep(rng.uniform(0, seconds))
-    os.kill(pid, signal.SIGKILL)
-    os.close(begun)
-    os.close(begin)
-    results["moments"].append(outcome(pid, reader))
-for name in ("SIGINT", "SIGTERM"):
-    for step, label in enumerate(labels, start=1):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        def save(step=step, name=name):
-            save_later(step, lambda: signal.raise_signal(getattr(signal, name)))
-
-        made = outcome(*in_a_process(save))
-        results["signals"][f"{name} {step} {label}"] = made
-
-
 def with_small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     save_later()
@@ -142,11 +101,52 @@ def as_nobody():
     save_later()
 
 
-results["refused"]["a full disk"] = outcome(*in_a_process(with_small_files))
-os.chmod(FOLDER, 0o555)
-pid, reader = in_a_process(as_nobody)
-time.sleep(0.1)
-os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-os.chmod(FOLDER, 0o755)
-results["refused"]["a folder that may only be read"] = outcome(pid, reader)
-print(json.dumps(results))
+if __name__ == "__main__":
+    earlier, later = (
+        kn.KerasNetClassifier("mlp", dense_units=(100_000,), epochs=1, random_state=seed).fit(X, np.arange(40) % 2)
+        for seed in (0, 1)
+    )
+    PREDICTED_EARLIER, PREDICTED_LATER = (each.predict_proba(X).tobytes() for each in (earlier, later))
+    kn.save(later, ARCHIVE)
+    LATER = ARCHIVE.read_bytes()
+    kn.save(earlier, ARCHIVE)
+    EARLIER = ARCHIVE.read_bytes()
+
+    # what a save does, and how long it takes
+    started = time.perf_counter()
+    labels = save_later()
+    seconds = time.perf_counter() - started
+    log.handlers.clear()
+    kn.save(earlier, ARCHIVE)
+
+    results = {"labels": labels, "steps": {}, "moments": [], "signals": {}, "refused": {}}
+    for step, label in enumerate(labels, start=1):
+        results["steps"][f"{step} {label}"] = outcome(*in_a_process(lambda step=step: save_later(step, kill)))
+    rng = random.Random(0)
+    for _ in range(NUMBER):
+        begun, begin = os.pipe()
+        pid, reader = in_a_process(lambda begin=begin: (os.write(begin, b"!"), save_later()))
+        os.read(begun, 1)
+        time.sleep(rng.uniform(0, seconds))
+        os.kill(pid, signal.SIGKILL)
+        os.close(begun)
+        os.close(begin)
+        results["moments"].append(outcome(pid, reader))
+    for name in ("SIGINT", "SIGTERM"):
+        for step, label in enumerate(labels, start=1):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+            def save(step=step, name=name):
+                save_later(step, lambda: signal.raise_signal(getattr(signal, name)))
+
+            made = outcome(*in_a_process(save))
+            results["signals"][f"{name} {step} {label}"] = made
+
+    results["refused"]["a full disk"] = outcome(*in_a_process(with_small_files))
+    os.chmod(FOLDER, 0o555)
+    pid, reader = in_a_process(as_nobody)
+    time.sleep(0.1)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    os.chmod(FOLDER, 0o755)
+    results["refused"]["a folder that may only be read"] = outcome(pid, reader)
+    print(json.dumps(results))

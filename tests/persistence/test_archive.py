@@ -1,19 +1,24 @@
 """What is saved is what is loaded, in this process and in a fresh one."""
 
+import os
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from _crafted import Crafted
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
@@ -21,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 from sklearn.svm import SVC, LinearSVC
 
 import kerasnet as kn
-from kerasnet.errors import DataFormatError, UnknownModelError
+from kerasnet.errors import CheckpointMismatchError, DataFormatError, UnknownModelError
 from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
 from kerasnet.models import _registry, registered_model
 from kerasnet.models._registry import RegisteredModel
@@ -271,6 +276,30 @@ def test_memory_is_left_behind_and_random_states_become_seeds(tmp_path):
     assert state.get_state()[1].tolist() == before
 
 
+@pytest.mark.parametrize("name", ["subclassed", "constants", "recurrent"])
+def test_training_goes_on_for_models_that_share_no_code(tmp_path, name):
+    def build(input_shape, n_outputs):
+        if name == "subclassed":
+            return Subclassed(n_outputs)
+        if name == "constants":
+            first = keras.layers.Normalization(mean=[0.5] * 6, variance=[0.1] * 6)
+        else:
+            first = keras.layers.Reshape((3, 2))
+        layers = [first] + ([keras.layers.GRU(3)] if name == "recurrent" else [])
+        return keras.Sequential(
+            [keras.Input(input_shape), *layers, keras.layers.Dense(n_outputs, activation="softmax")]
+        )
+
+    network = kn.KerasNetClassifier(build, epochs=3, random_state=0).fit(VECTORS, LABELS)
+    kn.save(network, tmp_path / "a.kerasnet", include_optimizer=True)
+    loaded, predicting = (kn.load(tmp_path / "a.kerasnet", builders={"build": build}) for _ in range(2))
+    for each in (predicting, network):
+        each.predict(VECTORS)  # which changes nothing
+    for each in (network, loaded, predicting):
+        each.partial_fit(VECTORS, LABELS)
+    assert network.history_ == loaded.history_ == predicting.history_
+
+
 def build_mine(input_shape, n_outputs, output_activation="softmax", units=5):
     inputs = keras.Input(input_shape)
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(units, activation="relu")(inputs))
@@ -309,47 +338,115 @@ def test_builders_of_ones_own_come_from_the_caller(tmp_path, builder):
         loaded = kn.load(path, builders={key: builder})
         assert loaded.model is builder
         assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
-    message = rf"its model comes from the function '{name}'. .* kn.load\(path, builders={{'{name}': function}}\)"
+    message = rf"Its model comes from the function '{name}'. .* kn.load\(path, builders={{'{name}': function}}\)"
     with pytest.raises(UnknownModelError, match=message):
         kn.load(path)
     with pytest.raises(UnknownModelError, match=name):
         kn.load(path, builders={"yours": kn.build_mlp})
 
 
+def register(monkeypatch, name, builder, input_kind="vector"):
+    monkeypatch.setitem(_registry._REGISTRY, name, RegisteredModel(name, builder, input_kind, ("classification",)))
+
+
 def test_registered_builders_of_ones_own_are_found_by_name(tmp_path, monkeypatch):
-    name = "mine"
-    monkeypatch.setitem(_registry._REGISTRY, name, RegisteredModel(name, build_mine, "vector", ("classification",)))
+    register(monkeypatch, "mine", build_mine)
     path = tmp_path / "a.kerasnet"
-    for model in (name, build_mine):
+    for model in ("mine", build_mine):
         classifier = kn.KerasNetClassifier(model, units=3, **FAST).fit(VECTORS, LABELS)
-        loaded = there_and_back(classifier, path)
-        assert loaded.model == model
-        assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+        kn.save(classifier, path)
+        for builders in ({}, {"mine": build_compiled}):  # for models that are not registered
+            loaded = kn.load(path, builders=builders)
+            assert loaded.model == model
+            assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+
+
+def test_what_one_sample_is_stays_known_where_the_builder_is_not_registered(tmp_path, monkeypatch):
+    def build_flat(input_shape, n_outputs, output_activation):
+        layers = [keras.Input(input_shape), keras.layers.Flatten()]
+        return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
+
+    with monkeypatch.context() as patch:
+        register(patch, "flat", build_flat, "image")
+        classifier = kn.KerasNetClassifier("flat", **FAST).fit(IMAGES, LABELS)
+        kn.save(classifier, tmp_path / "a.kerasnet")
+        expected = outputs(classifier, IMAGES)
+    with pytest.raises(UnknownModelError, match="No model 'flat' is registered"):
+        kn.load(tmp_path / "a.kerasnet")
+    loaded = kn.load(tmp_path / "a.kerasnet", builders={"flat": build_flat})
+    assert_equal_outputs(outputs(loaded, IMAGES), expected)  # bytes are divided by 255, and there is a channel
+
+
+def test_builders_are_looked_up_by_their_key_first(tmp_path):
+    def build_one(input_shape, n_outputs):
+        return kn.build_mlp(input_shape, n_outputs, activation="relu")
+
+    def build_two(input_shape, n_outputs):
+        return kn.build_mlp(input_shape, n_outputs, activation="tanh")
+
+    classifier = kn.KerasNetClassifier(build_one, **FAST).fit(VECTORS, LABELS)
+    kn.save(classifier, tmp_path / "a.kerasnet")
+    build_two.__name__ = "build_one"
+    loaded = kn.load(tmp_path / "a.kerasnet", builders={"two": build_two, "build_one": build_one})
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+    classifier.set_params(model=build_two)
+    with pytest.raises(ValueError, match="built by another function 'build_one' than that in model="):
+        kn.save(classifier, tmp_path / "a.kerasnet")
+    for builders in ([build_one], {"build_one": "mlp"}):
+        with pytest.raises(TypeError, match="builders must be a dict of names to functions"):
+            kn.load(tmp_path / "a.kerasnet", builders=builders)
+
+
+def test_builders_see_the_parameters_of_the_fit(tmp_path):
+    def build_by_params(meta, params, act="relu", units=4):
+        layers = [keras.Input((meta["n_features_in_"],)), keras.layers.Dense(params["units"], activation=params["act"])]
+        return keras.Sequential([*layers, keras.layers.Dense(3, activation="softmax")])
+
+    classifier = kn.KerasNetClassifier(build_by_params, units=5, **FAST).fit(VECTORS, LABELS)
+    classifier.set_params(act="tanh", units=9)
+    loaded = there_and_back(classifier, tmp_path / "a.kerasnet", builders={"build_by_params": build_by_params})
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+    assert (loaded.act, loaded.units) == ("tanh", 9)
+
+
+def test_builders_of_ones_own_take_what_they_like(tmp_path):
+    def build_odd(input_shape, n_outputs, options=None):
+        inputs = keras.Input(input_shape)
+        code = keras.layers.Dense(50)(inputs)
+        keras.Model(inputs, keras.layers.Dense(2000)(code))  # a decoder that is not part of the model
+        return keras.Model(inputs, keras.layers.Dense(n_outputs, activation="softmax")(code))
+
+    for options in (list(range(300)), {"config": "small"}):
+        classifier = kn.KerasNetClassifier(build_odd, options=options, **FAST).fit(VECTORS, LABELS)
+        loaded = there_and_back(classifier, tmp_path / "a.kerasnet", builders={"build_odd": build_odd})
+        assert loaded.options == options
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    "parameters",
     [
-        ({"optimizer": keras.optimizers.Nadam}, {"optimizer": "Nadam"}),
-        ({"loss": keras.losses.Huber, "loss__delta": 0.5}, {"loss": "Huber", "loss__delta": 0.5}),
-        ({"loss": keras.losses.mean_absolute_error}, {"loss": "mean_absolute_error"}),
-        ({"metrics": [keras.metrics.MeanSquaredError, "mae"]}, {"metrics": ["MeanSquaredError", "mae"]}),
+        {"optimizer": keras.optimizers.Nadam, "optimizer__beta_1": 0.8},
+        {"loss": keras.losses.Huber, "loss__delta": 0.5},
+        {"loss": "Huber", "loss__delta": 0.5},
+        {"loss": keras.losses.mean_absolute_error},
+        {"metrics": [keras.metrics.MeanSquaredError, "mae"]},
+        {"metrics": {"a": keras.metrics.MeanSquaredError}, "metrics__a__name": "b"},
     ],
-    ids=["optimizer", "loss", "function", "metrics"],
+    ids=["optimizer", "loss", "name of a loss", "function", "metrics", "named metrics"],
 )
-def test_what_keras_offers_is_kept_by_name(tmp_path, parameters, found):
+def test_what_keras_offers_is_kept_as_it_is(tmp_path, parameters):
     regressor = kn.KerasNetRegressor("mlp", **parameters, **FAST).fit(VECTORS, VECTORS[:, 0])
     loaded = there_and_back(regressor, tmp_path / "a.kerasnet")
-    assert {name: getattr(loaded, name) for name in found} == found
+    assert {name: getattr(loaded, name) for name in parameters} == parameters
     assert_equal_outputs(outputs(loaded, VECTORS), outputs(regressor, VECTORS))
     for each in (loaded, regressor):
-        each.fit(VECTORS, VECTORS[:, 0])
+        each.fit(VECTORS, VECTORS[:, 0], sample_weight=np.linspace(0, 1, 60))
     assert loaded.history_ == regressor.history_
 
 
 def test_parameters_set_after_the_fit_do_not_change_the_model(tmp_path):
     classifier = kn.KerasNetClassifier("mlp", dense_units=(4,), **FAST).fit(VECTORS, LABELS)
-    classifier.set_params(dense_units=(3,), optimizer="sgd")
+    classifier.set_params(dense_units=(3,), optimizer="sgd", optimizer__momentum=0.9)
     loaded = there_and_back(classifier, tmp_path / "a.kerasnet")
     assert (loaded.dense_units, loaded.optimizer) == ((3,), "sgd")
     assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
@@ -368,8 +465,6 @@ def test_frozen_layers_weights_set_by_hand_and_output_containers_are_kept(tmp_pa
 
 
 def test_metadata_requests_are_kept(tmp_path):
-    import sklearn
-
     with sklearn.config_context(enable_metadata_routing=True):
         network = kn.KerasNetClassifier("mlp", **FAST).set_fit_request(sample_weight=True)
         scaler = StandardScaler().set_fit_request(sample_weight="weight")
@@ -398,6 +493,11 @@ def test_a_file_tells_what_is_in_it(tmp_path):
     assert set(found.sizes) == {"state.json", "weights.npz", "steps.skops"}
 
 
+def with_note(estimator):
+    estimator.note = "mine"
+    return estimator
+
+
 UNKEPT = {
     "Keras model": (kn.build_mlp, TypeError, "A Keras model has a method save of its own"),
     "search": (lambda: GridSearchCV(kn.CNNClassifier(), {}), TypeError, "no GridSearchCV. Save its best_estimator_"),
@@ -412,11 +512,9 @@ UNKEPT = {
         ValueError,
         'in .optimizer.* optimizer="sgd", optimizer__momentum',
     ),
-    "callbacks": (
-        lambda: kn.CNNClassifier(callbacks=[keras.callbacks.History()]),
-        ValueError,
-        r"set_params\(callbacks=None\) first",
-    ),
+    "complex": (lambda: MinMaxScaler((0, 1j)), TypeError, "there are others in MinMaxScaler: cannot pickle 'complex'"),
+    "keywords": (lambda: FunctionTransformer(np.add, kw_args={"out": VECTORS}), TypeError, "no kw_args of FunctionTr"),
+    "attribute": (lambda: with_note(kn.CNNClassifier()), ValueError, "takes no parameter 'note'"),
     "loss": (lambda: kn.CNNClassifier(loss=abs), ValueError, "there is <built-in function abs> in 'loss' of CNNC"),
 }
 
@@ -441,9 +539,100 @@ def test_a_model_put_in_by_hand_and_infinite_weights_are_refused(tmp_path):
     classifier.model_ = kn.build_mlp((6,), 3)
     with pytest.raises(ValueError, match="put into model_ by hand"):
         kn.save(classifier, tmp_path / "a.kerasnet")
-    for metadata in ({"a": object()}, [1, 2]):
+    endless = []
+    endless.append(endless)
+    for metadata in ({"a": object()}, [1, 2], {"a": 10**500}, {"a": endless}, {"a": np.longdouble(1)}):
         with pytest.raises(ValueError, match="metadata must be a dict of plain values"):
             kn.save(kn.CNNClassifier(), tmp_path / "a.kerasnet", metadata=metadata)
+
+
+def test_callbacks_are_left_out_with_a_warning(tmp_path):
+    detector = kn.AutoencoderOutlierDetector(code_units=2, callbacks=[keras.callbacks.History()], **FAST).fit(VECTORS)
+    with pytest.warns(UserWarning, match="kn.save keeps no callbacks: give them again"):
+        kn.save(detector, tmp_path / "a.kerasnet")
+    loaded = kn.load(tmp_path / "a.kerasnet")
+    assert loaded.callbacks is loaded.autoencoder_.callbacks is None
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(detector, VECTORS))
+
+
+def test_networks_of_several_kinds_share_a_pipeline(tmp_path):
+    autoencoder = kn.Autoencoder(**LINEAR).fit(VECTORS)
+    autoencoder._optimizer_state = []  # as of one that was loaded
+    detector = kn.AutoencoderOutlierDetector(**LINEAR).fit(autoencoder.transform(VECTORS))
+    pipeline = Pipeline([("codes", autoencoder), ("detector", detector)])
+    kn.save(pipeline, tmp_path / "a.kerasnet", include_optimizer=True)
+    loaded = kn.load(tmp_path / "a.kerasnet")
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(pipeline, VECTORS))
+    assert loaded["detector"].autoencoder_._optimizer_state
+    assert not loaded["codes"]._optimizer_state
+
+
+def test_the_state_of_an_optimizer_is_that_of_the_trained_layers(tmp_path):
+    classifier = kn.KerasNetClassifier("mlp", **FAST).fit(VECTORS, LABELS)
+    classifier.model_.layers[0].trainable = False
+    with pytest.raises(ValueError, match="as after freezing a layer. Set include_optimizer=False"):
+        kn.save(classifier, tmp_path / "a.kerasnet", include_optimizer=True)
+    kn.save(classifier, tmp_path / "a.kerasnet")
+
+
+def test_another_dtype_policy_is_named(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        classifier = kn.KerasNetClassifier("mlp", **FAST).fit(VECTORS, LABELS)
+        loaded = there_and_back(classifier, tmp_path / "a.kerasnet")
+        assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(CheckpointMismatchError, match=r"Call keras.config.set_dtype_policy\('mixed_bfloat16'\) first"):
+        kn.load(tmp_path / "a.kerasnet")
+
+
+def test_columns_as_pandas_gives_them_and_random_states_in_use(tmp_path):
+    numbers = TABLE.select_dtypes("number")
+    imputer = IterativeImputer(sample_posterior=True, random_state=np.random.RandomState(0))
+    preparation = ColumnTransformer([("numbers", imputer, numbers.columns), ("rest", OneHotEncoder(), ["colour"])])
+    preparation.fit(TABLE)
+    loaded = there_and_back(preparation, tmp_path / "a.kerasnet")
+    assert loaded.transformers[0][2] == ["size", "weight", "age"]
+    assert isinstance(loaded.named_transformers_["numbers"].random_state, int)
+    assert (loaded.transform(TABLE) != loaded.transform(TABLE)).any(), "draws are not all the same"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"drop": "first"}, {"min_frequency": 15}, {"max_categories": 2, "drop": "if_binary"}]
+)
+def test_encoders_of_all_kinds_pass_the_looks_at_them(tmp_path, options):
+    table = TABLE[["colour"]].assign(number=np.arange(60) % 7, flag=np.arange(60) % 2 == 0)
+    encoder = OneHotEncoder(handle_unknown="ignore", **options).fit(table)
+    loaded = there_and_back(encoder, tmp_path / "a.kerasnet")
+    np.testing.assert_array_equal(loaded.transform(table).toarray(), encoder.transform(table).toarray())
+
+
+def test_no_more_processes_than_processors(tmp_path):
+    union = there_and_back(FeatureUnion([("pca", PCA(2))], n_jobs=1000), tmp_path / "a.kerasnet")
+    assert union.n_jobs == os.cpu_count()
+    assert there_and_back(FeatureUnion([("pca", PCA(2))], n_jobs=-1), tmp_path / "a.kerasnet").n_jobs == -1
+
+
+def test_files_that_need_larger_limits_say_so(tmp_path):
+    encoder = OneHotEncoder().fit(np.array([str(number) for number in range(45_000)], dtype=object).reshape(-1, 1))
+    with pytest.warns(UserWarning, match=r"kn.load needs max_json_bytes=\d+"):
+        kn.save(encoder, tmp_path / "a.kerasnet")
+
+
+def test_warnings_of_scikit_learn_are_not_taken_for_damage(tmp_path):
+    kn.save(make_pipeline(StandardScaler()), tmp_path / "a.kerasnet")
+    crafted = Crafted(tmp_path / "a.kerasnet")
+    schema = crafted.schema
+    crafted.node("StandardScaler", schema)["content"]["content"]["_sklearn_version"]["content"] = '"1.8.0"'
+    crafted.schema = schema
+    crafted.write(tmp_path / "a.kerasnet")
+    with pytest.warns(InconsistentVersionWarning, match="StandardScaler from version 1.8.0"):
+        kn.load(tmp_path / "a.kerasnet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InconsistentVersionWarning):
+            kn.load(tmp_path / "a.kerasnet")
 
 
 def test_a_newer_format_is_refused_by_name_and_another_scikit_learn_warns(tmp_path):

@@ -1,0 +1,67 @@
+"""Values in an archive: plain ones, and the names of classes and functions that are Keras' own."""
+
+import inspect
+
+import keras
+import numpy as np
+
+from kerasnet._values import array_from_json, array_to_json, pack, unpack
+from kerasnet.errors import UnsafeFileError
+
+_OF_KERAS = {"losses": keras.losses, "metrics": keras.metrics, "optimizers": keras.optimizers}
+_NO_VALUES = ("deserialize", "get", "serialize")
+_CONFIG = {"class_name", "config"}  # what Keras makes objects of, importing what they name
+
+
+def to_json(value):
+    """Return a value as JSON has it; raise TypeError where it is neither plain nor Keras' own."""
+    return pack(value, array_to_json, _name_in_keras)
+
+
+def from_json(packed, where):
+    """Return the value that :func:`to_json` made something of; refuse what Keras would make objects of.
+
+    Raises
+    ------
+    UnsafeFileError
+        If there is a configuration of an object.
+    ValueError, TypeError, LookupError, ArithmeticError
+        If `to_json` cannot have made this.
+    """
+    value = unpack(packed, array_from_json, _found_in_keras)
+    level = [value]
+    while level:
+        if any(isinstance(each, dict) and each.keys() >= _CONFIG for each in level):
+            raise UnsafeFileError(f"{where}: expected plain values, found a configuration of a Keras object.")
+        level = [entry for each in level for entry in entries_of(each)]
+    return value
+
+
+def entries_of(value):
+    """Return what a container of plain values holds; nothing for other values."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.dtype.hasobject else ()
+    return value if isinstance(value, list | tuple | set) else ()
+
+
+def _name_in_keras(value):
+    name = getattr(value, "__name__", None)
+    if isinstance(name, str):
+        for module in _OF_KERAS:
+            if _is_offered(module, name) and getattr(_OF_KERAS[module], name) is value:
+                return {"keras": [module, name]}
+    return None
+
+
+def _found_in_keras(kind, value):
+    module, name = value
+    if kind != "keras" or not _is_offered(module, name):
+        raise ValueError(f"the kind {kind!r} of {value!r:.100}")
+    return getattr(_OF_KERAS[module], name)
+
+
+def _is_offered(module, name):
+    found = vars(_OF_KERAS[module]).get(name)
+    return name not in _NO_VALUES and (inspect.isclass(found) or inspect.isfunction(found))
