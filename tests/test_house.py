@@ -1,6 +1,7 @@
 """The house: which room may import which, what importing costs, and what the wheel holds."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,39 @@ def test_rooms_keep_to_their_libraries(path):
         assert "scikeras" not in libraries
     if room != "training":
         assert "tensorflow" not in libraries
+
+
+WRITES = {
+    "NamedTemporaryFile",
+    "mkstemp",
+    "rename",
+    "replace",
+    "savefig",
+    "to_csv",
+    "tofile",
+    "write_bytes",
+    "write_text",
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_one_module_writes_files(path):
+    if room_of(path) == "_files":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+            if name == "open":
+                modes = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
+                assert not [mode for mode in modes if re.fullmatch("[rwaxbt+]*[wax+][rwaxbt+]*", str(mode))], (
+                    ast.unparse(node)
+                )
+            assert name not in WRITES or (name in ("rename", "replace") and owner not in ("os", "shutil")), ast.unparse(
+                node
+            )
+            assert f"{owner}.{name}" not in ("np.save", "pickle.dump", "joblib.dump", "json.dump"), ast.unparse(node)
 
 
 def run_python(code):
