@@ -21,13 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasnet.errors import (
-    CheckpointMismatchError,
-    CorruptFileError,
-    DataFormatError,
-    UnknownModelError,
-    UnsafeFileError,
-)
+from kerasnet.errors import CorruptFileError, DataFormatError, KerasNetError, UnsafeFileError
 
 _MAX_NPY_HEADER = 10_000  # numpy's own limit: longer headers cost too much to parse
 _MAX_DEPTH = 100
@@ -331,7 +325,7 @@ def open_zip(content, where, *, max_members, kind="a zip archive", stored=False)
             if stored and (packed or any(info.file_size != info.compress_size for info in infos)):
                 raise UnsafeFileError(f"{where}: expected members as they are, found some packed or encrypted.")
             yield archive
-    except (CorruptFileError, DataFormatError, UnsafeFileError, CheckpointMismatchError, UnknownModelError):
+    except KerasNetError:
         raise
     except Exception as error:  # zipfile, its unpackers and NumPy raise many kinds
         raise CorruptFileError(f"{where}: expected {kind}, found: {error}.") from error
