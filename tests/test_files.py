@@ -231,7 +231,7 @@ BAD_NPZ = {
     "no zip": (lambda: b"nonsense", CorruptFileError, "expected an npz file"),
     "empty": (lambda: b"", CorruptFileError, "expected an npz file"),
     "truncated": (lambda: GOOD[:-200], CorruptFileError, "expected an npz file"),
-    "flipped": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an npz file"),
+    "flipped": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an array in npy"),
     "no npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "a: expected an array in npy format"),
     "short": (lambda: npz_of(a=with_header((4,), 31)), CorruptFileError, "takes 32 bytes, found 31"),
     "long": (lambda: npz_of(a=with_header((4,), 33)), CorruptFileError, "takes 32 bytes, found 33"),

@@ -72,8 +72,9 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None):
     in_model = optimizer_state is None or not shared
     if in_model:
         model.optimizer.build(model.trainable_variables)
-        if optimizer_state:
-            write(model.optimizer.variables, optimizer_state)
+        own = model.optimizer.variables
+        if optimizer_state and [value.shape for value in optimizer_state] == [variable.shape for variable in own]:
+            write(own, optimizer_state)  # not after a layer was frozen
     weights = read(model.variables)
     moments = read(model.optimizer.variables) if in_model else optimizer_state or engine.new_optimizer
     if shared:
