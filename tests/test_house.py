@@ -14,6 +14,7 @@ PACKAGE = Path(kerasnet.__file__).parent
 # From top to bottom: a room imports only from rooms above it.
 ROOMS = (
     "errors",
+    "_formats",
     "_files",
     "_values",
     "numpy_network",
@@ -27,7 +28,16 @@ ROOMS = (
     "plots",
     "__init__",
 )
-WITHOUT_TENSORFLOW = ("errors", "_files", "_values", "numpy_network", "datasets", "preprocessing", "features")
+WITHOUT_TENSORFLOW = (
+    "errors",
+    "_formats",
+    "_files",
+    "_values",
+    "numpy_network",
+    "datasets",
+    "preprocessing",
+    "features",
+)
 
 
 def room_of(path):

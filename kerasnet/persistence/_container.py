@@ -7,7 +7,8 @@ import stat
 import zipfile
 from typing import NamedTuple
 
-from kerasnet._files import atomic_file, check_sha256, log, open_zip, parse_json, read_bytes
+from kerasnet._files import atomic_file, log, read_bytes
+from kerasnet._formats import check_sha256, open_zip, parse_json
 from kerasnet.errors import CorruptFileError, DataFormatError, UnsafeFileError
 
 FORMAT = 1

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn.utils._metadata_requests import MetadataRequest
 
-from kerasnet._files import parse_npz
+from kerasnet._formats import parse_npz
 from kerasnet.errors import CheckpointMismatchError, CorruptFileError, KerasNetError, UnknownModelError, UnsafeFileError
 from kerasnet.estimators._building import Recipe, SavedModel, at_most
 from kerasnet.models import registered_model

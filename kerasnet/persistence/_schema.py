@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 from skops.io._protocol import PROTOCOL
 
-from kerasnet._files import open_zip, parse_json, read_npy_header
+from kerasnet._formats import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, UnsafeFileError
 
 # What a file may bring to life. NumPy alone uses what these learn, whatever that is. Types whose compiled code relies

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Bunch
 
-from kerasnet._files import parse_json, parse_npz, read_headers
+from kerasnet._formats import parse_json, parse_npz, read_headers
 from kerasnet.errors import CorruptFileError
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.persistence._container import (

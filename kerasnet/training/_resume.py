@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnet._files import parse_json
+from kerasnet._formats import parse_json
 from kerasnet._values import pack, unpack
 from kerasnet.errors import CheckpointMismatchError, KerasNetError
 from kerasnet.training._cache import arguments_of_operations, settings_of
