@@ -8,7 +8,8 @@ import reprlib
 import numpy as np
 
 _MAX_BYTES = 2**24  # of an array within JSON
-_MAX_BITS = 1024  # of an int
+_MAX_BITS = 64  # of an int: larger ones can be made to have the same hash
+_MAX_AXES = 32
 _MAX_DEPTH = 25
 _MAX_NAME = 20
 _CONTAINERS = {"list": list, "tuple": tuple, "set": set}
@@ -88,6 +89,8 @@ def unpack(packed, find, special=None):
     if not isinstance(packed, dict):
         if isinstance(packed, list):
             raise ValueError("a list without a kind")
+        if isinstance(packed, int) and packed.bit_length() > _MAX_BITS:
+            raise ValueError("an int of many digits")
         return packed
     inner = functools.partial(unpack, find=find, special=special)
     ((kind, value),) = packed.items()
@@ -119,9 +122,11 @@ def unpack(packed, find, special=None):
 
 def array_to_json(array):
     """Return dtype, shape and values of a small array of numbers, booleans or texts, for :func:`pack`."""
-    if not _is_for_json(array.dtype) or array.nbytes > _MAX_BYTES:
+    values = array.ravel().tolist()
+    wide = array.dtype.kind == "U" and array.dtype.itemsize // 4 > _widest(values)
+    if not _is_for_json(array.dtype) or array.nbytes > _MAX_BYTES or wide:
         raise TypeError(f"there is an array of {array.dtype}{list(array.shape)}")
-    return [array.dtype.str, list(array.shape), array.ravel().tolist()]
+    return [array.dtype.str, list(array.shape), values]
 
 
 def array_from_json(described):
@@ -130,6 +135,8 @@ def array_from_json(described):
     if not isinstance(name, str) or not re.fullmatch(r"[<>|=]([biuf][1248]|U[1-9]\d{0,5})", name):
         raise ValueError(f"the dtype {name!r:.100}")
     dtype = np.dtype(name)
+    if len(shape) > _MAX_AXES or not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"the shape {shape!r:.100}")
     longest = dtype.itemsize // 4 if dtype.kind == "U" else 0
     if (
         len(values) != math.prod(shape)
@@ -138,10 +145,21 @@ def array_from_json(described):
         or not all(type(each) in (bool, int, float) for each in values if dtype.kind != "U")
     ):
         raise ValueError(f"{len(values)} values for {dtype}{shape!r:.100}")
+    if longest > _widest(values):
+        raise ValueError(f"{dtype} for shorter texts")
     array = np.array(values, dtype)
     if array.tolist() != values and dtype.kind != "f":
         raise ValueError(f"values that are not of {dtype}")
     return array.reshape(shape)
+
+
+def _widest(values):
+    """Return how wide a dtype of texts may be, so that files pay for the memory of their arrays."""
+    return max(64, 4 * max(map(len, filter(None, values)), default=0)) if all(map(_is_text, values)) else math.inf
+
+
+def _is_text(value):
+    return isinstance(value, str)
 
 
 def _is_for_json(dtype):

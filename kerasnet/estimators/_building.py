@@ -179,10 +179,10 @@ def _fresh_start(seed):
     with _BUILD_LOCK:
         states = random.getstate(), np.random.get_state()
         names = global_state.get_global_attribute("object_name_uids")
-        random.seed(seed)
-        np.random.seed(seed)
-        global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
         try:
+            random.seed(seed)
+            np.random.seed(seed)
+            global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
             yield
         finally:
             random.setstate(states[0])
@@ -191,18 +191,18 @@ def _fresh_start(seed):
 
 
 @contextlib.contextmanager
-def at_most(n_values):
-    """Have this thread make Keras variables of no more than `n_values` values in all; it is asked before memory is."""
-    original, thread, left = keras.Variable._initialize_with_initializer, threading.get_ident(), n_values
+def at_most(n_bytes):
+    """Have this thread make Keras variables of no more than `n_bytes` in all; it is asked before memory is."""
+    original, thread, left = keras.Variable._initialize_with_initializer, threading.get_ident(), n_bytes
 
     def initialize(variable, initializer):
         nonlocal left
         if threading.get_ident() == thread:
-            left -= math.prod(variable.shape)
+            left -= math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
             if left < 0:
                 raise UnsafeFileError(
                     f"{variable.path!r} of shape {tuple(variable.shape)} would make the model larger than its weights, "
-                    f"which have {n_values} values."
+                    f"for which there are {n_bytes} bytes."
                 )
         original(variable, initializer)
 

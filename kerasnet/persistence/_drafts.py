@@ -13,13 +13,14 @@ from kerasnet.estimators._building import Recipe, SavedModel, at_most
 from kerasnet.models import registered_model
 from kerasnet.persistence._container import MANIFEST, OPTIMIZER, STATE, WEIGHTS
 from kerasnet.persistence._networks import KINDS, PRIVATE, is_finite, new_optimizer
-from kerasnet.persistence._plain import entries_of, from_json
+from kerasnet.persistence._plain import complaint_about, from_json, n_entries
 
 _FITTED = {"input_shape_": tuple, "history_": dict, "n_iter_": int}
 _NOT_LEARNED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
 _MORE_LAYERS = 64  # than arrays, at most
-_MORE_VALUES = 2**20  # than weights, at most, for metrics
-_MORE_VALUES_OF_OWN = 2**24  # for what builders of the caller's own make beside
+_MAX_LAYERS = 2000
+_MORE_BYTES = 2**22  # than weights, at most, for metrics
+_MORE_BYTES_OF_OWN = 2**26  # for what builders of the caller's own make beside
 
 
 def read_networks(path, entries, states, members, builders, limits):
@@ -62,8 +63,9 @@ def read_networks(path, entries, states, members, builders, limits):
                 f"{where}: {n_values} parameters are more than max_parameters={limits.max_parameters}."
             )
         own = any(draft.is_own for draft in drafts)
-        n_layers = len(headers) + _MORE_LAYERS
-        with at_most(4 * n_values + _MORE_VALUES_OF_OWN if own else n_values + _MORE_VALUES):
+        n_bytes = sum(math.prod(shape) * dtype.itemsize for dtype, shape in headers.values())
+        n_layers = min(sum(math.prod(shape) > 0 for _, shape in headers.values()) + _MORE_LAYERS, _MAX_LAYERS)
+        with at_most(4 * n_bytes + _MORE_BYTES_OF_OWN if own else n_bytes + _MORE_BYTES):
             for draft in drafts:
                 n_layers -= draft.n_layers
                 if n_layers < 0:
@@ -156,6 +158,8 @@ class _Draft:
             if not isinstance(fitted[name], kind):
                 raise ValueError(f"{name} {fitted[name]!r:.100}")
         arguments, parameters = self._values(arguments), self._values(parameters)
+        if not all(type(size) is int and size > 0 for size in fitted["input_shape_"]):
+            raise ValueError(f"samples of shape {fitted['input_shape_']!r:.100}")
         if tuple(arguments.get("input_shape", fitted["input_shape_"])) != fitted["input_shape_"]:
             raise ValueError(f"samples of shape {fitted['input_shape_']} for a model of {arguments['input_shape']}")
         given, builder = self._find_model(**model)
@@ -163,21 +167,24 @@ class _Draft:
             parameters["model"] = given
         if complaint := self.estimator._complaint_about(parameters, given):
             raise ValueError(complaint)
-        self.recipe = Recipe(builder, arguments, parameters, None if seed is None else int(seed))
-        offers = self.estimator._as_in_fit(self.recipe)._offered()
-        arguments.update((name, offers[name]()) for name in offered)
+        if type(seed) is not int or not 0 <= seed < 2**32:
+            raise ValueError(f"the seed {seed!r:.100}")
+        self.recipe, self.offered = Recipe(builder, arguments, parameters, seed), list(offered)
         self.dtype_policy, self.trainable = str(dtype_policy), [bool(each) for each in trainable]
         self.with_optimizer = bool(optimizer)
 
     def _values(self, packed):
-        return {str(name): from_json(value, self.where) for name, value in packed.items()}
+        values = {str(name): from_json(value, self.where) for name, value in packed.items()}
+        if complaint := complaint_about(values):
+            raise UnsafeFileError(f"{self.where}: {complaint}")
+        return values
 
     @property
     def n_layers(self):
         """How many layers the arguments may stand for; none for builders of the caller's own."""
         if self.recipe is None or self.is_own:
             return 0
-        return sum(_n_entries(value) for name, value in self.recipe.arguments.items() if name != "input_shape")
+        return sum(n_entries(value) for name, value in self.recipe.arguments.items() if name != "input_shape")
 
     def build(self, max_parameters):
         """Build the model; note which arrays belong to it."""
@@ -189,7 +196,10 @@ class _Draft:
                 f"max_parameters={max_parameters} values."
             )
         try:
-            self.model = self.estimator._as_in_fit(self.recipe)._new_model(self.recipe.seed, self.recipe)
+            as_in_fit = self.estimator._as_in_fit(self.recipe)
+            offers = as_in_fit._offered()
+            self.recipe.arguments.update((name, offers[name]()) for name in self.offered)
+            self.model = as_in_fit._new_model(self.recipe.seed, self.recipe)
         except UnsafeFileError as error:
             raise UnsafeFileError(f"{self.where}: {error}") from None
         except Exception as error:  # whatever a builder raises
@@ -259,10 +269,6 @@ def _as_saved(array, variable, where):
     if not is_finite(value):
         raise CorruptFileError(f"{where}: expected finite numbers, found NaN or infinity.")
     return value
-
-
-def _n_entries(value):
-    return sum(1 + _n_entries(entry) for entry in entries_of(value))
 
 
 def metadata_request(estimator, requests):

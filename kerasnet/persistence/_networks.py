@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from kerasnet import estimators
 from kerasnet.estimators._building import SavedModel
 from kerasnet.models import registered_model
-from kerasnet.persistence._plain import to_json
+from kerasnet.persistence._plain import complaint_about, to_json
 
 KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
 PRIVATE = ("_input_kind", "_multilabel", "_sklearn_output_config")  # attributes that are kept all the same
@@ -105,11 +105,9 @@ class NetworkWriter:
         self.optimizer.update((f"{number}/{position}", value) for position, value in enumerate(state))
         return {
             "model": _describe_builder(estimator, recipe.parameters.get("model", estimator.model), recipe.builder),
-            "arguments": {
-                name: self._json(estimator, name, value)
-                for name, value in recipe.arguments.items()
-                if name not in offered
-            },
+            "arguments": self._all_json(
+                estimator, {name: value for name, value in recipe.arguments.items() if name not in offered}
+            ),
             "offered": [name for name in recipe.arguments if name in offered],
             "parameters": self._parameters(estimator, recipe.parameters),
             "dtype_policy": model.dtype_policy.name,
@@ -120,11 +118,20 @@ class NetworkWriter:
 
     def _parameters(self, estimator, parameters):
         """Return parameters as they are kept: without what is for training here alone, and with seeds."""
-        return {
-            name: self._json(estimator, name, as_seed(value) if is_random(value) else value)
-            for name, value in parameters.items()
-            if name not in ("model", "memory", *_CALLBACKS)
-        }
+        return self._all_json(
+            estimator,
+            {
+                name: as_seed(value) if is_random(value) else value
+                for name, value in parameters.items()
+                if name not in ("model", "memory", *_CALLBACKS)
+            },
+        )
+
+    def _all_json(self, estimator, values):
+        packed = {name: self._json(estimator, name, value) for name, value in values.items()}
+        if complaint := complaint_about(values):
+            raise ValueError(f"kn.save cannot keep the parameters of {type(estimator).__name__}: {complaint}")
+        return packed
 
     def _json(self, estimator, name, value):
         try:

@@ -1,6 +1,7 @@
 """Values in an archive: plain ones, and the names of classes and functions that are Keras' own."""
 
 import inspect
+from numbers import Real
 
 import keras
 import numpy as np
@@ -10,6 +11,9 @@ from kerasnet.errors import UnsafeFileError
 
 _OF_KERAS = {"losses": keras.losses, "metrics": keras.metrics, "optimizers": keras.optimizers}
 _NO_VALUES = ("deserialize", "get", "serialize")
+_MAX_TEXT = 1000  # of a parameter or an argument
+_MAX_ROUTED = 10**6  # of numbers for losses and metrics, such as thresholds
+_MAX_METRICS = 100
 _CONFIG = {"class_name", "config"}  # what Keras makes objects of, importing what they name
 
 
@@ -35,6 +39,26 @@ def from_json(packed, where):
             raise UnsafeFileError(f"{where}: expected plain values, found a configuration of a Keras object.")
         level = [entry for each in level for entry in entries_of(each)]
     return value
+
+
+def complaint_about(values):
+    """Say which named parameters or arguments could cost much more than they take in a file; None for none."""
+    level = [*values, *values.values()]
+    while level:
+        if any(isinstance(each, str) and len(each) > _MAX_TEXT for each in level):
+            return f"expected texts of at most {_MAX_TEXT} characters, found longer ones."
+        level = [entry for each in level for entry in entries_of(each)]
+    routed = [value for name, value in values.items() if name.startswith(("metrics__", "loss__", "compile__"))]
+    if any(isinstance(each, Real) and abs(each) > _MAX_ROUTED for each in routed):
+        return f"expected numbers up to {_MAX_ROUTED} for losses and metrics, found larger ones."
+    if n_entries([values.get("metrics"), *routed]) > _MAX_METRICS:
+        return f"expected at most {_MAX_METRICS} metrics, found more."
+    return None
+
+
+def n_entries(value):
+    """Count all that containers hold, at every depth."""
+    return sum(1 + n_entries(entry) for entry in entries_of(value))
 
 
 def entries_of(value):

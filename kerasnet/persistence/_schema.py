@@ -32,9 +32,7 @@ _CLASSES = {
         *("SelectPercentile", "VarianceThreshold"),
     ),
     "sklearn.impute": ("IterativeImputer", "KNNImputer", "MissingIndicator", "SimpleImputer"),
-    "sklearn.linear_model": (
-        *("BayesianRidge", "HuberRegressor", "LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier"),
-    ),
+    "sklearn.linear_model": (*("BayesianRidge", "LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier"),),
     "sklearn.naive_bayes": ("GaussianNB",),
     "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
     "sklearn.preprocessing": (
@@ -66,6 +64,7 @@ _MODULES_OF_UFUNCS = ("numpy", "numpy._core._multiarray_umath", "numpy._core.uma
 _TUPLES = ("sklearn.impute._iterative._ImputerTriplet",)
 _SCHEMA = "schema.json"
 _MAX_NODES = 50_000
+_MAX_BITS = 64  # of an int: larger ones can be made to have the same hash
 _KINDS_OF_ARRAYS = "biufUMm"
 
 
@@ -159,7 +158,7 @@ class _Rewriter:
         name = f"{module}.{kind}"
         self.n_nodes += 1
         if self.n_nodes > _MAX_NODES:
-            raise ForeignTypeError(f"more than {_MAX_NODES} values")
+            raise ForeignTypeError(f"more than {_MAX_NODES} values (trees, categories and the like)")
         if not isinstance(loader, str) or name not in _allowed().get(loader, ()):
             raise ForeignTypeError(name if loader in _allowed() else f"{name} ({loader})")
         if loaders and loader not in loaders:
@@ -170,8 +169,10 @@ class _Rewriter:
 
     def _JsonNode(self, node, name):
         content = node["content"]
-        if content[:1] in ("[", "{") or isinstance(json.loads(content), dict | list):
+        if content[:1] in ("[", "{") or isinstance(value := json.loads(content), dict | list):
             raise ForeignTypeError("a list or dict as text")
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise ForeignTypeError("an int of many digits")
         return {"content": content, "is_json": True}
 
     def _DictNode(self, node, name):

@@ -3,6 +3,8 @@
 import copy
 import functools
 import os
+import re
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -30,6 +32,8 @@ from kerasnet.persistence._schema import (
 
 _CALLBACKS = "_skl_callbacks"  # for training alone
 _LEAF = -1
+_MAX_FEATURES = 10_000_000
+_NAMES_OUT = re.compile(r"[^{}]*(\{(transformer_name|feature_name)\}[^{}]*)*")
 _REMEDY = (
     "It keeps kerasnet's estimators and transformers, steps of scikit-learn's whose files can do no harm (see the "
     "documentation of kerasnet.save), and what Pipeline, FeatureUnion and ColumnTransformer make of them."
@@ -133,8 +137,12 @@ def load_steps(content, trees, networks, path, limits):
         if numbers != {(kind, number) for kind, parts in kept.items() for number in parts}:
             raise ValueError(f"places for {sorted(numbers)}")
         found = copy.deepcopy(found, {key: kept[place.kind][place.number] for key, place in places.items()})
-        for part in _parts(found):
+        parts = [*_parts(found)]
+        for part in parts:
             _settle(part, where)
+        owned = {id(part.tree_) for part in parts if isinstance(part, BaseDecisionTree) and "tree_" in vars(part)}
+        if any(isinstance(part, Tree) and id(part) not in owned for part in parts):
+            raise ValueError("a tree in another place than tree_")
     except (KerasNetError, Warning):  # warnings are errors where the user wants it
         raise
     except Exception as error:  # whatever skops and scikit-learn raise where a file makes no sense
@@ -180,15 +188,17 @@ def _check_class(kind):
 
 def _tree(trees, number):
     """Build a decision tree; scikit-learn follows the numbers of nodes and features in it wherever they lead."""
-    nodes, values, (n_features, *n_classes) = (trees[f"{number}/{name}"] for name in ("nodes", "values", "sizes"))
+    nodes, values, sizes = (trees[f"{number}/{name}"] for name in ("nodes", "values", "sizes"))
+    if sizes.dtype != np.int64 or values.ndim != 3 or sizes.shape != (1 + values.shape[1],):
+        raise ValueError(f"a decision tree of sizes {sizes.dtype}{list(sizes.shape)}")
+    n_features, *n_classes = sizes.tolist()
+    if not 1 <= n_features <= _MAX_FEATURES or min(n_classes) < 1 or nodes.dtype != NODE_DTYPE or not len(nodes):
+        raise ValueError(f"a decision tree of {n_features} features and {len(nodes)} nodes")
     left, right, feature = (nodes[name] for name in ("left_child", "right_child", "feature"))
     numbers, inner = np.arange(len(nodes)), left != _LEAF
     children = np.stack([left, right])[:, inner]
     if (
-        nodes.dtype != NODE_DTYPE
-        or not len(nodes)
-        or min(n_classes) < 1
-        or (right[~inner] != _LEAF).any()
+        (right[~inner] != _LEAF).any()
         or (children <= numbers[inner]).any()
         or (children >= len(nodes)).any()
         or ((feature < 0) | (feature >= n_features))[inner].any()
@@ -198,7 +208,7 @@ def _tree(trees, number):
     for node in numbers[inner]:  # children come after their parents
         below = depths[node] + 1
         depths[left[node]], depths[right[node]] = max(depths[left[node]], below), max(depths[right[node]], below)
-    tree = Tree(int(n_features), np.array(n_classes, dtype=np.intp), len(n_classes))
+    tree = Tree(n_features, np.array(n_classes, dtype=np.intp), len(n_classes))
     state = {"max_depth": int(depths.max()), "node_count": len(nodes), "nodes": nodes, "values": values}
     tree.__setstate__(state)
     return tree
@@ -213,13 +223,19 @@ def _settle(part, where):
         raise UnsafeFileError(f"{where}: expected no memory, found {part.memory!r:.200}.")
     if type(attributes.get("n_features_in_", 0)) is not int:
         raise ValueError(f"n_features_in_ {part.n_features_in_!r:.100}")
-    if isinstance(attributes.get("n_jobs"), int):
-        part.n_jobs = min(part.n_jobs, os.cpu_count())
+    if attributes.get("n_jobs") is not None:
+        if isinstance(part.n_jobs, bool) or not isinstance(part.n_jobs, Integral):
+            raise ValueError(f"n_jobs {part.n_jobs!r:.100}")
+        part.n_jobs = min(int(part.n_jobs), os.cpu_count())
+    names_out = attributes.get("verbose_feature_names_out", True)
+    if not isinstance(names_out, bool) and not (isinstance(names_out, str) and _NAMES_OUT.fullmatch(names_out)):
+        raise ValueError(f"verbose_feature_names_out {names_out!r:.100}")
     if isinstance(attributes.get("random_state_"), int):  # drawn from in use
         part.random_state_ = np.random.RandomState(part.random_state_)
     if "_metadata_request" in attributes:
         part._metadata_request = metadata_request(part, part._metadata_request)
-    if "tree_" in attributes and (type(part.tree_) is not Tree or part.tree_.n_features != part.n_features_in_):
+    own_tree = isinstance(part, BaseDecisionTree) and type(attributes.get("tree_")) is Tree
+    if "tree_" in attributes and not (own_tree and part.tree_.n_features == part.n_features_in_):
         raise ValueError(f"a {type(part).__name__} with another tree")
     if isinstance(part, BaseForest):
         for tree in attributes.get("estimators_", ()):
@@ -238,23 +254,23 @@ def _check_encoder(encoder):
         if categories.dtype.kind not in "OU" and not (np.diff(categories[categories == categories]) > 0).all():
             raise ValueError("categories out of order")
         sizes.append(len(categories))
-    infrequent = [None] * len(sizes)
     if encoder._infrequent_enabled:
-        infrequent = encoder._infrequent_indices
-        for number, (size, rare) in enumerate(zip(sizes, infrequent, strict=True)):
+        rarities = zip(encoder._infrequent_indices, encoder._default_to_infrequent_mappings, strict=True)
+        for number, (rare, mapping) in enumerate(rarities):
             if rare is not None:
-                sizes[number] = size - len(rare) + 1
-                mapping = encoder._default_to_infrequent_mappings[number]
-                if not _within(rare, size) or len(mapping) != size or not _within(mapping, sizes[number]):
+                before, sizes[number] = sizes[number], sizes[number] - len(rare) + 1
+                if not _within(rare, before) or mapping.shape != (before,) or not _within(mapping, sizes[number]):
                     raise ValueError("infrequent categories that are none")
-    dropped = encoder._drop_idx_after_grouping
-    dropped = [None] * len(sizes) if dropped is None else dropped.tolist()
-    for size, drop in zip(sizes, dropped, strict=True):
-        if drop is not None and not _within(np.asarray(drop), size):
-            raise ValueError("a dropped category that is none")
-    if len(sizes) != encoder.n_features_in_ or encoder._n_features_outs != encoder._compute_n_features_outs():
+    if encoder._drop_idx_after_grouping is not None:
+        for number, drop in enumerate(encoder._drop_idx_after_grouping.tolist()):
+            if drop is not None:
+                if not _within(np.array([drop]), sizes[number]):
+                    raise ValueError("a dropped category that is none")
+                sizes[number] -= 1
+    if len(sizes) != encoder.n_features_in_ or encoder._n_features_outs != sizes:
         raise ValueError("an encoder of other columns")
 
 
 def _within(numbers, size):
-    return numbers.dtype.kind in "iu" and bool(((numbers >= 0) & (numbers < size)).all())
+    plain = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    return plain and bool(((numbers >= 0) & (numbers < size)).all())

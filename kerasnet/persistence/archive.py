@@ -84,7 +84,7 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     ``KBinsDiscretizer``, ``LabelBinarizer``, ``LabelEncoder``, ``OneHotEncoder``, ``OrdinalEncoder``, the scalers
     ``MaxAbsScaler``, ``MinMaxScaler``, ``Normalizer``, ``PowerTransformer``, ``QuantileTransformer``, ``RobustScaler``,
     ``StandardScaler``, all imputers, selectors by variance and by univariate tests, ``SelectFromModel``,
-    ``IncrementalPCA``, ``PCA``, ``TruncatedSVD``, the models ``BayesianRidge``, ``HuberRegressor``,
+    ``IncrementalPCA``, ``PCA``, ``TruncatedSVD``, the models ``BayesianRidge``,
     ``LinearDiscriminantAnalysis``, ``LinearRegression``, ``LinearSVC``, ``LinearSVR``,
     ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, ``GaussianNB``, the dummies, and decision trees, random
     forests and extra trees. Others, such as ``SVC`` and nearest neighbours, follow whatever numbers a file gives them,

@@ -29,7 +29,9 @@ import numpy as np
 from _crafted import Crafted, npz_of, zip_of
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import kerasnet as kn
@@ -162,7 +164,7 @@ def _(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("manifest.json", "state.json", "weights.npz"):
             with archive.open(name, "w", force_zip64=True) as file:
-                for _ in range(300):
+                for _ in range(100):
                     file.write(bytes(2**20))
 
 
@@ -274,7 +276,7 @@ SET_FLOATX = [
     ["registered_name", "function"],
 ]
 with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
-with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, UNSAFE, "would make the model larger than")
+with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of many digits")
 with_argument("a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "are too few for so many layers")
 with_argument(
     "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, UNSAFE, "are too few for so many layers"
@@ -286,8 +288,33 @@ with_argument(
 with_argument("a function for an activation", "activation", "os.system", MISMATCH, "cannot be built")
 with_argument("a Keras object for an activation", "activation", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
 with_argument("set_floatx for an activation", "activation", {"dict": SET_FLOATX}, UNSAFE, "a configuration of a Keras")
+with_argument("a name of a million letters", "name", "x" * 3_000_000, UNSAFE, "texts of at most 1000 characters")
 with_argument("samples of another shape", "input_shape", {"tuple": [10**9]}, CORRUPT, "samples of shape")
 with_argument("an unknown argument", "evil", 1, MISMATCH, "unexpected keyword argument 'evil'")
+
+
+@crafted("samples of texts", CORRUPT, "samples of shape")
+def _(archive):
+    archive.network["fit"]["arguments"]["input_shape"] = {"tuple": [300_000_000, "abcd"]}
+    archive.state[0]["input_shape_"] = {"tuple": [300_000_000, "abcd"]}
+
+
+@crafted("fifty million thresholds", UNSAFE, "expected numbers up to 1000000 for losses and metrics")
+def _(archive):
+    fit = archive.network["fit"]
+    parameters = {"metrics": {"list": [{"keras": ["metrics", "AUC"]}]}, "metrics__0__num_thresholds": 50_000_000}
+    fit["parameters"].update(parameters)
+    fit["offered"] = ["compile_kwargs"]
+
+
+def with_seed(name, seed):
+    @crafted(name, CORRUPT, "the seed")
+    def change(archive):
+        archive.network["fit"]["seed"] = seed
+
+
+with_seed("a negative seed", -1)
+with_seed("a seed beyond NumPy's", 2**40)
 
 
 @crafted("samples without an end", UNSAFE, r"samples of shape \(1000000000000,\) have more than max_parameters")
@@ -314,6 +341,7 @@ with_parameter(
 with_parameter("a loss that is a module's function", "loss", {"keras": ["losses", "deserialize"]}, CORRUPT, "the kind")
 with_parameter("a loss from another module", "loss", {"keras": ["os", "system"]}, CORRUPT, "KeyError")
 with_parameter("a loss that is a module", "loss", {"keras": ["optimizers", "schedules"]}, CORRUPT, "the kind 'keras'")
+with_parameter("a thousand metrics", "metrics", {"list": ["mse"] * 1000}, UNSAFE, "expected at most 100 metrics")
 with_parameter("an optimizer from elsewhere", "optimizer", "os.system", MISMATCH, "cannot be built")
 with_parameter("a folder for states", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
 with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
@@ -334,6 +362,13 @@ with_state("an attribute that hides", "_new_model", "evil", CORRUPT, "the attrib
 with_state("objects for classes", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "the dtype '.O'")
 with_state(
     "texts without an end", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "the dtype '<U100000000'"
+)
+with_state("a shape of texts", "classes_", {"array": ["<f4", [300_000_000, "abcd"], []]}, CORRUPT, "the shape")
+with_state(
+    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter texts"
+)
+with_state(
+    "numbers of the same hash", "extra_", {"set": [k * (2**61 - 1) for k in range(60_000)]}, CORRUPT, "an int of many"
 )
 with_state("a dtype without an end", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
 with_state("lists for texts", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U")
@@ -484,6 +519,13 @@ def _(archive):
 )
 def _(archive):
     pass
+
+
+@crafted("bytes that pay for floats", UNSAFE, "would make the model larger than")
+def _(archive):
+    archive.network["fit"]["arguments"]["dense_units"] = {"tuple": [12_000_000]}
+    name = next(iter(archive.arrays))
+    archive.arrays = {**archive.arrays, name: np.zeros(60_000_000, np.int8)}
 
 
 @crafted("an optimizer's state of another model", MISMATCH, "optimizer.npz: expected the arrays of the model")
@@ -652,6 +694,36 @@ with_attribute(
 )
 
 
+@crafted("rare categories of two axes", CORRUPT, "infrequent categories that are none", base="rare")
+def _(archive):
+    files = archive.files_of_steps()
+    schema = json.loads(files["schema.json"])
+    rare = schema["content"]["content"]["_infrequent_indices"]["content"][0]["file"]
+    files[rare] = npy_of(np.load(io.BytesIO(files[rare])).reshape(1, -1))
+    archive.members["steps.skops"] = zip_of(files)
+
+
+@crafted("a tree for an imputer", CORRUPT, "a tree in another place than tree_|places for", base="imputer")
+def _(archive):
+    schema = archive.schema
+    forest = Crafted(FOLDER / "good" / "forest.kerasnet")
+    archive.node("_ImputerTriplet", schema)["content"][2] = forest.node("Placeholder")
+    trees = dict(np.load(io.BytesIO(forest.members["trees.npz"])))
+    archive.members["trees.npz"] = npz_of({name: trees[name] for name in trees if name.startswith("0/")})
+    archive.schema = schema
+
+
+def with_pipeline_attribute(name, attribute, content, message, kind="FeatureUnion", base="union"):
+    with_attribute(name, attribute, {**JSON_TEXT, "content": content}, CORRUPT, message, base=base, of=kind)
+
+
+with_pipeline_attribute("processes in words", "n_jobs", '"40"', "n_jobs '40'")
+with_pipeline_attribute("processes of truth", "n_jobs", "true", "n_jobs True")
+with_pipeline_attribute(
+    "names that are formatted", "verbose_feature_names_out", '"{feature_name:>300000000}"', "verbose_feature_names_out"
+)
+
+
 @crafted("categories out of order", CORRUPT, "categories out of order", base="encoder")
 def _(archive):
     files = archive.files_of_steps()
@@ -729,6 +801,8 @@ with_tree("a tree in a circle", in_nodes("right_child", 0))
 with_tree("a feature beyond the samples", in_nodes("feature", 10**6))
 with_tree("a feature before the samples", in_nodes("feature", -10))
 with_tree("a leaf with a child", lambda arrays: arrays["0/nodes"]["left_child"].__setitem__(-1, 1))
+with_tree("sizes without an end", lambda arrays: arrays.update({"0/sizes": np.ones(10**7, np.int8)}), "of sizes int8")
+with_tree("a tree for exabytes of features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**9), "tree of 10000000")
 with_tree("trees of more features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**6))
 with_tree(
     "trees of more outputs", lambda arrays: arrays.update({"0/sizes": np.array([4] + [2] * 50)}), "expected steps"
@@ -901,6 +975,11 @@ def make_good_files():
     kn.save(make_pipeline(StandardScaler(), PCA(3), network).fit(X, Y), good / "pipeline.kerasnet")
     encoder = OneHotEncoder(sparse_output=False).fit(np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
     kn.save(encoder, good / "encoder.kerasnet")
+    rare = OneHotEncoder(min_frequency=2, sparse_output=False)
+    kn.save(rare.fit(np.array([[1.0], [1.0], [2.0], [2.0], [3.0], [4.0]])), good / "rare.kerasnet")
+    kn.save(FeatureUnion([("pca", PCA(2))], n_jobs=1).fit(X), good / "union.kerasnet")
+    missing = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
+    kn.save(IterativeImputer(max_iter=2, random_state=0).fit(missing), good / "imputer.kerasnet")
     forest = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0))
     kn.save(forest.fit(X, Y), good / "forest.kerasnet")
     kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), good / "detector.kerasnet")

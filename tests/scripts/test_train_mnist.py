@@ -175,7 +175,7 @@ def test_a_search_keeps_its_results(main, tmp_path, capsys):
     assert "Best of the search" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("features", ["hog", "hog+pixels", "hog+sift"])
+@pytest.mark.parametrize("features", ["hog", "hog+pixels", pytest.param("hog+sift", marks=pytest.mark.exhaustive)])
 def test_a_network_on_features(main, tmp_path, features):
     output = tmp_path / "run"
     assert main(["--features", features, "--limit", "500", "--epochs", "5", "--output", str(output)]) == 0
