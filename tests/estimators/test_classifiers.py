@@ -613,6 +613,7 @@ def scores_with_one_and_two_processes(grid, n_samples, cv):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.exhaustive
 def test_two_processes_give_the_scores_of_one():
     grid = {"epochs": [1, 2], "learning_rate": [0.001, 0.01]}
     scores = scores_with_one_and_two_processes(grid, n_samples=200, cv=2)

@@ -349,7 +349,7 @@ def interrupt(process, while_training, number=signal.SIGINT):
     process.send_signal(number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
 def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
     process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
     interrupt(process, while_training=8, number=number)
@@ -401,6 +401,7 @@ def test_a_folder_of_states_serves_the_next_run(main, tmp_path, capsys):
     assert str(tmp_path) not in (tmp_path / "second" / "metrics.json").read_text()
 
 
+@pytest.mark.exhaustive
 def test_a_search_runs_on_a_cluster(cluster, tmp_path):
     arguments = [
         "--dataset",
