@@ -2,10 +2,10 @@
 
 import copy
 import functools
-import os
 import re
 from numbers import Integral
 
+import joblib
 import numpy as np
 import pandas as pd
 import skops.io
@@ -226,7 +226,7 @@ def _settle(part, where):
     if attributes.get("n_jobs") is not None:
         if isinstance(part.n_jobs, bool) or not isinstance(part.n_jobs, Integral):
             raise ValueError(f"n_jobs {part.n_jobs!r:.100}")
-        part.n_jobs = min(int(part.n_jobs), os.cpu_count())
+        part.n_jobs = min(int(part.n_jobs), joblib.cpu_count())
     names_out = attributes.get("verbose_feature_names_out", True)
     if not isinstance(names_out, bool) and not (isinstance(names_out, str) and _NAMES_OUT.fullmatch(names_out)):
         raise ValueError(f"verbose_feature_names_out {names_out!r:.100}")

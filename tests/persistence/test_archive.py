@@ -1,10 +1,10 @@
 """What is saved is what is loaded, in this process and in a fresh one."""
 
-import os
 import subprocess
 import sys
 import warnings
 
+import joblib
 import keras
 import numpy as np
 import pandas as pd
@@ -610,7 +610,7 @@ def test_encoders_of_all_kinds_pass_the_looks_at_them(tmp_path, options):
 
 def test_no_more_processes_than_processors(tmp_path):
     union = there_and_back(FeatureUnion([("pca", PCA(2))], n_jobs=1000), tmp_path / "a.kerasnet")
-    assert union.n_jobs == os.cpu_count()
+    assert union.n_jobs == joblib.cpu_count()
     assert there_and_back(FeatureUnion([("pca", PCA(2))], n_jobs=-1), tmp_path / "a.kerasnet").n_jobs == -1
 
 
