@@ -28,16 +28,7 @@ ROOMS = (
     "plots",
     "__init__",
 )
-WITHOUT_TENSORFLOW = (
-    "errors",
-    "_formats",
-    "_files",
-    "_values",
-    "numpy_network",
-    "datasets",
-    "preprocessing",
-    "features",
-)
+WITHOUT_TENSORFLOW = ROOMS[: ROOMS.index("models")]
 
 
 def room_of(path):

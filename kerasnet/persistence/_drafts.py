@@ -128,6 +128,7 @@ class _Draft:
         if not own:
             try:
                 builder = registered_model(str(name)).builder
+                self.is_own = self.is_own or not builder.__module__.startswith("kerasnet.")
                 return (name if given_as == "name" else builder), builder
             except UnknownModelError as error:
                 complaint = str(error)

@@ -409,7 +409,7 @@ def test_builders_see_the_parameters_of_the_fit(tmp_path):
     assert (loaded.act, loaded.units) == ("tanh", 9)
 
 
-def test_builders_of_ones_own_take_what_they_like(tmp_path):
+def test_builders_of_ones_own_take_what_they_like(tmp_path, monkeypatch):
     def build_odd(input_shape, n_outputs, options=None):
         inputs = keras.Input(input_shape)
         code = keras.layers.Dense(50)(inputs)
@@ -420,6 +420,10 @@ def test_builders_of_ones_own_take_what_they_like(tmp_path):
         classifier = kn.KerasNetClassifier(build_odd, options=options, **FAST).fit(VECTORS, LABELS)
         loaded = there_and_back(classifier, tmp_path / "a.kerasnet", builders={"build_odd": build_odd})
         assert loaded.options == options
+    register(monkeypatch, "odd", build_odd)
+    assert (
+        there_and_back(classifier.set_params(model="odd").fit(VECTORS, LABELS), tmp_path / "a.kerasnet").model == "odd"
+    )
 
 
 @pytest.mark.parametrize(
