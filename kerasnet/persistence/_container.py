@@ -1,5 +1,6 @@
 """The zip archive itself: its members, their sizes and hashes, and the limits within which it is read."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -49,7 +50,7 @@ def write_archive(path, about, members, n_json_bytes=0):
     """
     manifest = {
         "format": FORMAT,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": _versions(),
         **about,
         "members": {
             name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -67,6 +68,11 @@ def write_archive(path, about, members, n_json_bytes=0):
         "max_json_bytes": max(n_json_bytes, sizes[MANIFEST], sizes[STATE]),
     }
     return ", ".join(f"{name}={n}" for name, n in needed.items() if n > getattr(Limits(), name))
+
+
+@functools.cache
+def _versions():
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def read_archive(path, limits):
