@@ -18,6 +18,7 @@ def run(*command):
     return json.loads(done.stdout)
 
 
+@pytest.mark.exhaustive
 def test_predictions_are_compared():
     images = run("scripts/bench_predict.py", "--rounds", "1")["images"]
     assert images.keys() == {"1", "10000"}

@@ -331,6 +331,7 @@ def test_ctrl_c_before_training_shows_no_traceback(tmp_path, seconds):
     assert not [name for name in os.listdir(tmp_path) if not name.endswith(".tmp")]
 
 
+@pytest.mark.exhaustive
 def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
     process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
     interrupt(process, while_training=8)

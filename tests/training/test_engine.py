@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from kerasnet.errors import DivergenceError
 from kerasnet.models import create_model, list_models
 from kerasnet.models._registry import registered_model
-from kerasnet.training import _cache, clear_cache, predict, train
+from kerasnet.training import _cache, _loop, clear_cache, predict, train
 
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
 
@@ -338,6 +338,7 @@ def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
     calls = []
     original = _cache.Engine.train
     monkeypatch.setattr(_cache.Engine, "train", lambda self, *a: calls.append(a[-2:]) or original(self, *a))
+    monkeypatch.setattr(_loop, "_SECONDS_A_CALL", 60)  # however slow the machine
     X, y = samples()
     model = seeded(build_small)
     train(model, X, y, epochs=3, batch_size=8, seed=0)

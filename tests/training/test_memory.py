@@ -115,6 +115,7 @@ def print_nothing(batch, logs):
 
 
 LONGER = {"batch norm", "noise", "momentum", "rmsprop", "nadam", "gradient accumulation", "schedule of its own"}
+LONGER |= {"recurrent dropout", "moving average", "best weights", "plateau"}
 
 
 @pytest.mark.parametrize(
