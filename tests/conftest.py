@@ -20,6 +20,14 @@ def pytest_configure():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests have counted, in whichever process."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "counts":
+                terminalreporter.write_line(value)
+
+
 @pytest.fixture(scope="session")
 def mnist():
     """500 real training images (uint8) and their labels; not to be changed."""

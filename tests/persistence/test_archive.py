@@ -158,7 +158,7 @@ with open(f"{folder}/predicted.pickle", "wb") as file:
 """
 
 
-def test_every_registry_model_and_ten_pipelines_predict_the_same_in_a_fresh_process(tmp_path):
+def test_every_registry_model_and_ten_pipelines_predict_the_same_in_a_fresh_process(record_property, tmp_path):
     made = [make() for make in ESTIMATORS.values()]
     assert sum(name.startswith("pipeline") for name in ESTIMATORS) == 10
     for number, (estimator, _) in enumerate(made):
@@ -170,7 +170,9 @@ def test_every_registry_model_and_ten_pipelines_predict_the_same_in_a_fresh_proc
         assert_equal_outputs(
             {name: np.asarray(each) for name, each in predicted[number].items()}, outputs(estimator, X)
         )
-    print(f"{len(made)} estimators, among them {len(BATTERY)} models of the registry and 10 pipelines")
+    record_property(
+        "counts", f"{len(made)} estimators, among them {len(BATTERY)} models of the registry and 10 pipelines"
+    )
 
 
 def there_and_back(estimator, path, **options):

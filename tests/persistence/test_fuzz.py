@@ -128,7 +128,7 @@ NUMBERS = [200, pytest.param(2000, marks=pytest.mark.exhaustive)]
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("name", LOADERS)
-def test_changed_files_are_refused_or_load_as_they_were(tmp_path, name, number):
+def test_changed_files_are_refused_or_load_as_they_were(record_property, tmp_path, name, number):
     make, has_sums = LOADERS[name]
     content, load = make(tmp_path)
     path, n_loaded, n_refused = tmp_path / "changed", 0, 0
@@ -144,11 +144,11 @@ def test_changed_files_are_refused_or_load_as_they_were(tmp_path, name, number):
         else:
             n_loaded += 1
             assert not has_sums or loaded == good, f"seed {seed}"
-    print(f"{name}: {number} changed files, {n_refused} refused, {n_loaded} loaded")
+    record_property("counts", f"{name}: {number} changed files, {n_refused} refused, {n_loaded} loaded")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_changed_archives_with_sums_that_agree_raise_documented_errors(tmp_path, number):
+def test_changed_archives_with_sums_that_agree_raise_documented_errors(record_property, tmp_path, number):
     """What checks of sums hold back in the test above, meets the checks behind them here."""
     path, n_refused = tmp_path / "changed.kerasnet", 0
     archive_of(make_pipeline(StandardScaler(), network()), tmp_path)
@@ -179,7 +179,7 @@ def test_changed_archives_with_sums_that_agree_raise_documented_errors(tmp_path,
         with contextlib.suppress(Exception), warnings.catch_warnings():  # it may make no sense, but does no harm
             warnings.simplefilter("ignore")
             loaded.predict_proba(X)
-    print(f"{number} changed archives with sums that agree, {n_refused} refused")
+    record_property("counts", f"{number} changed archives with sums that agree, {n_refused} refused")
 
 
 def mutated_within(content, rng):

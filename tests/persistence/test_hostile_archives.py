@@ -9,7 +9,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("_hostile.py")
 
 
-def test_hostile_files_are_refused_and_do_nothing_else(tmp_path):
+def test_hostile_files_are_refused_and_do_nothing_else(record_property, tmp_path):
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
     results = json.loads((tmp_path / "results.json").read_text())
     assert done.returncode == 0, f"it died after {list(results)[-1:]}: {done.stderr[-2000:]}"
@@ -24,4 +24,6 @@ def test_hostile_files_are_refused_and_do_nothing_else(tmp_path):
     assert not faults, "\n".join(faults)
     assert len(results) >= 60
     most = max(results, key=lambda name: results[name]["megabytes"])
-    print(f"{len(results)} hostile files; the most memory: {results[most]['megabytes']:.0f} MB ({most})")
+    record_property(
+        "counts", f"{len(results)} hostile files; the most memory: {results[most]['megabytes']:.0f} MB ({most})"
+    )

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("_interrupted_saves.py")
 
 
 @pytest.mark.parametrize("number", [10, pytest.param(200, marks=pytest.mark.exhaustive)])
-def test_killed_interrupted_and_refused_saves_leave_the_earlier_archive(number):
+def test_killed_interrupted_and_refused_saves_leave_the_earlier_archive(record_property, number):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to all other users
         os.chmod(folder, 0o755)
         done = subprocess.run([sys.executable, SCRIPT, folder, str(number)], capture_output=True, text=True)
@@ -49,7 +49,7 @@ def test_killed_interrupted_and_refused_saves_leave_the_earlier_archive(number):
     everything = [*results["steps"].values(), *results["moments"], *results["signals"].values(), full, read_only]
     assert {made["after the next save"] for made in everything} == {0}
     n_killed = sum(made["killed"] for made in everything)
-    print(f"{len(everything)} saves stopped, {n_killed} of them by a kill: 0 archives broken")
+    record_property("counts", f"{len(everything)} saves stopped, {n_killed} of them by a kill: 0 archives broken")
 
 
 class FullDisk:
