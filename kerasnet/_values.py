@@ -122,9 +122,8 @@ def unpack(packed, find, special=None):
 
 def array_to_json(array):
     """Return dtype, shape and values of a small array of numbers, booleans or texts, for :func:`pack`."""
-    values = array.ravel().tolist()
-    wide = array.dtype.kind == "U" and array.dtype.itemsize // 4 > _widest(values)
-    if not _is_for_json(array.dtype) or array.nbytes > _MAX_BYTES or wide:
+    values = array.ravel().tolist() if _is_for_json(array.dtype) and array.nbytes <= _MAX_BYTES else None
+    if values is None or (array.dtype.kind == "U" and array.dtype.itemsize // 4 > _widest(values)):
         raise TypeError(f"there is an array of {array.dtype}{list(array.shape)}")
     return [array.dtype.str, list(array.shape), values]
 

@@ -26,7 +26,7 @@ GUARDS = {  # name -> (file, what is replaced by what, the tests that must notic
         INTERRUPTED,
     ),
     "the sweep": (FILES, {"    sweep_leftovers(path.parent)\n": ""}, INTERRUPTED),
-    "the hash": (FORMATS, {"if expected is not None and found != expected:": "if False:"}, HOSTILE),
+    "the hash": (FORMATS, {"if found != expected:": "if False:"}, HOSTILE),
     "the size": (
         f"{PERSISTENCE}_container.py",
         {'if expected["size"] != infos[name].file_size:': "if False:"},
@@ -47,7 +47,11 @@ GUARDS = {  # name -> (file, what is replaced by what, the tests that must notic
     "the limit of bytes": (FILES, {"if status.st_size <= max_bytes:": "if True:"}, HOSTILE),
     "objects in arrays": (FORMATS, {"if dtype.hasobject:": "if False:"}, HOSTILE),
     "the bound of the weights": ("kerasnet/estimators/_building.py", {"if left < 0:": "if False:"}, HOSTILE),
-    "the arrays' shapes": (f"{PERSISTENCE}_drafts.py", {"if not same or found_shape != shape:": "if False:"}, HOSTILE),
+    "the arrays' shapes": (
+        f"{PERSISTENCE}_drafts.py",
+        {"if not is_kept_as(found, dtype) or found_shape != shape:": "if False:"},
+        HOSTILE,
+    ),
     "finite weights": (f"{PERSISTENCE}_drafts.py", {"if not is_finite(value):": "if False:"}, HOSTILE),
     "configurations of Keras": (f"{PERSISTENCE}_plain.py", {"each.keys() >= _CONFIG": "False"}, HOSTILE),
     "the decision trees": (f"{PERSISTENCE}_steps.py", {"or (children >= len(nodes)).any()": ""}, HOSTILE),

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from sklearn.utils._metadata_requests import MetadataRequest
 
-from kerasnet._formats import parse_npz
+from kerasnet._formats import is_kept_as, parse_npz
 from kerasnet.errors import CheckpointMismatchError, CorruptFileError, KerasNetError, UnknownModelError, UnsafeFileError
 from kerasnet.estimators._building import Recipe, SavedModel, at_most
 from kerasnet.models import registered_model
 from kerasnet.persistence._container import MANIFEST, OPTIMIZER, STATE, WEIGHTS
 from kerasnet.persistence._networks import KINDS, PRIVATE, is_finite, new_optimizer
-from kerasnet.persistence._plain import complaint_about, from_json, n_entries
+from kerasnet.persistence._plain import all_in, complaint_about, from_json
 
 _FITTED = {"input_shape_": tuple, "history_": dict, "n_iter_": int}
 _NOT_LEARNED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
@@ -185,7 +185,8 @@ class _Draft:
         """How many layers the arguments may stand for; none for builders of the caller's own."""
         if self.recipe is None or self.is_own:
             return 0
-        return sum(n_entries(value) for name, value in self.recipe.arguments.items() if name != "input_shape")
+        layers = [value for name, value in self.recipe.arguments.items() if name != "input_shape"]
+        return sum(len([*all_in(value)]) for value in layers)
 
     def build(self, max_parameters):
         """Build the model; note which arrays belong to it."""
@@ -257,8 +258,7 @@ def _compare(headers, expected, where):
         raise CheckpointMismatchError(f"{where}: expected the arrays of the model and no others, found {extra[:5]}.")
     for name, variable in expected.items():
         (found, found_shape), dtype, shape = headers[name], np.dtype(variable.dtype), tuple(variable.shape)
-        same = found == dtype or (found.kind == dtype.kind == "V" and found.itemsize == dtype.itemsize)
-        if not same or found_shape != shape:
+        if not is_kept_as(found, dtype) or found_shape != shape:
             raise CheckpointMismatchError(
                 f"{where}: {name}: expected {dtype}{list(shape)}, found {found}{list(found_shape)}."
             )

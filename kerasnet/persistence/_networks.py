@@ -15,9 +15,8 @@ KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
 PRIVATE = ("_input_kind", "_multilabel", "_sklearn_output_config")  # attributes that are kept all the same
 _LEFT_OUT = ("model_", "callbacks_")
 _CALLBACKS = ("callbacks", "fit__callbacks")
-_WITH_FUNCTION = "a function defined with def, each under a name of its own"
 _REMEDIES = {
-    "model": f"Give the name of a registered model, or {_WITH_FUNCTION}",
+    "model": "Give the name of a registered model, or a function defined with def, each under a name of its own",
     "optimizer": 'Give its name, and its parameters as optimizer="sgd", optimizer__momentum=0.9; then fit again',
     "loss": 'Give its name, and its parameters as loss="Huber", loss__delta=0.5; then fit again',
     "metrics": "Give names or classes; then fit again",

@@ -33,35 +33,31 @@ def from_json(packed, where):
         If `to_json` cannot have made this.
     """
     value = unpack(packed, array_from_json, _found_in_keras)
-    level = [value]
-    while level:
-        if any(isinstance(each, dict) and each.keys() >= _CONFIG for each in level):
-            raise UnsafeFileError(f"{where}: expected plain values, found a configuration of a Keras object.")
-        level = [entry for each in level for entry in entries_of(each)]
+    if any(isinstance(each, dict) and each.keys() >= _CONFIG for each in [value, *all_in(value)]):
+        raise UnsafeFileError(f"{where}: expected plain values, found a configuration of a Keras object.")
     return value
 
 
 def complaint_about(values):
     """Say which named parameters or arguments could cost much more than they take in a file; None for none."""
-    level = [*values, *values.values()]
-    while level:
-        if any(isinstance(each, str) and len(each) > _MAX_TEXT for each in level):
-            return f"expected texts of at most {_MAX_TEXT} characters, found longer ones."
-        level = [entry for each in level for entry in entries_of(each)]
+    if any(isinstance(each, str) and len(each) > _MAX_TEXT for each in all_in(values)):
+        return f"expected texts of at most {_MAX_TEXT} characters, found longer ones."
     routed = [value for name, value in values.items() if name.startswith(("metrics__", "loss__", "compile__"))]
     if any(isinstance(each, Real) and abs(each) > _MAX_ROUTED for each in routed):
         return f"expected numbers up to {_MAX_ROUTED} for losses and metrics, found larger ones."
-    if n_entries([values.get("metrics"), *routed]) > _MAX_METRICS:
+    if len([*all_in([values.get("metrics"), *routed])]) > _MAX_METRICS:
         return f"expected at most {_MAX_METRICS} metrics, found more."
     return None
 
 
-def n_entries(value):
-    """Count all that containers hold, at every depth."""
-    return sum(1 + n_entries(entry) for entry in entries_of(value))
+def all_in(value):
+    """Yield all that containers hold, at every depth."""
+    for entry in _entries_of(value):
+        yield entry
+        yield from all_in(entry)
 
 
-def entries_of(value):
+def _entries_of(value):
     """Return what a container of plain values holds; nothing for other values."""
     if isinstance(value, dict):
         return [*value, *value.values()]

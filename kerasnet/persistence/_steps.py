@@ -180,9 +180,7 @@ def _parts(root):
 def _check_class(kind):
     """Refuse an estimator that is not on the list."""
     if name_of(kind) not in known_classes():
-        hint = (
-            "Save its best_estimator_. " if hasattr(kind, "best_estimator_") or issubclass(kind, BaseSearchCV) else ""
-        )
+        hint = "Save its best_estimator_. " if issubclass(kind, BaseSearchCV) else ""
         raise TypeError(f"kn.save keeps no {kind.__name__}. {hint}{_REMEDY}")
 
 

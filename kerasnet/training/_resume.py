@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnet._formats import parse_json
+from kerasnet._formats import is_kept_as, parse_json
 from kerasnet._values import pack, unpack
 from kerasnet.errors import CheckpointMismatchError, KerasNetError
 from kerasnet.training._cache import arguments_of_operations, settings_of
@@ -254,8 +254,7 @@ def _pack(value, arrays):
 def _as_kept(array, like, path):
     """Return an array for a variable; its file knows not all dtypes by name, such as bfloat16."""
     dtype = np.dtype(like.dtype.as_numpy_dtype)
-    same = array.dtype == dtype or (array.dtype.kind == dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize)
-    if not same or array.shape != tuple(like.shape):
+    if not is_kept_as(array.dtype, dtype) or array.shape != tuple(like.shape):
         raise CheckpointMismatchError(
             f"{path}: expected {dtype} of shape {tuple(like.shape)}, found {array.dtype} of shape {array.shape}."
         )
