@@ -1,6 +1,7 @@
 """The scikit-learn face of models."""
 
 from kerasnet.estimators.autoencoder import Autoencoder
+from kerasnet.estimators.backbone_features import BackboneFeatures
 from kerasnet.estimators.classifier import KerasNetClassifier
 from kerasnet.estimators.cnn import CNNClassifier
 from kerasnet.estimators.outlier_detector import AutoencoderOutlierDetector
@@ -10,6 +11,7 @@ from kerasnet.estimators.simple_rnn import SimpleRNNClassifier
 __all__ = [
     "Autoencoder",
     "AutoencoderOutlierDetector",
+    "BackboneFeatures",
     "CNNClassifier",
     "KerasNetClassifier",
     "KerasNetRegressor",

@@ -1,7 +1,6 @@
 """What all estimators share: from parameters and data to a trained model."""
 
 import contextlib
-import functools
 import os
 from numbers import Integral, Real
 
@@ -19,11 +18,13 @@ from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_u
 from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
 from kerasnet.models import registered_model
 from kerasnet.training import (
+    AUGMENTATIONS,
     EpochMemory,
     as_memory,
     follows_schedule,
     hand_on,
     learning_rates,
+    make_augmentation,
     n_batches,
     predict,
     train,
@@ -34,7 +35,7 @@ from kerasnet.training.schedules import SCHEDULES
 class KerasNetBase(CallbackSupportMixin, ModelBuilding):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
-    image_shape = None
+    image_shape = augmentation = None
     target_encoder = feature_encoder = None  # a subclass may make them properties that return transformers
     _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
 
@@ -58,6 +59,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
+        "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
         "validation_split": [Interval(Real, 0, 1, closed="left")],  # only as fit__validation_split
     }
 
@@ -87,7 +89,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             This estimator, with an untrained ``model_``.
         """
         self._validate_params()
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._begin(X, y, None, keep_model=False)
         return self
 
@@ -103,7 +105,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         for_callbacks = {"X": X, "y": y, "metadata": weights}
         context = self._init_callback_context(max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self.callbacks_ = fresh_callbacks(self._for_fit("callbacks"), self.get_params())
             keep_model = (partial or self.warm_start) and hasattr(self, "model_")
             X, y, sample_weight, seed = self._begin(
@@ -157,10 +159,11 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
                 validation_data=validation_data,
                 callbacks=[*self.callbacks_, *self._early_stopping(), history, *tasks],
                 verbose=int(self._for_fit("verbose")),
-                twin=functools.partial(self._new_model, seed=self._seed_of_model()),
+                twin=self._twin,
                 recipe=self._recipe()[:2],
                 optimizer_state=self._optimizer_state,
                 memory=memory,
+                augmentation=make_augmentation(self.augmentation),
             )
         except KeyboardInterrupt as error:
             if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps
@@ -177,6 +180,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
+        self._check_augmentation(X)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, keras.tree.flatten(X)[0], dtype=np.float32, ensure_non_negative=True
@@ -186,7 +190,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
         if not keep_model:
             self.history_, self.n_iter_ = {}, 0
         if copy_model or not keep_model:
-            model = self._new_model(self._seed_of_model() if keep_model else seed)
+            model = self._twin() if keep_model else self._new_model(seed)
             if keep_model:
                 self._hand_on_weights(model)
             self.model_, self._optimizer_state = model, []  # outside: Python is slow to free models
@@ -253,6 +257,15 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             self._input_kind = entry.input_kind if entry else None
         return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
 
+    def _check_augmentation(self, X):
+        """Refuse an augmentation of anything but images."""
+        if self.augmentation is not None and getattr(X, "ndim", None) != 4:
+            shape = keras.tree.map_structure(np.shape, X)
+            raise ValueError(
+                f"augmentation={self.augmentation!r} is for images (n, height, width, channels), but the model "
+                f"{self.model!r} of {type(self).__name__} takes X of shape {shape}. Set augmentation=None."
+            )
+
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` says instead."""
         return getattr(self, f"fit__{name}", getattr(self, name))
@@ -298,7 +311,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
 
     def _fitted_so_far(self, model, n_iter):
         """Return the attributes of an estimator that was fitted for `n_iter` epochs, in which `model` came to be."""
-        twin = self._new_model(self._seed_of_model())
+        twin = self._twin()
         hand_on(model, twin)
         history = {name: list(values) for name, values in self.history_.items()}
         return {"model_": twin, "n_iter_": n_iter, "history_": history, "_optimizer_state": []}
@@ -320,7 +333,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
 
 
 @contextlib.contextmanager
-def _unchanged_on_error(estimator):
+def unchanged_on_error(estimator):
     """Give back the estimator's attributes as they were when the block fails."""
     before = vars(estimator).copy()
     try:

@@ -17,6 +17,7 @@ from keras.src.losses.losses import LossFunctionWrapper
 from kerasnet.errors import UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
 from kerasnet.estimators._scikeras import compile_arguments, route_params
+from kerasnet.models import build_backbone
 
 _BUILD_LOCK = threading.Lock()
 _BOUND_LOCK = threading.Lock()
@@ -63,12 +64,23 @@ class ModelBuilding(EstimatorParameters):
         vars(twin).update(vars(self))
         return twin
 
+    def _twin(self):
+        """Build and compile another model like `model_`, whose weights are to come from there."""
+        return self._new_model(self._seed_of_model(), self._recipe())
+
     def _new_model(self, seed, recipe=None):
-        """Build and compile a model; its initial weights depend on `seed` alone."""
+        """Build and compile a model; its initial weights depend on `seed` alone.
+
+        A `recipe` is given when the weights are to come from another model or from a file. Then none are loaded.
+        """
+        starts_anew = recipe is None
         recipe = (recipe or self._recipe())._replace(seed=seed)
         builder = self._builder(self.model) or builder_of(self.model)
+        arguments = recipe.arguments
+        if builder is build_backbone and not starts_anew:
+            arguments = {**arguments, "weights": None}
         with _fresh_start(seed):
-            model = builder(**recipe.arguments)
+            model = builder(**arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
             self._check_input(model)

@@ -1,18 +1,34 @@
-"""Builders: pure functions that return an uncompiled ``keras.Model``, and the registry of their names."""
+"""Builders: pure functions that return an uncompiled ``keras.Model``; the registry of their names, cards and weights."""
 
+from kerasnet.models._cards import ModelCard, WeightsCard, model_card
 from kerasnet.models._registry import create_model, list_models, register_model, registered_model
-from kerasnet.models.autoencoder import build_autoencoder
-from kerasnet.models.cnn import build_cnn
+from kerasnet.models.attention import build_attention
+from kerasnet.models.autoencoder import build_autoencoder, build_conv_autoencoder
+from kerasnet.models.backbone import build_backbone
+from kerasnet.models.cnn import build_cnn, build_lenet
+from kerasnet.models.conv1d import build_conv1d
 from kerasnet.models.mlp import build_mlp
-from kerasnet.models.simple_rnn import build_simple_rnn
+from kerasnet.models.recurrent import build_gru, build_lstm, build_simple_rnn
+from kerasnet.models.resnet import build_resnet_small
 
 __all__ = [
+    "ModelCard",
+    "WeightsCard",
+    "build_attention",
     "build_autoencoder",
+    "build_backbone",
     "build_cnn",
+    "build_conv1d",
+    "build_conv_autoencoder",
+    "build_gru",
+    "build_lenet",
+    "build_lstm",
     "build_mlp",
+    "build_resnet_small",
     "build_simple_rnn",
     "create_model",
     "list_models",
+    "model_card",
     "register_model",
     "registered_model",
 ]

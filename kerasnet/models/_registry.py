@@ -2,9 +2,11 @@
 
 import dataclasses
 import difflib
+import inspect
 from collections.abc import Callable
 
 from kerasnet.errors import UnknownModelError
+from kerasnet.models import _weights
 
 _INPUT_KINDS = ("image", "sequence", "vector")
 _REGISTRY = {}
@@ -113,7 +115,7 @@ def registered_model(model):
     return _REGISTRY[model]
 
 
-def list_models(*, task=None, input_kind=None):
+def list_models(*, task=None, input_kind=None, weights=None):
     """List the names of the registered models.
 
     Parameters
@@ -122,6 +124,8 @@ def list_models(*, task=None, input_kind=None):
         Only models for this task: "classification", "regression" or "reconstruction".
     input_kind : {"image", "sequence", "vector"}, default=None
         Only models for this kind of input.
+    weights : bool, default=None
+        True for only models that have weights in the package, False for only those that have none.
 
     Returns
     -------
@@ -132,22 +136,29 @@ def list_models(*, task=None, input_kind=None):
     --------
     >>> from kerasnet.models import list_models
     >>> list_models(task="classification", input_kind="image")
-    ['cnn']
+    ['backbone', 'cnn', 'lenet', 'resnet_small']
     """
     return sorted(
         entry.name
         for entry in _REGISTRY.values()
-        if (task is None or task in entry.tasks) and (input_kind is None or input_kind == entry.input_kind)
+        if (task is None or task in entry.tasks)
+        and (input_kind is None or input_kind == entry.input_kind)
+        and (weights is None or bool(weights) == bool(_weights.sets_of(entry.name)))
     )
 
 
-def create_model(name, /, **arguments):
+def create_model(name, /, *, weights=None, **arguments):
     """Create a registered model by name.
 
     Parameters
     ----------
     name : str
         One of :func:`list_models`.
+    weights : str, default=None
+        Weights that ship in the package, such as "mnist": see ``model_card(name).weights``. The arguments are then, by
+        default, those that they were trained with. With another ``n_outputs`` the outputs keep their initial weights;
+        for images with another number of channels the first kernel is spread over them, so that images whose channels
+        are all equal give what the grey image would. ``weights`` of "backbone" are those of its builder.
     **arguments
         The arguments of its builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.
 
@@ -160,11 +171,28 @@ def create_model(name, /, **arguments):
     ------
     UnknownModelError
         If no model of that name is registered; the message offers the close matches.
+    ValueError
+        If no such weights ship for it.
+    CheckpointMismatchError
+        If the arguments ask for an architecture that the weights do not fit.
 
     Examples
     --------
+    >>> from kerasnet.datasets import load_mnist
     >>> from kerasnet.models import create_model
     >>> create_model("cnn", input_shape=(28, 28, 1), n_outputs=10).count_params()
     693962
+    >>> digits = load_mnist("test")
+    >>> model = create_model("lenet", weights="mnist")
+    >>> probabilities = model(digits.data[:5, ..., None] / 255).numpy()
+    >>> bool((probabilities.argmax(axis=1) == digits.target[:5]).all())
+    True
     """
-    return registered_model(name).builder(**arguments)
+    builder = registered_model(name).builder
+    if weights is None:
+        return builder(**arguments)
+    if "weights" in inspect.signature(builder).parameters:
+        return builder(weights=weights, **arguments)
+    model = builder(**{**_weights.record_of(name, weights)["arguments"], **arguments})
+    _weights.fill(model, name, weights)
+    return model

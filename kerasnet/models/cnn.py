@@ -1,4 +1,4 @@
-"""The convolutional network: blocks of convolution and pooling, then dense layers."""
+"""Convolutional networks: blocks of convolution and pooling, then dense layers."""
 
 import keras
 from keras import layers
@@ -81,6 +81,102 @@ def build_cnn(
     >>> build_cnn((32, 32, 3), 2, filters=(16, 32)).output_shape
     (None, 2)
     """
+    return _convolutional(**locals(), normalised=False)
+
+
+@register_model("lenet", input_kind="image", tasks=("classification", "regression"))
+def build_lenet(
+    input_shape=(28, 28, 1),
+    n_outputs=10,
+    *,
+    filters=(16, 32),
+    kernel_size=5,
+    pool_size=2,
+    dense_units=(128,),
+    activation="relu",
+    output_activation="softmax",
+    dropout=0.2,
+    l1=0.0,
+    l2=0.0,
+    name="lenet",
+):
+    """Build a network after LeNet-5, with batch normalisation.
+
+    With the defaults: 16 and 32 filters of 5 x 5, each normalised and followed by max pooling of 2 x 2, 128 dense
+    units, 10 outputs; 80,346 parameters.
+
+    Parameters
+    ----------
+    input_shape : tuple (height, width, channels), default=(28, 28, 1)
+        The shape of one image, in pixels.
+    n_outputs : int, default=10
+        The number of outputs.
+    filters : tuple of int, default=(16, 32)
+        The number of filters of each block of convolution, normalisation and pooling; a longer tuple is a deeper
+        network.
+    kernel_size : int, default=5
+        Height and width of the filters, in pixels. The convolutions do not pad.
+    pool_size : int, default=2
+        Height and width of the max pooling windows; 1 for none.
+    dense_units : tuple of int, default=(128,)
+        The number of units of each dense layer between the last block and the outputs.
+    activation : str, default="relu"
+        The activation of the convolutions and dense layers.
+    output_activation : str, default="softmax"
+        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+    dropout : float, default=0.2
+        The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
+    l1, l2 : float, default=0.0
+        The weights of the L1 and L2 penalties on all kernels.
+    name : str, default="lenet"
+        The name of the model.
+
+    Returns
+    -------
+    keras.Sequential
+        Uncompiled. It takes float images in [0, 1] of shape (n, height, width, channels), and does not rescale.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or the images become too small for a layer; the message names it.
+
+    Notes
+    -----
+    What differs from the paper: batch normalisation (Ioffe and Szegedy, 2015), rectifiers, max pooling and dropout,
+    more filters, and every map connected to every other.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition",
+    Proceedings of the IEEE, 86(11), 2278-2324, 1998.
+
+    Examples
+    --------
+    >>> from kerasnet.models import build_lenet
+    >>> build_lenet((32, 32, 3), 2).output_shape
+    (None, 2)
+    """
+    return _convolutional(**locals(), normalised=True)
+
+
+def _convolutional(
+    *,
+    input_shape,
+    n_outputs,
+    filters,
+    kernel_size,
+    pool_size,
+    dense_units,
+    activation,
+    output_activation,
+    dropout,
+    l1,
+    l2,
+    name,
+    normalised,
+):
+    """Build blocks of convolution, perhaps normalisation, and pooling, then dense layers."""
     input_shape = check_input_shape(input_shape, ("height", "width", "channels"))
     n_outputs = check_size("n_outputs", n_outputs)
     kernel_size = check_size("kernel_size", kernel_size)
@@ -95,11 +191,15 @@ def build_cnn(
             layers.Conv2D(
                 n_filters,
                 kernel_size,
-                activation=activation,
+                activation=None if normalised else activation,
+                use_bias=not normalised,
                 kernel_regularizer=penalty,
                 name=f"conv_{block}",
             )
         )
+        if normalised:
+            network.append(layers.BatchNormalization(name=f"norm_{block}"))
+            network.append(layers.Activation(activation, name=f"activation_{block}"))
         network.append(layers.MaxPooling2D(pool_size, name=f"pool_{block}"))
         network += hidden_dropout(dropout, f"conv_dropout_{block}")
     network.append(layers.Flatten(name="flatten"))

@@ -41,7 +41,7 @@ def clear_cache():
 
 
 @contextlib.contextmanager
-def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None):
+def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None, augmentation=None):
     """Lend an engine in the state of `model`, and hand the state back to `model` at the end.
 
     When the block fails, all is as it was before, except that Ctrl-C keeps what was trained. Without `twin`, or
@@ -60,14 +60,16 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None):
         engine, if they also look alike.
     optimizer_state : list, default=None
         Where the state of the optimizer is kept, see :func:`kerasnet.training.train`.
+    augmentation : keras.layers.Layer, default=None
+        What inputs go through in training.
     """
     _collect_dead_models(model)
     key = engine = None
-    if twin is not None and _can_share(model):
+    if twin is not None and _can_share(model) and (augmentation is None or _can_share(augmentation)):
         samples = [(tensor.shape[1:], tensor.dtype) for tensor in tf.nest.flatten(data)]
-        key = _fingerprint((recipe, looks(model), samples))
-        engine = _take_waiting(key) or _engine_like(model, twin)
-    engine = engine or Engine(model)
+        key = _fingerprint((recipe, looks(model), samples, None if augmentation is None else _layers_of(augmentation)))
+        engine = _take_waiting(key) or _engine_like(model, twin, augmentation)
+    engine = engine or Engine(model, augmentation)
     shared = engine.model is not model
     in_model = optimizer_state is None or not shared
     if in_model:
@@ -162,13 +164,13 @@ def _put_waiting(key, engine):
         del _waiting[:-_MAX_WAITING]
 
 
-def _engine_like(model, twin):
+def _engine_like(model, twin, augmentation):
     """Make an engine; None when what `twin` makes is not a twin, as after a change of the model by hand."""
     other = twin()
     if looks(other) != looks(model):
         return None
     other.optimizer.build(other.trainable_variables)
-    engine = Engine(other)
+    engine = Engine(other, augmentation)
     engine.new_optimizer = read(other.optimizer.variables)
     remember_engine(other, engine)
     return engine
@@ -213,12 +215,15 @@ def _is_constant(value):
 
 def looks(model):
     """Return the fingerprint of all that can be seen of a model and of how it was compiled."""
-    layers = [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
     variables = [(variable.shape, variable.dtype, variable.trainable) for variable in model.variables]
     optimizer, settings = model.optimizer, settings_of(model.optimizer)
     kind = type(optimizer) if _config_says_all(type(optimizer)) else optimizer
     compiled = {name: value for name, value in model._compile_config.config.items() if name != "optimizer"}
-    return _fingerprint((layers, variables, kind, settings, compiled))
+    return _fingerprint((_layers_of(model), variables, kind, settings, compiled))
+
+
+def _layers_of(model):
+    return [(type(layer), layer.get_config(), _plain_attributes(layer)) for layer in model._flatten_layers()]
 
 
 def settings_of(optimizer):

@@ -16,10 +16,12 @@ class Engine:
     ----------
     model : keras.Model
         Compiled, if it shall be trained. It belongs to the engine.
+    augmentation : keras.layers.Layer, default=None
+        What inputs go through in training. It belongs to the engine, too.
     """
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, model, augmentation=None):
+        self.model, self.augmentation = model, augmentation
         self.new_optimizer = []  # the state of an optimizer that has done nothing yet
         self.changed = False  # whether a callback made another model of it
         self.description = None  # of the model, for its states to be found again
@@ -113,7 +115,10 @@ class Engine:
             def step(number):
                 if sets_rate:
                     model.optimizer.learning_rate = rates[number - first]
-                return model.train_step(_take(data, order[number * batch_size : (number + 1) * batch_size]))
+                X, *others = _take(data, order[number * batch_size : (number + 1) * batch_size])
+                if self.augmentation is not None:
+                    X = self.augmentation(X, training=True)
+                return model.train_step((X, *others))
 
             if not self.loops:
                 return 1, step(first)

@@ -12,6 +12,7 @@ from kerasnet.errors import DivergenceError
 from kerasnet.training._cache import borrowed_engine, looks, remembered_engine
 from kerasnet.training._engine import follows_schedule, is_keras
 from kerasnet.training._resume import Known, Resumable
+from kerasnet.training.augmentation import reseed
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
@@ -37,6 +38,7 @@ def train(
     recipe=None,
     optimizer_state=None,
     memory=None,
+    augmentation=None,
 ):
     """Train a compiled model, as ``keras.Model.fit`` would, in compiled code that serves the next model too.
 
@@ -80,6 +82,9 @@ def train(
         state is that of `model.optimizer`.
     memory : EpochMemory, default=None
         Where the states of trainings are kept; epochs that it knows are not trained again.
+    augmentation : keras.layers.Layer, default=None
+        What images go through in training; bytes are divided by 255 before. What its random layers draw in epoch *e*
+        depends on ``(seed, e)`` alone.
 
     Returns
     -------
@@ -97,10 +102,13 @@ def train(
     arrays = (X, y) if sample_weight is None else (X, y, sample_weight)
     settings = {"the data": arrays, "the validation data": validation_data, "the learning rates": rates}
     settings |= {"batch_size": batch_size, "the seed": seed, "the first epoch": initial_epoch}
+    if augmentation is not None:
+        settings["the augmentation"] = list(augmentation._flatten_layers())
     data = _tensors(arrays)
     if validation_data is not None:
         validation_data = _tensors(validation_data)
-    with _rate_kept(model.optimizer), borrowed_engine(model, data, twin, recipe, optimizer_state) as engine:
+    lent = borrowed_engine(model, data, twin, recipe, optimizer_state, augmentation)
+    with _rate_kept(model.optimizer), lent as engine:
         run = _Run(engine, data, batch_size, seed, rates, validation_data)
         epochs = range(initial_epoch, initial_epoch + epochs)
         callbacks = keras.callbacks.CallbackList(
@@ -233,6 +241,8 @@ class _Run:
         """Run the steps of an epoch; return its logs."""
         model, optimizer = self.engine.model, self.engine.model.optimizer
         order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([self.seed, epoch]))
+        if self.engine.augmentation is not None:
+            reseed(self.engine.augmentation, self.seed, epoch)
         each = _acts_on_batches(callbacks, "train") or model.stop_training
         first, logs = 0, {}
         while first < self.n_steps:

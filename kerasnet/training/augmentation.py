@@ -1,0 +1,49 @@
+"""Augmentation: images that are moved about in training, anew in each epoch."""
+
+import copy
+
+import keras
+import numpy as np
+
+AUGMENTATIONS = ("shift", "shift_rotate")
+_SHIFT = 0.08  # of height and width: some two pixels of 28
+_TURN = 0.03  # of a full turn: some eleven degrees
+
+
+def make_augmentation(augmentation):
+    """Return the layer that an `augmentation` parameter stands for.
+
+    Parameters
+    ----------
+    augmentation : {"shift", "shift_rotate"}, keras.layers.Layer or None
+        "shift" moves images by up to 8 % of their height and width; "shift_rotate" also turns them by up to 11
+        degrees. What comes into view is 0. A layer is copied.
+
+    Returns
+    -------
+    keras.layers.Layer or None
+        Takes images (n, height, width, channels) in [0, 1], and acts in training only.
+
+    Examples
+    --------
+    >>> from kerasnet.training.augmentation import make_augmentation
+    >>> [layer.name for layer in make_augmentation("shift_rotate").layers]
+    ['shift', 'rotate']
+    """
+    if augmentation is None:
+        return None
+    if isinstance(augmentation, keras.layers.Layer):
+        return copy.deepcopy(augmentation)
+    steps = {
+        "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, fill_mode="constant", seed=0, name="shift"),
+        "rotate": keras.layers.RandomRotation(_TURN, fill_mode="constant", seed=0, name="rotate"),
+    }
+    return keras.Sequential([steps[name] for name in augmentation.split("_")], name="augmentation")
+
+
+def reseed(augmentation, seed, epoch):
+    """Have the random layers of an augmentation draw what belongs to an epoch, so that it can be drawn again."""
+    states = [each for each in augmentation.variables if each.name == "seed_generator_state"]
+    drawn = np.random.SeedSequence([seed, epoch]).generate_state(len(states))
+    for state, number in zip(states, drawn, strict=True):
+        state.assign(np.array([number, 0], np.uint32))
