@@ -129,6 +129,8 @@ class ModelBuilding(EstimatorParameters):
         given.update((name, value) for name, value in params.items() if "__" not in name)
         given.update(route_params(params, "model", pass_filter=(), strict=True))
         given.update((name, make()) for name, make in self._offered().items() if name in accepted)
+        if self._padding is not None:
+            given["mask_value"] = self._padding
         arguments = {name: value for name, value in given.items() if name in accepted}
         return Recipe(builder, arguments, {**super().get_params(deep=False), **self._explicit()})
 

@@ -17,6 +17,8 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    mask_value : float, default=None
+        Steps whose features all have this value are padding, and are skipped. No step is when None.
     epochs : int, default=10
         The number of passes over the training data.
     batch_size : int, default=32
@@ -105,6 +107,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         dropout=0.0,
         l1=0.0,
         l2=0.0,
+        mask_value=None,
         epochs=10,
         batch_size=32,
         learning_rate=0.001,

@@ -19,6 +19,7 @@ _FITTED = {"input_shape_": tuple, "history_": dict, "n_iter_": int}
 _NOT_LEARNED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
 _MORE_LAYERS = 64  # than arrays, at most
 _MAX_LAYERS = 2000
+_NUMBERS_OF_LAYERS = ("depth", "n_blocks")  # arguments of builders
 _MORE_BYTES = 2**22  # than weights, at most, for metrics
 _MORE_BYTES_OF_OWN = 2**26  # for what builders of the caller's own make beside
 
@@ -159,7 +160,11 @@ class _Draft:
             if not isinstance(fitted[name], kind):
                 raise ValueError(f"{name} {fitted[name]!r:.100}")
         arguments, parameters = self._values(arguments), self._values(parameters)
-        if not all(type(size) is int and size > 0 for size in fitted["input_shape_"]):
+        padding = fitted.get("_padding")
+        if type(padding) not in (float, type(None)):
+            raise ValueError(f"the padding {padding!r:.100}")
+        sizes = fitted["input_shape_"] if padding is None else fitted["input_shape_"][1:]  # behind any number of steps
+        if not all(type(size) is int and size > 0 for size in sizes):
             raise ValueError(f"samples of shape {fitted['input_shape_']!r:.100}")
         if tuple(arguments.get("input_shape", fitted["input_shape_"])) != fitted["input_shape_"]:
             raise ValueError(f"samples of shape {fitted['input_shape_']} for a model of {arguments['input_shape']}")
@@ -186,13 +191,14 @@ class _Draft:
         if self.recipe is None or self.is_own:
             return 0
         layers = [value for name, value in self.recipe.arguments.items() if name != "input_shape"]
-        return sum(len([*all_in(value)]) for value in layers)
+        counts = [self.recipe.arguments.get(name, 0) for name in _NUMBERS_OF_LAYERS]
+        return sum(len([*all_in(value)]) for value in layers) + sum(count for count in counts if type(count) is int)
 
     def build(self, max_parameters):
         """Build the model; note which arrays belong to it."""
         if self.recipe is None:
             return
-        if math.prod(self.estimator.input_shape_) > max_parameters:
+        if math.prod(size for size in self.estimator.input_shape_ if size is not None) > max_parameters:
             raise UnsafeFileError(
                 f"{self.where}: samples of shape {self.estimator.input_shape_} have more than "
                 f"max_parameters={max_parameters} values."

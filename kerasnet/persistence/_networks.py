@@ -12,7 +12,7 @@ from kerasnet.models import registered_model
 from kerasnet.persistence._plain import complaint_about, to_json
 
 KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
-PRIVATE = ("_input_kind", "_multilabel", "_sklearn_output_config")  # attributes that are kept all the same
+PRIVATE = ("_input_kind", "_multilabel", "_padding", "_sklearn_output_config")  # attributes that are kept all the same
 _LEFT_OUT = ("model_", "callbacks_")
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _REMEDIES = {
