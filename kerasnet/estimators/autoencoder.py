@@ -9,18 +9,22 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
+from kerasnet.models import list_models, registered_model
 from kerasnet.training import predict
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
     """An autoencoder that turns samples into short codes, and codes into samples.
 
-    The network is that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images and
+    The network is, by default, that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images and
     sequences are flattened inside and come back in shape. Samples of dtype uint8 are taken for images and divided
     by 255; any other dtype is taken as it is.
 
     Parameters
     ----------
+    model : str or callable, default="autoencoder"
+        The name of a registered autoencoder, such as "conv_autoencoder" for images, or a function that returns a new
+        ``keras.Model`` whose layers follow one another, with a dense layer "code".
     code_units : int, default=128
         The length of the code.
     activation : str, default="relu"
@@ -64,12 +68,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 a progress bar and 2 a line for each epoch.
     **others
-        Routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+        Further arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
 
     Attributes
     ----------
     model_ : keras.Model
         The trained model; it takes floats, and images in [0, 1].
+    sample_shape_ : tuple of int
+        The shape of one sample.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
@@ -104,11 +110,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     ((1797, 16), (1797, 8, 8))
     """
 
-    model = "autoencoder"
-
     def __init__(
         self,
         *,
+        model="autoencoder",
         code_units=128,
         activation="relu",
         output_activation="sigmoid",
@@ -209,7 +214,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = check_array(X, dtype=np.float32, input_name="codes")
         if X.shape[1] != self._n_features_out:
             raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {X.shape}.")
-        return predict(self.model_, X, part=_decoder)
+        return self._in_shape(predict(self.model_, X, part=_decoder))
 
     def reconstruct(self, X):
         """Compute what the network makes of samples: encoded, and decoded again.
@@ -224,7 +229,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X : ndarray of the shape of `X`, dtype float32
             Of images of dtype uint8: in [0, 1].
         """
-        return self._predict_raw(X)
+        return self._in_shape(self._predict_raw(X))
 
     def score(self, X, y=None):
         """Compute the negative mean squared error of the reconstruction; higher is better.
@@ -273,10 +278,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
     def _check_data(self, X, y, reset, classes=None):
         X = validate_data(self, X, reset=reset, allow_nd=True)
+        if reset:
+            self.sample_shape_ = X.shape[1:]
         X = self._as_input(X, reset=reset)
         return X, X
 
+    def _in_shape(self, samples):
+        """Return samples in the shape that they had in fit."""
+        return samples.reshape(len(samples), *self.sample_shape_)
+
+    def _check_model(self, model):
+        if "code" not in [layer.name for layer in model.layers]:
+            raise ValueError(
+                f"The model of {type(self).__name__} must have a layer 'code'. Received: {self.model!r}. Registered "
+                f"are {', '.join(list_models(task='reconstruction'))}."
+            )
+
     def _as_model_input(self, X, reset):
+        entry = registered_model(self.model)
+        if entry is not None and entry.input_kind == "image" and X.ndim == 3:
+            X = X[..., np.newaxis]
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
         X = as_float32(X)
