@@ -4,13 +4,10 @@ python scripts/make_benchmark_table.py
 """
 
 import json
-import re
 import sys
-from pathlib import Path
 
 from _bench import RESULTS
-
-README = Path(__file__).parents[1] / "README.md"
+from _tables import README, with_table
 
 
 def main():
@@ -22,8 +19,7 @@ def main():
 def with_tables(text, results):
     """Return a text with what stands between the marks of each table replaced."""
     for name, table in (("benchmarks", speed_table), ("accuracy", accuracy_table)):
-        begin, end = f"<!-- {name}: written by scripts/make_benchmark_table.py -->", f"<!-- end of {name} -->"
-        text = re.sub(f"{begin}.*{end}", f"{begin}\n{table(results)}\n{end}", text, flags=re.DOTALL)
+        text = with_table(text, name, "make_benchmark_table.py", table(results))
     return text
 
 

@@ -1,6 +1,7 @@
 """Train a network on MNIST, evaluate it on the test images, and keep everything in one folder.
 
 python scripts/train_mnist.py                       # the CNN, about a minute, 98.7 %
+python scripts/train_mnist.py --model lenet         # 99.4 % in some two minutes; --model resnet_small: 99.6 %
 python scripts/train_mnist.py --model simple_rnn    # the rows of the image as time steps
 python scripts/train_mnist.py --features hog        # a dense network on gradients instead of pixels, 98.6 %
 python scripts/train_mnist.py --dataset fashion_mnist --data PATH
@@ -35,6 +36,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pooch
+from _recipes import RECIPES, SCHEDULE
 from _run import FEATURES, make_features, network_of, write_json, write_model
 from _search import run_search
 from sklearn.callback import ProgressBar
@@ -49,11 +51,6 @@ from kerasnet.models import registered_model
 from kerasnet.plots import PredictionGridDisplay, TrainingCurveDisplay
 from kerasnet.training import EpochMemory
 
-RECIPES = {  # what a model is trained with when the options do not say otherwise
-    "cnn": {"epochs": 6, "batch_size": 128, "learning_rate": 0.002},
-    "mlp": {"epochs": 10, "batch_size": 128, "learning_rate": 0.001},
-    "simple_rnn": {"epochs": 10, "batch_size": 128, "learning_rate": 0.002},
-}
 FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what job schedulers send
@@ -100,7 +97,7 @@ def parse(argv):
     parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training images")
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_float, metavar="X", help="the largest step size")
-    parser.add_argument("--learning-rate-schedule", default="cosine", choices=["constant", "cosine", "one_cycle"])
+    parser.add_argument("--learning-rate-schedule", default=SCHEDULE, choices=["constant", "cosine", "one_cycle"])
     parser.add_argument("--optimizer", default="adam", metavar="NAME", help="a Keras optimizer")
     parser.add_argument("--limit", type=whole_number(1), metavar="N", help="train on N images only")
     parser.add_argument("--grid-search", action="store_true", help="search over epochs, batch size and learning rate")

@@ -361,8 +361,8 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
             )
         if not reset and self._padding is None:
             raise ValueError(
-                f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. Fit it "
-                "on a list of sequences of different lengths, for it to take any length."
+                f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. "
+                "Fit it on a list of sequences of different lengths, for it to take any length."
             )
         if reset:
             mask_value = self.get_params(deep=False).get("mask_value")

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-
 PADDING = float(np.finfo(np.float32).min)  # of sequences, where `mask_value` names no other
 
 
@@ -71,7 +70,7 @@ def as_ragged(X, *, always=False):
             f"Received: steps of shapes {shapes}."
         )
     if empty := [number for number, each in enumerate(sequences) if not len(each)]:
-        raise ValueError(f"Sequences must have at least one step. Received: none in {empty[:5]}. Leave these samples out.")
+        raise ValueError(f"Sequences need at least one step. Received: none in {empty[:5]}. Leave these samples out.")
     return sequences
 
 

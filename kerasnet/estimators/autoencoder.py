@@ -16,8 +16,8 @@ from kerasnet.training import predict
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
     """An autoencoder that turns samples into short codes, and codes into samples.
 
-    The network is, by default, that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images and
-    sequences are flattened inside and come back in shape. Samples of dtype uint8 are taken for images and divided
+    The network is, by default, that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images
+    and sequences are flattened inside and come back in shape. Samples of dtype uint8 are taken for images and divided
     by 255; any other dtype is taken as it is.
 
     Parameters
@@ -68,7 +68,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 a progress bar and 2 a line for each epoch.
     **others
-        Further arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+        Further arguments of the model's builder (``filters`` and so on), and routed parameters:
+        ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
 
     Attributes
     ----------

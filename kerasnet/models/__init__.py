@@ -1,4 +1,4 @@
-"""Builders: pure functions that return an uncompiled ``keras.Model``; the registry of their names, cards and weights."""
+"""Builders: pure functions that return an uncompiled ``keras.Model``; their registry, cards and weights."""
 
 from kerasnet.models._cards import ModelCard, WeightsCard, model_card
 from kerasnet.models._registry import create_model, list_models, register_model, registered_model

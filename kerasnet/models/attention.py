@@ -91,7 +91,10 @@ def build_attention(
     input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     units, n_heads = check_size("units", units), check_size("n_heads", n_heads)
-    n_blocks, feed_forward_units = check_size("n_blocks", n_blocks), check_size("feed_forward_units", feed_forward_units)
+    n_blocks, feed_forward_units = (
+        check_size("n_blocks", n_blocks),
+        check_size("feed_forward_units", feed_forward_units),
+    )
     if units % n_heads:
         raise ValueError(f"units must be a multiple of n_heads. Received: units={units}, n_heads={n_heads}.")
     penalty = kernel_penalty(l1, l2)

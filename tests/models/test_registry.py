@@ -47,7 +47,7 @@ def test_a_name_is_given_once():
 def test_an_unknown_name_offers_the_close_ones():
     with pytest.raises(UnknownModelError, match=r"No model 'simple_rn' is registered\. Did you mean: simple_rnn\?"):
         create_model("simple_rn")
-    with pytest.raises(UnknownModelError, match=r"Did you mean: autoencoder, cnn"):
+    with pytest.raises(UnknownModelError, match=r"Did you mean: attention, autoencoder"):
         create_model("zzz")
 
 
