@@ -1,0 +1,120 @@
+"""Images that are moved about in training: anew in each epoch, decided by the seed, and never in predictions."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+
+from kerasnet import CNNClassifier, KerasNetClassifier, KerasNetRegressor
+from kerasnet.training import make_augmentation
+from kerasnet.training.augmentation import reseed
+
+
+def fit(mnist, **parameters):
+    X, y = mnist
+    settings = {"augmentation": "shift_rotate", "epochs": 2, "random_state": 0, "filters": (4,), "dense_units": (8,)}
+    return CNNClassifier(**{**settings, **parameters}).fit(X[:200], y[:200])
+
+
+def weights(classifier):
+    return np.concatenate([weight.numpy().ravel() for weight in classifier.model_.weights])
+
+
+def test_images_are_moved_not_changed_and_only_in_training(mnist):
+    X = mnist[0][:50, ..., None] / np.float32(255)
+    for name in ("shift", "shift_rotate"):
+        layer = make_augmentation(name)
+        moved = layer(X, training=True).numpy()
+        assert moved.shape == X.shape
+        assert 0 <= moved.min() <= moved.max() <= 1 + 1e-6
+        assert np.mean(np.abs(moved - X).max(axis=(1, 2, 3)) > 0.1) > 0.9
+        np.testing.assert_allclose(moved.sum(), X.sum(), rtol=0.02)  # the ink stays on the paper
+        np.testing.assert_array_equal(layer(X, training=False), X)
+    rows, columns = (np.indices((28, 28))[axis][None, ..., None] for axis in (0, 1))
+    moved = make_augmentation("shift")(X, training=True).numpy()
+    for axis in (rows, columns):
+        places = [(each * axis).sum(axis=(1, 2, 3)) / each.sum(axis=(1, 2, 3)) for each in (X, moved)]
+        distance = np.abs(places[1] - places[0])
+        assert 0.5 < distance.max() <= 0.08 * 28 + 0.1
+
+
+def test_it_is_decided_by_the_seed_and_the_epoch(mnist):
+    X = mnist[0][:20, ..., None] / np.float32(255)
+    layer = make_augmentation("shift_rotate")
+
+    def drawn(seed, epoch):
+        reseed(layer, seed, epoch)
+        return layer(X, training=True).numpy()
+
+    np.testing.assert_array_equal(drawn(0, 1), drawn(0, 1))
+    assert (drawn(0, 1) != drawn(0, 2)).any()
+    assert (drawn(0, 1) != drawn(1, 1)).any()
+
+
+def test_fits_are_reproducible_and_differ_by_augmentation(mnist):
+    first = weights(fit(mnist))
+    np.testing.assert_array_equal(weights(fit(mnist)), first)
+    for other in ({"augmentation": None}, {"augmentation": "shift"}, {"random_state": 1}):
+        assert (weights(fit(mnist, **other)) != first).any()
+
+
+def test_training_sees_moved_images_and_predictions_do_not(mnist):
+    """The oracle: Keras' own training on images moved by hand."""
+    X, y = mnist[0][:32], mnist[1][:32]
+    classifier = fit((X, y), epochs=1, batch_size=-1, optimizer="sgd", learning_rate=0.1)
+    start = CNNClassifier(filters=(4,), dense_units=(8,), optimizer="sgd", learning_rate=0.1, random_state=0)
+    model = start.initialize(X, y).model_
+    seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
+    order = np.asarray(
+        keras.src.backend.tensorflow.random.tf.random.experimental.stateless_shuffle(range(32), [seed, 0])
+    )
+    layer = make_augmentation("shift_rotate")
+    reseed(layer, seed, 0)
+    model.train_on_batch(layer(X[order, ..., None] / np.float32(255), training=True), y[order])
+    for one, other in zip(classifier.model_.weights, model.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_array_equal(classifier.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_a_resumed_fit_equals_an_uninterrupted_one(mnist, tmp_path):
+    whole = fit(mnist, epochs=3)
+    fit(mnist, epochs=1, memory=tmp_path)
+    resumed = fit(mnist, epochs=3, memory=tmp_path)
+    assert resumed.n_iter_from_memory_ == 1
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    assert fit(mnist, epochs=3, memory=tmp_path, augmentation="shift").n_iter_from_memory_ == 0
+
+
+def test_a_keras_layer_is_copied_and_can_be_searched_over(mnist):
+    layer = keras.layers.RandomZoom(0.2)
+    before = [variable.numpy() for variable in layer.variables]
+    first = weights(fit(mnist, augmentation=layer))
+    np.testing.assert_array_equal(weights(fit(mnist, augmentation=layer)), first)
+    assert (weights(fit(mnist, augmentation=None)) != first).any()
+    for variable, value in zip(layer.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    X, y = mnist
+    search = GridSearchCV(
+        CNNClassifier(epochs=1, random_state=0), {"augmentation": [None, "shift", layer]}, cv=2, error_score="raise"
+    )
+    assert len(search.fit(X[:100], y[:100]).cv_results_["params"]) == 3
+
+
+def test_a_regressor_takes_it_too(mnist):
+    X, y = mnist
+    regressor = KerasNetRegressor("lenet", augmentation="shift", epochs=1, random_state=0).fit(X[:100], y[:100])
+    assert np.isfinite(regressor.predict(X[:5])).all()
+
+
+def test_it_is_for_images_alone(mnist):
+    X, y = mnist
+    rows = X.reshape(len(X), -1) / 255
+    with pytest.raises(ValueError, match=r"is for images \(n, height, width, channels\), but the model 'mlp'"):
+        KerasNetClassifier("mlp", augmentation="shift").fit(rows, y)
+    with pytest.raises(ValueError, match="'augmentation' parameter"):
+        CNNClassifier(augmentation="flip").fit(X, y)
+
+
+def test_the_model_itself_is_the_builders(mnist):
+    names = [layer.name for layer in fit(mnist).model_.layers]
+    assert names == ["conv_1", "pool_1", "flatten", "dense_1", "output"]

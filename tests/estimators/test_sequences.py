@@ -1,0 +1,116 @@
+"""Sequences of different lengths: padded, skipped where padded, and of any length in predictions."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_val_score
+
+from kerasnet import KerasNetClassifier, KerasNetRegressor, SimpleRNNClassifier
+from kerasnet.models import create_model, list_models
+
+MODELS = list_models(input_kind="sequence")
+
+
+@pytest.fixture(scope="module")
+def ragged():
+    """Sequences of 2 to 11 steps, and whether their mean is above 0."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, 2)).astype(np.float32) for length in rng.integers(2, 12, size=80)]
+    return X, np.array([sequence.mean() > 0 for sequence in X])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_sequence_is_padded_with_makes_no_difference(name):
+    """The oracle is the same network without padding."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3, 6, 2)).astype(np.float32)
+    padded = np.full((3, 9, 2), -7, np.float32)
+    padded[:, :6] = X
+    masked, plain = (create_model(name, input_shape=(None, 2), n_outputs=2, mask_value=value) for value in (-7, None))
+    plain.set_weights(masked.get_weights())
+    np.testing.assert_allclose(masked(padded), plain(X), atol=1e-6)
+    assert np.abs(plain(padded) - plain(X)).max() > 1e-4
+    assert np.isfinite(masked(np.full((1, 4, 2), -7.0))).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_list_of_sequences_is_learned_kept_and_predicted_one_by_one(name, ragged, tmp_path):
+    import kerasnet
+
+    X, y = ragged
+    classifier = KerasNetClassifier(name, epochs=15, learning_rate=0.005, random_state=0).fit(X, y)
+    assert classifier.score(X, y) > 0.8
+    assert classifier.input_shape_ == (None, 2)
+    assert classifier.n_features_in_ == 2
+    together = classifier.predict_proba(X)
+    alone = np.concatenate([classifier.predict_proba([sequence]) for sequence in X[:5]])
+    np.testing.assert_allclose(alone, together[:5], atol=1e-6)
+    assert classifier.predict([np.ones((40, 2))]).shape == (1,)
+    assert classifier.predict(np.ones((3, 4, 2))).shape == (3,)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(classifier)).predict_proba(X), together)
+    kerasnet.save(classifier, tmp_path / "ragged.kerasnet")
+    np.testing.assert_array_equal(kerasnet.load(tmp_path / "ragged.kerasnet").predict_proba(X), together)
+
+
+def test_lists_work_in_cross_validation_regression_and_further_fits(ragged):
+    X, y = ragged
+    scores = cross_val_score(KerasNetClassifier("gru", epochs=12, learning_rate=0.01, random_state=0), X, y, cv=3)
+    assert scores.min() > 0.6
+    regressor = KerasNetRegressor("conv1d", epochs=2, random_state=0).fit(X, [len(sequence) for sequence in X])
+    assert regressor.predict(X).shape == (80,)
+    again = KerasNetClassifier("lstm", epochs=1, random_state=0, early_stopping=True).fit(
+        X, y, X_val=X[:9], y_val=y[:9]
+    )
+    assert "val_loss" in again.history_
+    again.set_params(early_stopping=False).fit(np.ones((10, 4, 2)), [0, 1] * 5)
+    assert again.input_shape_ == (4, 2)
+
+
+def test_sequences_of_numbers_have_one_feature_and_mask_value_names_the_padding(ragged):
+    X, y = ragged
+    numbers = [[float(value) for value in sequence[:, 0]] for sequence in X]
+    assert KerasNetClassifier("lstm", epochs=1).fit(numbers, y).input_shape_ == (None, 1)
+    classifier = SimpleRNNClassifier(mask_value=0.0, epochs=1, random_state=0).fit(X, y)
+    assert classifier.model_.get_layer("mask").mask_value == 0
+    padded = np.zeros((80, 15, 2), np.float32)
+    for row, sequence in zip(padded, X, strict=True):
+        row[: len(sequence)] = sequence
+    np.testing.assert_allclose(classifier.predict_proba(padded), classifier.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "X", "message"),
+    [
+        (
+            "mlp",
+            [np.ones((2, 3)), np.ones((3, 3))],
+            "'mlp' does not take, since its builder has no argument mask_value",
+        ),
+        ("lstm", [np.ones((2, 3)), np.ones((3, 4))], r"all with the same features\. Received: .*\(3,\), \(4,\)"),
+        ("lstm", [np.ones((0, 3)), np.ones((3, 3))], r"at least one step\. Received: none in \[0\]"),
+        ("lstm", [np.full((2, 3), np.nan), np.ones((3, 3))], "contains NaN"),
+        ("lstm", [np.ones((2, 3, 1)), np.ones((3, 3, 1))], r"arrays of shape \(steps, features\)"),
+    ],
+)
+def test_bad_lists_are_refused(model, X, message):
+    with pytest.raises(ValueError, match=message):
+        KerasNetClassifier(model, epochs=1).fit(X, [0, 1])
+
+
+def test_a_model_of_one_length_takes_no_other(ragged):
+    X, _ = ragged
+    classifier = KerasNetClassifier("lstm", epochs=1).fit(np.ones((4, 5, 2)), [0, 1, 0, 1])
+    with pytest.raises(
+        ValueError, match=r"fitted on sequences of shape \(5, 2\) and takes no others\. Fit it on a list"
+    ):
+        classifier.predict(X)
+    with pytest.raises(ValueError, match="X has 3 features"):
+        KerasNetClassifier("lstm", epochs=1).fit(X, _).predict([np.ones((4, 3))])
+
+
+def test_inputs_are_not_changed(ragged):
+    X, y = ragged
+    before = [sequence.copy() for sequence in X]
+    KerasNetClassifier("gru", epochs=1).fit(X, y).predict(X)
+    assert all((one == other).all() for one, other in zip(X, before, strict=True))
