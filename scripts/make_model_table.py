@@ -40,7 +40,7 @@ def table_of_models(cards):
             [
                 f"`{card.name}`",
                 f"`{card.builder}`",
-                card.summary,
+                card.summary.replace("``", "`"),
                 SAMPLES[card.input_kind],
                 ", ".join(card.tasks),
                 f"{card.n_parameters:,}",
@@ -73,7 +73,7 @@ def table_of_weights(cards):
 
 def figure(about):
     """Return what was measured, in words."""
-    return f"{about.value:.2%}" if about.metric == "accuracy" else f"{about.metric} {about.value:.4f}"
+    return f"{about.value:.2%}".replace("%", " %") if about.metric == "accuracy" else f"{about.metric} {about.value:.4f}"
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_there_is_a_table_of_chapters():
 
 
 def _parameters():
-    functions = (kerasnet.CNNClassifier, kerasnet.CNNClassifier.fit)
+    functions = (kerasnet.CNNClassifier, kerasnet.CNNClassifier.fit, kerasnet.SimpleRNNClassifier)
     return {name for function in functions for name in inspect.signature(function).parameters}
 
 

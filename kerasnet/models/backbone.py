@@ -121,7 +121,7 @@ def build_backbone(
         values = layers.Concatenate(name="grey_to_rgb")([values] * 3)
     size = tuple(max(each, about.smallest) for each in input_shape[:2])
     if size != input_shape[:2]:
-        values = layers.Resizing(*size, name="enlarge")(values)
+        values = ops.image.resize(values, size)  # as a layer, it would have the rest of a plain call train (Keras 3.15)
     values = _as_trained_on(values, about.scaling)
     network = _ending_at(layer, _network(backbone, (*size, 3), weights))
     _freeze(network, trainable)

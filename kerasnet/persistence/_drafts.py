@@ -10,7 +10,7 @@ from sklearn.utils._metadata_requests import MetadataRequest
 from kerasnet._formats import is_kept_as, parse_npz
 from kerasnet.errors import CheckpointMismatchError, CorruptFileError, KerasNetError, UnknownModelError, UnsafeFileError
 from kerasnet.estimators._building import Recipe, SavedModel, at_most
-from kerasnet.models import registered_model
+from kerasnet.models import build_backbone, registered_model
 from kerasnet.persistence._container import MANIFEST, OPTIMIZER, STATE, WEIGHTS
 from kerasnet.persistence._networks import KINDS, PRIVATE, is_finite, new_optimizer
 from kerasnet.persistence._plain import all_in, complaint_about, from_json
@@ -21,6 +21,7 @@ _MORE_LAYERS = 64  # than arrays, at most
 _MAX_LAYERS = 2000
 _NUMBERS_OF_LAYERS = ("depth", "n_blocks")  # arguments of builders
 _MORE_BYTES = 2**22  # than weights, at most, for metrics
+_MORE_BYTES_OF_BACKBONES = 2**27  # for the layers behind the one that a backbone ends at, which are built all the same
 _MORE_BYTES_OF_OWN = 2**26  # for what builders of the caller's own make beside
 
 
@@ -66,7 +67,8 @@ def read_networks(path, entries, states, members, builders, limits):
         own = any(draft.is_own for draft in drafts)
         n_bytes = sum(math.prod(shape) * dtype.itemsize for dtype, shape in headers.values())
         n_layers = min(sum(math.prod(shape) > 0 for _, shape in headers.values()) + _MORE_LAYERS, _MAX_LAYERS)
-        with at_most(4 * n_bytes + _MORE_BYTES_OF_OWN if own else n_bytes + _MORE_BYTES):
+        more = _MORE_BYTES_OF_BACKBONES if any(draft.is_cut for draft in drafts) else _MORE_BYTES
+        with at_most(4 * n_bytes + _MORE_BYTES_OF_OWN if own else n_bytes + more):
             for draft in drafts:
                 n_layers -= draft.n_layers
                 if n_layers < 0:
@@ -184,6 +186,15 @@ class _Draft:
         if complaint := complaint_about(values):
             raise UnsafeFileError(f"{self.where}: {complaint}")
         return values
+
+    @property
+    def is_cut(self):
+        """Whether the model is a part of a backbone."""
+        return (
+            self.recipe is not None
+            and self.recipe.builder is build_backbone
+            and bool(self.recipe.arguments.get("layer"))
+        )
 
     @property
     def n_layers(self):

@@ -290,6 +290,39 @@ with_argument("a Keras object for an activation", "activation", {"dict": LAMBDA}
 with_argument("set_floatx for an activation", "activation", {"dict": SET_FLOATX}, UNSAFE, "a configuration of a Keras")
 with_argument("a name of a million letters", "name", "x" * 3_000_000, UNSAFE, "texts of at most 1000 characters")
 with_argument("samples of another shape", "input_shape", {"tuple": [10**9]}, CORRUPT, "samples of shape")
+
+
+def with_model(name, model, arguments, error, message):
+    @crafted(name, error, message)
+    def change(archive):
+        shape = {"tuple": arguments.pop("input_shape")}
+        archive.network["model"]["name"] = archive.network["fit"]["model"]["name"] = model
+        archive.network["parameters"] = archive.network["fit"]["parameters"] = {}
+        archive.network["fit"]["arguments"] = {"input_shape": shape, "n_outputs": 2, **arguments}
+        archive.state[0]["input_shape_"] = shape
+
+
+FEW = "are too few for so many layers"
+with_model("a million blocks", "attention", {"input_shape": [2, 2], "units": 4, "n_blocks": 10**6}, UNSAFE, FEW)
+with_model("a depth of six million", "resnet_small", {"input_shape": [8, 8, 1], "depth": 6 * 10**6 + 2}, UNSAFE, FEW)
+# the file that the archive names is not read: the message would say that it is no file of weights
+with_model(
+    "weights from a file",
+    "backbone",
+    {"input_shape": [32, 32, 3], "weights": str(SECRET), "layer": "Conv1"},
+    MISMATCH,
+    "expected the arrays of the model",
+)
+with_model(
+    "weights from the network",
+    "backbone",
+    {"input_shape": [32, 32, 3], "weights": "imagenet", "layer": "Conv1"},
+    MISMATCH,
+    "expected the arrays of the model",
+)
+with_model(
+    "a backbone of 25 million", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet50"}, UNSAFE, "larger"
+)
 with_argument("an unknown argument", "evil", 1, MISMATCH, "unexpected keyword argument 'evil'")
 
 

@@ -31,6 +31,12 @@ def test_trainings_are_compared():
     assert result["cases"]["cnn"]["times_faster"]["keras"]["median"] > 0
 
 
+@pytest.mark.exhaustive
+def test_ways_to_an_accuracy_are_compared():
+    result = run("scripts/bench_to_accuracy.py", "--rounds", "1", "--epochs", "1", "--limit", "2000")
+    assert {side: len(runs) for side, runs in result["runs"].items()} == {"kerasnet": 1, "keras": 1}
+
+
 def test_features_are_compared():
     result = run("scripts/bench_features.py", "--rounds", "1", "--limit", "100")
     assert all(case["largest_difference"] < 1e-6 for case in result["speed"]["cases"].values())
