@@ -94,13 +94,13 @@ def measure(estimator, X, y):
 def write(name, arguments, estimator, figures):
     """Write the weights and their record, measured as they are in the file; return the record."""
     model = estimator.model_
-    exact = {variable.path: variable.numpy() for variable in model.weights}
+    exact = {place: variable.numpy() for place, variable in _weights.named_weights(model).items()}
     X_train, y_train = (each[:N_VALIDATION] for each in load("train", name, arguments))
     figure = measure(estimator, X_train, y_train)
     for dtype in (np.float16, np.float32):
-        kept = {path: values.astype(dtype) for path, values in exact.items()}
-        for variable in model.weights:
-            variable.assign(kept[variable.path].astype(np.float32))
+        kept = {place: values.astype(dtype) for place, values in exact.items()}
+        for place, variable in _weights.named_weights(model).items():
+            variable.assign(kept[place].astype(np.float32))
         if abs(measure(estimator, X_train, y_train) - figure) <= MOST_LOST:
             break
     X, y = load("test", name, arguments)

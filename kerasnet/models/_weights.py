@@ -38,6 +38,11 @@ def file_of(name, weights):
     return FOLDER / f"{name}-{weights}.npz"
 
 
+def named_weights(model):
+    """Return the weights of a model by their paths, in which sequential models have their own name first."""
+    return {variable.path.removeprefix(f"{model.name}/"): variable for variable in model.weights}
+
+
 def fill(model, name, weights):
     """Give a model its weights from the package, as far as they fit.
 
@@ -46,21 +51,21 @@ def fill(model, name, weights):
     """
     path = file_of(name, weights)
     arrays = read_npz(path, max_bytes=_MAX_BYTES, sha256=record_of(name, weights)["sha256"])
-    variables = {variable.path: variable for variable in model.weights}
-    first = next((variable.path for variable in model.weights), None)
+    variables = named_weights(model)
+    first = next(iter(variables))
     if strange := sorted(variables.keys() ^ arrays.keys()):
         raise CheckpointMismatchError(
             f"The weights {weights!r} of {name!r} are for the same layers that they were trained in. Expected the "
             f"variables {sorted(arrays)}; not in both: {strange}. Leave out arguments that change the architecture."
         )
-    for variable_path, variable in variables.items():
-        array, shape = arrays[variable_path].astype(np.float32), tuple(variable.shape)
-        if variable_path == first and array.ndim == 4 and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]:
+    for place, variable in variables.items():
+        array, shape = arrays[place].astype(np.float32), tuple(variable.shape)
+        if place == first and array.ndim == 4 and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]:
             array = np.repeat(array.sum(axis=2, keepdims=True) / shape[2], shape[2], axis=2)
         if array.shape == shape:
             variable.assign(array)
-        elif variable_path.partition("/")[0] != _HEAD or array.shape[:-1] != shape[:-1]:
+        elif place.partition("/")[0] != _HEAD or array.shape[:-1] != shape[:-1]:
             raise CheckpointMismatchError(
-                f"The weights {weights!r} of {name!r} do not fit: {variable_path} has shape {shape} in the model and "
+                f"The weights {weights!r} of {name!r} do not fit: {place} has shape {shape} in the model and "
                 f"{array.shape} in the file. Leave out arguments that change the architecture."
             )

@@ -1,0 +1,195 @@
+"""Fine-tune a network of keras.applications on a folder of images, and keep everything in one folder.
+
+python scripts/fine_tune.py photos/                     # photos/cat/1.jpg, photos/dog/1.jpg and so on, of any sizes
+python scripts/fine_tune.py photos/ --features          # train no network: its features and a linear SVM
+python scripts/fine_tune.py photos/ --backbone resnet50 --image-size 160 --trainable 20 --augmentation shift
+python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learning-rate 1e-4 --epochs 30
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _run import MODEL, write_json
+from sklearn.metrics import ConfusionMatrixDisplay, classification_report
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from train_mnist import INTERRUPTED, fraction, positive_float, save_figure, say, whole_number
+
+import kerasnet as kn
+from kerasnet._files import atomic_folder
+from kerasnet.features import ImagePreprocessor
+from kerasnet.models.backbone import BACKBONES
+
+
+def main(argv=None):
+    """Run the command and return its exit status."""
+    arguments = parse(argv)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        return fail("interrupted; nothing was kept", INTERRUPTED)
+    except (OSError, TypeError, ValueError) as error:
+        return fail(" ".join(str(error).split()), 1)
+
+
+def parse(argv):
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="images, colour or grey: one sub-folder a class")
+    parser.add_argument("--backbone", default="mobilenet_v2", choices=BACKBONES, help="default: mobilenet_v2")
+    parser.add_argument("--weights", default="imagenet", metavar="W", help="imagenet (default), none, or a file")
+    parser.add_argument("--image-size", type=whole_number(1), default=96, metavar="N", help="pixels (default: 96)")
+    parser.add_argument("--features", action="store_true", help="train no network: a linear SVM on its features")
+    parser.add_argument("--head-epochs", type=whole_number(1), default=5, metavar="N", help="phase one (default: 5)")
+    parser.add_argument("--epochs", type=whole_number(0), default=5, metavar="N", help="phase two (default: 5)")
+    parser.add_argument(
+        "--trainable", type=layers, default=True, metavar="N", help="last layers to train (default: all)"
+    )
+    parser.add_argument("--learning-rate", type=positive_float, default=1e-3, metavar="X", help="of phase one: 1e-3")
+    parser.add_argument(
+        "--fine-learning-rate",
+        type=positive_float,
+        metavar="X",
+        help="of phase two (default: 1e-5, or 1e-3 with --weights none)",
+    )
+    parser.add_argument("--augmentation", default="none", choices=["none", "shift", "shift_rotate"])
+    parser.add_argument(
+        "--batch-size", type=whole_number(1), default=32, metavar="N", help="images a step (default: 32)"
+    )
+    parser.add_argument("--test-fraction", type=fraction, default=0.25, metavar="X", help="default: 0.25")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder to make (default: runs/FOLDER-BACKBONE-TIME)"
+    )
+    parser.add_argument("--target-accuracy", type=fraction, metavar="X", help="exit with status 1 below this")
+    arguments = parser.parse_args(argv)
+    if arguments.weights == "none":
+        arguments.weights = None
+        if arguments.epochs == 0 and not arguments.features:
+            parser.error("--epochs 0 trains nothing with --weights none, which has no phase one")
+    if arguments.fine_learning_rate is None:
+        arguments.fine_learning_rate = 1e-3 if arguments.weights is None else 1e-5
+    if arguments.output is None:
+        started = datetime.now().strftime("%Y%m%d-%H%M%S")
+        arguments.output = Path("runs") / f"{arguments.folder.resolve().name}-{arguments.backbone}-{started}"
+    return arguments
+
+
+def run(arguments):
+    """Train, evaluate and write the run's folder; return the exit status."""
+    with atomic_folder(arguments.output) as folder:  # first of all: a folder that cannot be written costs no training
+        if not arguments.folder.is_dir():
+            raise NotADirectoryError(
+                f"{arguments.folder}: expected a folder with a sub-folder of images for each class."
+            )
+        images = kn.datasets.load_image_folder(arguments.folder)
+        paths_train, paths_test, y_train, y_test = train_test_split(
+            images.data,
+            images.target_names[images.target],
+            test_size=arguments.test_fraction,
+            stratify=images.target,
+            random_state=arguments.seed,
+        )
+        pipeline = make_pipeline(arguments)
+        what = "features" if arguments.features else "fine-tuning"
+        say(
+            f"{what} of {arguments.backbone}: {len(y_train)} images of {len(images.target_names)} classes to learn from"
+        )
+        started = time.perf_counter()
+        train(pipeline, pipeline[0].fit_transform(paths_train), y_train, arguments)
+        seconds = time.perf_counter() - started
+        y_pred = pipeline.predict(paths_test)
+        report = classification_report(y_test, y_pred, digits=4, zero_division=0)
+        metrics = {
+            "accuracy": float(np.mean(y_pred == y_test)),
+            "n_mistakes": int(np.sum(y_pred != y_test)),
+            "n_train": len(y_train),
+            "n_test": len(y_test),
+            "seconds": round(seconds, 2),
+            "seed": arguments.seed,
+            "classes": images.target_names,
+            "options": {
+                name: str(value) if isinstance(value, Path) else value for name, value in vars(arguments).items()
+            },
+            "versions": versions(),
+        }
+        about = {"classes": images.target_names.tolist(), "image_size": [arguments.image_size] * 2}
+        kn.save(pipeline, folder / MODEL, metadata=about)
+        write_json(folder / "metrics.json", metrics)
+        (folder / "classification_report.txt").write_text(report + "\n")
+        figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
+        ConfusionMatrixDisplay.from_predictions(y_test, y_pred, ax=ax, cmap="Blues", xticks_rotation="vertical")
+        save_figure(figure, folder / "confusion_matrix.png")
+    say(f"\n{report}")
+    say(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
+    if arguments.target_accuracy is not None and metrics["accuracy"] < arguments.target_accuracy:
+        return fail(f"accuracy {metrics['accuracy']:.4f} is below the target {arguments.target_accuracy:g}", 1)
+    return 0
+
+
+def make_pipeline(arguments):
+    """Return what takes files of images to classes: colours stay, grey becomes RGB, transparency lies on white."""
+    size = (arguments.image_size, arguments.image_size)
+    steps = [("images", ImagePreprocessor(size, color_mode="rgb", dtype="uint8", n_jobs=-1))]
+    backbone = {"backbone": arguments.backbone, "weights": arguments.weights, "random_state": arguments.seed}
+    if arguments.features:
+        steps += [("features", kn.BackboneFeatures(**backbone)), ("scaling", StandardScaler())]
+        return Pipeline([*steps, ("classifier", LinearSVC(max_iter=10_000, random_state=arguments.seed))])
+    augmentation = None if arguments.augmentation == "none" else arguments.augmentation
+    network = kn.KerasNetClassifier(
+        "backbone", **backbone, batch_size=arguments.batch_size, augmentation=augmentation, verbose=2
+    )
+    return Pipeline([*steps, ("network", network)])
+
+
+def train(pipeline, X, y, arguments):
+    """Fit what follows the first step, to images that it has prepared: in one phase, or in two."""
+    if arguments.features:
+        pipeline[1:].fit(X, y)
+        return
+    network = pipeline[-1]
+    if arguments.weights is None:
+        say("There is no first phase, of the head alone: features of initial weights are not worth one.")
+    else:
+        say(f"Phase one: the head alone, {arguments.head_epochs} epochs.")
+        network.set_params(trainable=False, epochs=arguments.head_epochs, learning_rate=arguments.learning_rate)
+        network.fit(X, y)
+    if arguments.epochs:
+        what = "all layers" if arguments.trainable is True else f"the last {arguments.trainable} layers and the head"
+        say(f"Phase two: {what}, {arguments.epochs} epochs.")
+        network.set_params(trainable=arguments.trainable, epochs=arguments.epochs, warm_start=True)
+        network.set_params(learning_rate=arguments.fine_learning_rate).fit(X, y)
+
+
+def layers(text):
+    """Read how many of the last layers are trained."""
+    return True if text == "all" else whole_number(1)(text)
+
+
+def versions():
+    """Return what the result depends on."""
+    packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
+    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in packages}
+
+
+def fail(message, status):
+    """Say why the command ends, in one line."""
+    print(f"fine_tune: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
