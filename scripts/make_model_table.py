@@ -66,14 +66,16 @@ def table_of_weights(cards):
                 f"{about.seconds / 60:.1f} min",
                 f"`{about.recipe}`",
             ]
-            for card, about in sorted(rows, key=lambda row: (row[1].name != "mnist", row[1].metric, -row[1].value))
+            for card, about in sorted(rows, key=lambda row: (row[1].metric, -row[1].value))
         ],
     )
 
 
 def figure(about):
     """Return what was measured, in words."""
-    return f"{about.value:.2%}".replace("%", " %") if about.metric == "accuracy" else f"{about.metric} {about.value:.4f}"
+    return (
+        f"{about.value:.2%}".replace("%", " %") if about.metric == "accuracy" else f"{about.metric} {about.value:.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from kerasnet.models._arguments import check_input_shape, check_size, hidden_dro
 from kerasnet.models._registry import register_model
 
 _POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: layers.Flatten}
+_MOMENTUM = 0.9  # of batch normalisation: at up to 0.999, statistics would need thousands of steps to follow
 _CACHE = "~/.keras/models"
 
 
@@ -96,6 +97,11 @@ def build_backbone(
     OSError
         If the weights are not there and cannot be downloaded; the message names URL, file and place.
 
+    Notes
+    -----
+    A deviation from ``keras.applications``: the momentum of batch normalisation is at most 0.9. MobileNetV2, for one, has
+    0.999, and evaluates by its initial statistics for the first thousand steps.
+
     References
     ----------
     J. Yosinski, J. Clune, Y. Bengio and H. Lipson, "How transferable are features in deep neural networks?", NeurIPS,
@@ -178,6 +184,9 @@ def _network(backbone, input_shape, weights):
             raise ValueError(f"{weights}: expected weights of {backbone} without top. Keras says: {error}") from error
         raise
     network.name = backbone  # as an argument, EfficientNetV2 would look it up
+    for layer in network._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, _MOMENTUM)
     return network
 
 

@@ -57,6 +57,12 @@ def test_grey_images_are_repeated_and_small_ones_enlarged():
         np.testing.assert_array_equal(weight, value)  # a plain call trains nothing
 
 
+def test_statistics_follow_within_some_tens_of_steps():
+    network = build_backbone("mobilenet_v2", (32, 32, 3), 2).get_layer("mobilenet_v2")
+    momenta = {each.momentum for each in network.layers if isinstance(each, keras.layers.BatchNormalization)}
+    assert momenta == {0.9}
+
+
 @pytest.mark.parametrize(("trainable", "n_layers"), [(True, None), (False, 0), (5, 5)])
 def test_what_is_trained(trainable, n_layers):
     network = build_backbone("mobilenet_v2", (32, 32, 3), 2, trainable=trainable).get_layer("mobilenet_v2")
