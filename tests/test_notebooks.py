@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-LONGER = ("08_when_one_machine_is_not_enough",)
+LONGER = ("06_classical_features", "08_when_one_machine_is_not_enough", "10_transfer_learning")
 
 
 @pytest.mark.parametrize(

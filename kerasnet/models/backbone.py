@@ -99,8 +99,8 @@ def build_backbone(
 
     Notes
     -----
-    A deviation from ``keras.applications``: the momentum of batch normalisation is at most 0.9. MobileNetV2, for one, has
-    0.999, and evaluates by its initial statistics for the first thousand steps.
+    A deviation from ``keras.applications``: the momentum of batch normalisation is at most 0.9. MobileNetV2, for
+    one, has 0.999, and evaluates by its initial statistics for the first thousand steps.
 
     References
     ----------
