@@ -15,9 +15,9 @@ RECIPES = {
     "resnet_small": {
         "width": 24,
         "augmentation": "shift_rotate",
-        "epochs": 26,
-        "batch_size": 64,
-        "learning_rate": 0.004,
+        "epochs": 18,
+        "batch_size": 128,
+        "learning_rate": 0.005,
     },
     "simple_rnn": {"epochs": 10, "batch_size": 128, "learning_rate": 0.002},
 }
