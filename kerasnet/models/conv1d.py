@@ -97,7 +97,7 @@ def build_conv1d(
                 kernel_regularizer=penalty,
                 name=f"conv_{block}",
             ),
-            layers.BatchNormalization(name=f"norm_{block}"),
+            layers.BatchNormalization(momentum=0.9, name=f"norm_{block}"),
             layers.Activation(activation, name=f"activation_{block}"),
             *hidden_dropout(dropout, f"dropout_{block}"),
         ]
