@@ -1,6 +1,8 @@
 """What a run's folder holds of a model: how train_mnist.py writes it and predict.py reads it."""
 
+import importlib.metadata
 import json
+import platform
 from pathlib import Path
 
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -38,6 +40,12 @@ def write_model(folder, classifier, *, dataset, image_size):
 def write_json(path, content):
     """Write plain values, NumPy's among them."""
     path.write_text(json.dumps(content, indent=2, default=lambda value: value.tolist()) + "\n")
+
+
+def versions():
+    """Return what the result of a run depends on."""
+    packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
+    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in packages}
 
 
 class TrainedModel:

@@ -7,9 +7,7 @@ python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learn
 """
 
 import argparse
-import importlib.metadata
 import os
-import platform
 import sys
 import time
 from datetime import datetime
@@ -19,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up line
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _run import MODEL, write_json
+from _run import MODEL, versions, write_json
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
@@ -177,12 +175,6 @@ def train(pipeline, X, y, arguments):
 def layers(text):
     """Read how many of the last layers are trained."""
     return True if text == "all" else whole_number(1)(text)
-
-
-def versions():
-    """Return what the result depends on."""
-    packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
-    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in packages}
 
 
 def fail(message, status):

@@ -1,7 +1,7 @@
 """Train a network on MNIST, evaluate it on the test images, and keep everything in one folder.
 
 python scripts/train_mnist.py                       # the CNN, about a minute, 98.7 %
-python scripts/train_mnist.py --model lenet         # 99.5 % in some two minutes
+python scripts/train_mnist.py --model lenet         # 99.5 %
 python scripts/train_mnist.py --model simple_rnn    # the rows of the image as time steps
 python scripts/train_mnist.py --features hog        # a dense network on gradients instead of pixels, 98.6 %
 python scripts/train_mnist.py --dataset fashion_mnist --data PATH
@@ -16,11 +16,9 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the imports below r
 import argparse
 import contextlib
 import csv
-import importlib.metadata
 import json
 import math
 import os
-import platform
 import sys
 import time
 from datetime import datetime
@@ -37,7 +35,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pooch
 from _recipes import RECIPES, SCHEDULE
-from _run import FEATURES, make_features, network_of, write_json, write_model
+from _run import FEATURES, make_features, network_of, versions, write_json, write_model
 from _search import run_search
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
@@ -286,9 +284,6 @@ def evaluate(y_test, probabilities):
 
 def describe_training(network, arguments, n_train, seconds, interrupted):
     """Return what else is worth knowing of the run."""
-    versions = {"python": platform.python_version()}
-    for package in ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy"):
-        versions[package] = importlib.metadata.version(package)
     return {
         "interrupted": interrupted,
         "n_train": n_train,
@@ -299,7 +294,7 @@ def describe_training(network, arguments, n_train, seconds, interrupted):
         "seconds": round(seconds, 2),
         "seed": arguments.seed,
         "parameters": network.get_params(),
-        "versions": versions,
+        "versions": versions(),
     }
 
 

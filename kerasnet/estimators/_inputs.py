@@ -53,7 +53,7 @@ def as_ragged(X, *, always=False):
 
     Returns
     -------
-    sequences : list of ndarray of shape (steps, features), dtype float32; or None
+    sequences : list of ndarray of shape (steps, features), or None
         None for anything else.
     """
     is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and (X.dtype == object or always))

@@ -203,7 +203,7 @@ class _Draft:
             return 0
         layers = [value for name, value in self.recipe.arguments.items() if name != "input_shape"]
         counts = [self.recipe.arguments.get(name, 0) for name in _NUMBERS_OF_LAYERS]
-        return sum(len([*all_in(value)]) for value in layers) + sum(count for count in counts if type(count) is int)
+        return sum(len([*all_in(value)]) for value in layers) + sum(max(n, 0) for n in counts if type(n) is int)
 
     def build(self, max_parameters):
         """Build the model; note which arrays belong to it."""
