@@ -1,7 +1,6 @@
 """What all estimators share: from parameters and data to a trained model."""
 
 import contextlib
-import inspect
 import os
 from numbers import Integral, Real
 
@@ -9,15 +8,15 @@ import keras
 import numpy as np
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from kerasnet.estimators._building import ModelBuilding
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_unknown_callbacks
-from kerasnet.estimators._inputs import PADDING, as_float32, as_model_input, as_ragged, n_samples_of, padded
-from kerasnet.estimators._parameters import builder_of
+from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
+from kerasnet.estimators._sequences import SequenceInput
 from kerasnet.models import registered_model
 from kerasnet.training import (
     AUGMENTATIONS,
@@ -34,13 +33,11 @@ from kerasnet.training import (
 from kerasnet.training.schedules import SCHEDULES
 
 
-class KerasNetBase(CallbackSupportMixin, ModelBuilding):
+class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = augmentation = None
-    _padding = None  # what is behind the end of sequences, when they are of different lengths
     target_encoder = feature_encoder = None  # a subclass may make them properties that return transformers
-    _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's name and form
         "model": [str, callable],
@@ -210,12 +207,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
 
     def _check_data(self, X, y, reset, classes=None):
         """Validate samples and targets; return them as the model takes them."""
-        sequences = self._as_ragged(X, reset)
-        if sequences is None:
-            X, y = validate_data(self, X, y, reset=reset, allow_nd=True, **self._target_checks)
-        else:
-            X, y = self._padded(sequences, reset), _check_y(y, estimator=self, **self._target_checks)
-            check_consistent_length(X, y)
+        X, y = self._validated(X, y, reset=reset)
         if reset:
             self.X_dtype_, self.X_shape_, self.n_outputs_expected_ = X.dtype, X.shape, 1
             self.y_dtype_, self.y_ndim_, self.target_type_ = y.dtype, y.ndim, type_of_target(y)
@@ -338,42 +330,7 @@ class KerasNetBase(CallbackSupportMixin, ModelBuilding):
     def _check_samples(self, X):
         """Validate samples given to a fitted estimator; return them as the model takes them."""
         check_is_fitted(self, "model_")
-        sequences = self._as_ragged(X, reset=False)
-        if sequences is None:
-            X = validate_data(self, X, reset=False, allow_nd=True)
-        else:
-            X = self._padded(sequences, reset=False)
-        return self._as_input(X, reset=False)
-
-    def _as_ragged(self, X, reset):
-        """Return sequences of different lengths as a list of arrays; None for anything else."""
-        if self.feature_encoder is not None:
-            return None
-        sequences = as_ragged(X, always=not reset and self._padding is not None)
-        if sequences is None:
-            if reset:
-                self._padding = None
-            return None
-        if "mask_value" not in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters:
-            raise ValueError(
-                f"X holds samples of different lengths, which {self.model!r} does not take, since its builder has no "
-                "argument mask_value. Models of sequences do: lstm, gru, conv1d, attention and simple_rnn."
-            )
-        if not reset and self._padding is None:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. "
-                "Fit it on a list of sequences of different lengths, for it to take any length."
-            )
-        if reset:
-            mask_value = self.get_params(deep=False).get("mask_value")
-            self._padding = PADDING if mask_value is None else float(mask_value)
-        return sequences
-
-    def _padded(self, sequences, reset):
-        """Validate the steps of all sequences; return these as one array."""
-        steps = validate_data(self, np.concatenate(sequences), reset=reset)
-        ends = np.cumsum([len(each) for each in sequences])[:-1]
-        return padded(np.split(as_float32(steps), ends), self._padding)
+        return self._as_input(self._validated(X, reset=False), reset=False)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ import keras
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-PADDING = float(np.finfo(np.float32).min)  # of sequences, where `mask_value` names no other
-
 
 def as_model_input(X, input_kind, image_shape, owner):
     """Bring validated data into the shape and dtype that a model takes.
@@ -41,47 +39,6 @@ def as_model_input(X, input_kind, image_shape, owner):
     return as_float32(X)
 
 
-def as_ragged(X, *, always=False):
-    """Return sequences as a list of arrays (steps, features), if they come as a list of sequences of different lengths.
-
-    Parameters
-    ----------
-    X : list of array-like of shape (steps, features) or (steps,)
-        Sequences, or anything else. Those of one axis have one feature.
-    always : bool, default=False
-        Also if all lengths are equal.
-
-    Returns
-    -------
-    sequences : list of ndarray of shape (steps, features), or None
-        None for anything else.
-    """
-    is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and (X.dtype == object or always))
-    if not is_list or not len(X) or not all(np.ndim(each) if hasattr(each, "ndim") else _has_len(each) for each in X):
-        return None
-    if not always and len({len(each) for each in X}) == 1:
-        return None
-    sequences = [np.asarray(each) for each in X]
-    sequences = [each[:, np.newaxis] if each.ndim == 1 else each for each in sequences]
-    shapes = sorted({each.shape[1:] for each in sequences})
-    if len(shapes) > 1 or len(shapes[0]) != 1:
-        raise ValueError(
-            "A list of sequences must hold arrays of shape (steps, features), all with the same features. "
-            f"Received: steps of shapes {shapes}."
-        )
-    if empty := [number for number, each in enumerate(sequences) if not len(each)]:
-        raise ValueError(f"Sequences need at least one step. Received: none in {empty[:5]}. Leave these samples out.")
-    return sequences
-
-
-def padded(sequences, value):
-    """Return sequences as one array (n, steps, features), with `value` behind the end of the shorter ones."""
-    X = np.full((len(sequences), max(map(len, sequences)), sequences[0].shape[1]), value, np.float32)
-    for row, sequence in zip(X, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return X
-
-
 def n_samples_of(X):
     """Return the number of samples in an array, or in a list of arrays for several inputs."""
     return len(keras.tree.flatten(X)[0])
@@ -95,10 +52,6 @@ def as_float32(values, name="X"):
         values = values.astype(np.float32)
     assert_all_finite(values, input_name=name)
     return values
-
-
-def _has_len(value):
-    return isinstance(value, list | tuple)
 
 
 def _as_images(X, image_shape, owner):

@@ -70,7 +70,7 @@ def loader_of_states(folder):
     """A state after two epochs of three, and where it is put back."""
     memory = folder / "memory"
     network().set_params(memory=str(memory)).fit(X, Y)
-    (state,) = memory.rglob("*.npz")
+    state = max(memory.rglob("*.npz"), key=lambda path: path.stat().st_mtime_ns)  # a slow machine writes one before
     content = state.read_bytes()
 
     def load(path):

@@ -1,0 +1,107 @@
+"""Samples as scikit-learn takes them, and beside these lists of sequences of different lengths, which are padded."""
+
+import inspect
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_y, validate_data
+
+from kerasnet.estimators._inputs import as_float32
+from kerasnet.estimators._parameters import builder_of
+
+PADDING = float(np.finfo(np.float32).min)  # where `mask_value` names no other
+
+
+class SequenceInput:
+    """The part of an estimator that validates samples, in whichever of these forms they come."""
+
+    _padding = None  # what is behind the end of sequences, when they are of different lengths
+    _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
+
+    def _validated(self, X, y="no_validation", *, reset):
+        """Return X, or X and y, as arrays."""
+        without_y, sequences = isinstance(y, str), self._as_ragged(X, reset)
+        if sequences is None:
+            checks = {} if without_y else self._target_checks
+            return validate_data(self, X, y, reset=reset, allow_nd=True, **checks)
+        X = self._padded(sequences, reset)
+        if without_y:
+            return X
+        y = _check_y(y, estimator=self, **self._target_checks)
+        check_consistent_length(X, y)
+        return X, y
+
+    def _as_ragged(self, X, reset):
+        """Return sequences of different lengths as a list of arrays; None for anything else."""
+        if self.feature_encoder is not None:
+            return None
+        sequences = as_ragged(X, always=not reset and self._padding is not None)
+        if sequences is None:
+            if reset:
+                self._padding = None
+            return None
+        if "mask_value" not in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters:
+            raise ValueError(
+                f"X holds samples of different lengths, which {self.model!r} does not take, since its builder has no "
+                "argument mask_value. Models of sequences do: lstm, gru, conv1d, attention and simple_rnn."
+            )
+        if not reset and self._padding is None:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. "
+                "Fit it on a list of sequences of different lengths, for it to take any length."
+            )
+        if reset:
+            mask_value = self.get_params(deep=False).get("mask_value")
+            self._padding = PADDING if mask_value is None else float(mask_value)
+        return sequences
+
+    def _padded(self, sequences, reset):
+        """Validate the steps of all sequences; return these as one array."""
+        steps = validate_data(self, np.concatenate(sequences), reset=reset)
+        ends = np.cumsum([len(each) for each in sequences])[:-1]
+        return padded(np.split(as_float32(steps), ends), self._padding)
+
+
+def as_ragged(X, *, always=False):
+    """Return sequences as a list of arrays (steps, features), if they come as a list of sequences of different lengths.
+
+    Parameters
+    ----------
+    X : list of array-like of shape (steps, features) or (steps,)
+        Sequences, or anything else. Those of one axis have one feature.
+    always : bool, default=False
+        Also if all lengths are equal.
+
+    Returns
+    -------
+    sequences : list of ndarray of shape (steps, features), or None
+        None for anything else.
+    """
+    is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and (X.dtype == object or always))
+    if not is_list or not len(X) or not all(np.ndim(each) if hasattr(each, "ndim") else _has_len(each) for each in X):
+        return None
+    if not always and len({len(each) for each in X}) == 1:
+        return None
+    sequences = [np.asarray(each) for each in X]
+    sequences = [each[:, np.newaxis] if each.ndim == 1 else each for each in sequences]
+    shapes = sorted({each.shape[1:] for each in sequences})
+    if len(shapes) > 1 or len(shapes[0]) != 1:
+        raise ValueError(
+            "A list of sequences must hold arrays of shape (steps, features), all with the same features. "
+            f"Received: steps of shapes {shapes}."
+        )
+    if empty := [number for number, each in enumerate(sequences) if not len(each)]:
+        raise ValueError(f"Sequences need at least one step. Received: none in {empty[:5]}. Leave these samples out.")
+    return sequences
+
+
+def padded(sequences, value):
+    """Return sequences as one array (n, steps, features), with `value` behind the end of the shorter ones."""
+    X = np.full((len(sequences), max(map(len, sequences)), sequences[0].shape[1]), value, np.float32)
+    for row, sequence in zip(X, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return X
+
+
+def _has_len(value):
+    return isinstance(value, list | tuple)
