@@ -15,20 +15,34 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
+import matplotlib
+
+matplotlib.use("Agg")
+
 import matplotlib.pyplot as plt
 import numpy as np
+from _command import (
+    INTERRUPTED,
+    fraction,
+    listen_to_interruptions,
+    positive_float,
+    save_figure,
+    say,
+    whole_number,
+)
 from _run import MODEL, versions, write_json
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from train_mnist import INTERRUPTED, fraction, positive_float, save_figure, say, whole_number
 
 import kerasnet as kn
 from kerasnet._files import atomic_folder
 from kerasnet.features import ImagePreprocessor
 from kerasnet.models.backbone import BACKBONES
+
+listen_to_interruptions()
 
 
 def main(argv=None):

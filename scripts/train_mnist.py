@@ -14,10 +14,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the imports below run ends the process without a traceback
 
 import argparse
-import contextlib
 import csv
-import json
-import math
 import os
 import sys
 import time
@@ -34,6 +31,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pooch
+from _command import (
+    INTERRUPTED,
+    INTERRUPTIONS,
+    fraction,
+    json_object,
+    listen_to_interruptions,
+    positive_float,
+    save_figure,
+    say,
+    whole_number,
+)
 from _recipes import RECIPES, SCHEDULE
 from _run import FEATURES, make_features, network_of, versions, write_json, write_model
 from _search import run_search
@@ -51,11 +59,8 @@ from kerasnet.training import EpochMemory
 
 FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what job schedulers send
-INTERRUPTED = 128 + signal.SIGINT
 
-for number in INTERRUPTIONS:
-    signal.signal(number, signal.default_int_handler)
+listen_to_interruptions()
 
 
 def main(argv=None):
@@ -315,12 +320,6 @@ def write_figures(folder, network, X_test, y_test, probabilities):
     save_figure(display.figure_, folder / "mistakes.png")
 
 
-def save_figure(figure, path):
-    """Write a figure and let it go."""
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
 def with_epochs(history):
     """Return the columns of history.csv."""
     return {"epoch": range(1, 1 + max(map(len, history.values()), default=0)), **history}
@@ -334,59 +333,10 @@ def write_csv(path, columns):
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def say(text):
-    """Print; a reader that went away (``| head``) is no reason to lose the run."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def fail(message, status):
     """Say why the command ends, in one line."""
     print(f"train_mnist: {message}", file=sys.stderr)
     return status
-
-
-def whole_number(at_least, or_exactly=None):
-    """Return a function that reads a whole number from an option."""
-    expected = f"a whole number of at least {at_least}" + ("" if or_exactly is None else f", or {or_exactly}")
-
-    def read(text):
-        with contextlib.suppress(ValueError):
-            value = int(text)
-            if value >= at_least or value == or_exactly:
-                return value
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-
-    return read
-
-
-def fraction(text):
-    """Read a number in [0, 1]."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text}")
-    return value
-
-
-def positive_float(text):
-    """Read a finite number above 0."""
-    value = float(text)
-    if not (0 < value < math.inf):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
-    return value
-
-
-def json_object(text):
-    """Read a JSON object."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r} ({error})") from error
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"expected a JSON object of lists, got {text!r}")
-    return value
 
 
 if __name__ == "__main__":

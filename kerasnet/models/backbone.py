@@ -177,7 +177,7 @@ def _network(backbone, input_shape, weights):
             file = failed[1].rpartition("/")[2]
             raise OSError(
                 f"The ImageNet weights of {backbone} cannot be downloaded from {failed[1]}. Expected the file {file}: "
-                f"put it into {_CACHE} (or into models/ under KERAS_HOME), or give its path as weights=. "
+                f"put it into {_CACHE} (or into models/ under KERAS_HOME), or give its path in place of \"imagenet\". "
                 "weights=None starts from initial weights."
             ) from None
         if weights is not None and weights != "imagenet":
