@@ -46,6 +46,7 @@ def main(argv=None):
     pairs = zip(runs["keras"], runs["kerasnet"], strict=True)
     result = {
         "target": TARGET,
+        "epochs": arguments.epochs,
         "runs": runs,
         "times_faster": {"keras": spread([theirs["seconds"] / ours["seconds"] for theirs, ours in pairs])},
     }

@@ -7,6 +7,7 @@ python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learn
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -108,6 +109,7 @@ def run(arguments):
                 f"{arguments.folder}: expected a folder with a sub-folder of images for each class."
             )
         images = kn.datasets.load_image_folder(arguments.folder)
+        check_sizes(images, arguments)
         paths_train, paths_test, y_train, y_test = train_test_split(
             images.data,
             images.target_names[images.target],
@@ -150,6 +152,24 @@ def run(arguments):
     if arguments.target_accuracy is not None and metrics["accuracy"] < arguments.target_accuracy:
         return fail(f"accuracy {metrics['accuracy']:.4f} is below the target {arguments.target_accuracy:g}", 1)
     return 0
+
+
+def check_sizes(images, arguments):
+    """Refuse a folder that cannot be divided into images to learn from and to test on, with all classes in both."""
+    counts = dict(zip(images.target_names.tolist(), np.bincount(images.target).tolist(), strict=True))
+    if single := [name for name, count in counts.items() if count < 2]:
+        raise ValueError(
+            f"{arguments.folder}: expected at least two images of each class, one to learn from and one to test on. "
+            f"Found one in: {', '.join(single)}."
+        )
+    n_images, n_classes = len(images.target), len(counts)
+    n_test = math.ceil(arguments.test_fraction * n_images)
+    if not n_classes <= n_test <= n_images - n_classes:
+        raise ValueError(
+            f"--test-fraction {arguments.test_fraction:g} of {n_images} images is {n_test} to test on; expected "
+            f"{n_classes} to {n_images - n_classes}, for each of {n_classes} classes to be in both parts. Give more "
+            "images, or another fraction."
+        )
 
 
 def make_pipeline(arguments):

@@ -42,6 +42,15 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if unknown := [name for name in arguments.models if name not in RECIPES]:
         parser.error(f"there are recipes for {', '.join(RECIPES)}, not for {', '.join(unknown)}")
+    try:
+        return run(arguments)
+    except (OSError, ValueError) as error:
+        print(f"train_zoo: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def run(arguments):
+    """Train one network after the other; return the exit status."""
     for name in arguments.models or SHIPPED:
         estimator, figures = train(name, arguments)
         if arguments.validate:

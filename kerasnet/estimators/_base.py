@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from numbers import Integral, Real
 
 import keras
@@ -32,6 +33,8 @@ from kerasnet.training import (
 )
 from kerasnet.training.schedules import SCHEDULES
 
+MOST = float(np.finfo(np.float32).max)
+
 
 class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
@@ -59,6 +62,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
+        "mask_value": [Interval(Real, -MOST, MOST, closed="both"), None],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
         "validation_split": [Interval(Real, 0, 1, closed="left")],  # only as fit__validation_split
     }
@@ -257,16 +261,41 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         if reset:  # what the registry says later does not change a fitted model
             entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
             self._input_kind = entry.input_kind if entry else None
+            self._warn_of_bytes(X)
         return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
 
+    def _warn_of_bytes(self, X):
+        """Say that a ready-made model is given bytes as they are."""
+        is_ready_made = isinstance(self.model, keras.Model) and not any(
+            isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization)
+            for layer in self.model._flatten_layers()
+        )
+        if is_ready_made and X.dtype == np.uint8 and X.ndim > 2:
+            warnings.warn(
+                f"X holds bytes, and the model {self.model.name!r} takes them as they are: only models that are given "
+                f"by name or by their builder, to {type(self).__name__} as model=, have bytes divided by 255. Divide X "
+                "by 255, or put a Rescaling layer into the model.",
+                stacklevel=2,
+            )
+
     def _check_augmentation(self, X):
-        """Refuse an augmentation of anything but images."""
-        if self.augmentation is not None and getattr(X, "ndim", None) != 4:
+        """Refuse an augmentation of anything but images, and one that changes their shape."""
+        if self.augmentation is None:
+            return
+        if getattr(X, "ndim", None) != 4:
             shape = keras.tree.map_structure(np.shape, X)
             raise ValueError(
                 f"augmentation={self.augmentation!r} is for images (n, height, width, channels), but the model "
                 f"{self.model!r} of {type(self).__name__} takes X of shape {shape}. Set augmentation=None."
             )
+        if not isinstance(self.augmentation, str):
+            image = np.zeros((1, *X.shape[1:]), np.float32)
+            augmented = make_augmentation(self.augmentation)(image, training=True)
+            if augmented.shape != image.shape:
+                raise ValueError(
+                    f"augmentation={self.augmentation!r} must keep the shape of images. Expected {image.shape[1:]}, "
+                    f"received {tuple(augmented.shape[1:])}."
+                )
 
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` says instead."""

@@ -32,15 +32,21 @@ class SequenceInput:
         return X, y
 
     def _as_ragged(self, X, reset):
-        """Return sequences of different lengths as a list of arrays; None for anything else."""
+        """Return sequences of any length as a list of arrays; None for anything else."""
         if self.feature_encoder is not None:
             return None
-        sequences = as_ragged(X, always=not reset and self._padding is not None)
-        if sequences is None:
+        mask_value = self.get_params(deep=False).get("mask_value")
+        takes_masks = "mask_value" in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters
+        takes_any = not reset and self._padding is not None
+        are_some = are_sequences(X) and (
+            len({len(each) for each in X}) > 1
+            or (takes_masks and (takes_any or mask_value is not None or are_sequences(X, without_doubt=True)))
+        )
+        if not are_some and not (takes_any and isinstance(X, np.ndarray)):
             if reset:
                 self._padding = None
             return None
-        if "mask_value" not in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters:
+        if not takes_masks:
             raise ValueError(
                 f"X holds samples of different lengths, which {self.model!r} does not take, since its builder has no "
                 "argument mask_value. Models of sequences do: lstm, gru, conv1d, attention and simple_rnn."
@@ -48,12 +54,11 @@ class SequenceInput:
         if not reset and self._padding is None:
             raise ValueError(
                 f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. "
-                "Fit it on a list of sequences of different lengths, for it to take any length."
+                "For it to take any length, fit it on a list of arrays (steps, features), or set mask_value."
             )
         if reset:
-            mask_value = self.get_params(deep=False).get("mask_value")
             self._padding = PADDING if mask_value is None else float(mask_value)
-        return sequences
+        return as_sequences(X)
 
     def _padded(self, sequences, reset):
         """Validate the steps of all sequences; return these as one array."""
@@ -62,26 +67,33 @@ class SequenceInput:
         return padded(np.split(as_float32(steps), ends), self._padding)
 
 
-def as_ragged(X, *, always=False):
-    """Return sequences as a list of arrays (steps, features), if they come as a list of sequences of different lengths.
+def are_sequences(X, *, without_doubt=False):
+    """Tell whether X is a list of sequences; with `without_doubt`, not one that could as well be nested for an array.
 
     Parameters
     ----------
-    X : list of array-like of shape (steps, features) or (steps,)
-        Sequences, or anything else. Those of one axis have one feature.
-    always : bool, default=False
-        Also if all lengths are equal.
+    X : object
+        Of lists, tuples, object arrays and pandas Series the members are looked at; all else holds no sequences.
+    without_doubt : bool, default=False
+        Whether lists do not count whose members are lists, or arrays of one axis.
 
     Returns
     -------
-    sequences : list of ndarray of shape (steps, features), or None
-        None for anything else.
+    are_sequences : bool
+        Of any lengths.
     """
-    is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and (X.dtype == object or always))
-    if not is_list or not len(X) or not all(np.ndim(each) if hasattr(each, "ndim") else _has_len(each) for each in X):
-        return None
-    if not always and len({len(each) for each in X}) == 1:
-        return None
+    is_list = isinstance(X, list | tuple)
+    if not is_list and not (isinstance(getattr(X, "dtype", None), np.dtypes.ObjectDType) and X.ndim == 1):
+        return False
+    least = 2 if without_doubt and is_list else 1
+    axes = [np.ndim(each) if hasattr(each, "ndim") else isinstance(each, list | tuple) for each in X]
+    return len(axes) > 0 and min(axes) >= least
+
+
+def as_sequences(X):
+    """Return sequences as a list of arrays (steps, features); those of one axis have one feature."""
+    if empty := [number for number, each in enumerate(X) if not len(each)]:
+        raise ValueError(f"Sequences need at least one step. Received: none in {empty[:5]}. Leave these samples out.")
     sequences = [np.asarray(each) for each in X]
     sequences = [each[:, np.newaxis] if each.ndim == 1 else each for each in sequences]
     shapes = sorted({each.shape[1:] for each in sequences})
@@ -90,8 +102,6 @@ def as_ragged(X, *, always=False):
             "A list of sequences must hold arrays of shape (steps, features), all with the same features. "
             f"Received: steps of shapes {shapes}."
         )
-    if empty := [number for number, each in enumerate(sequences) if not len(each)]:
-        raise ValueError(f"Sequences need at least one step. Received: none in {empty[:5]}. Leave these samples out.")
     return sequences
 
 
@@ -101,7 +111,3 @@ def padded(sequences, value):
     for row, sequence in zip(X, sequences, strict=True):
         row[: len(sequence)] = sequence
     return X
-
-
-def _has_len(value):
-    return isinstance(value, list | tuple)

@@ -284,6 +284,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = self._as_input(X, reset=reset)
         return X, X
 
+    def _weigh(self, y, sample_weight):
+        """Return a weight for each value of the loss, which has all axes of the samples but the last."""
+        if sample_weight is None:
+            return None
+        shape = y.shape[:-1]
+        return np.broadcast_to(sample_weight.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
+
     def _in_shape(self, samples):
         """Return samples in the shape that they had in fit."""
         return samples.reshape(len(samples), *self.sample_shape_)

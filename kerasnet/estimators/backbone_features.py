@@ -101,6 +101,43 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         return BaseEstimator.get_params(self, deep=deep)
 
+    def set_params(self, **params):
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        self
+            This transformer.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of such a name.
+        """
+        return BaseEstimator.set_params(self, **params)
+
+    def initialize(self, X, y=None):
+        """Build the network; the same as :meth:`fit`, since nothing is trained.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width) or (n_samples, height, width, channels)
+            Images, as for :meth:`fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        return self.fit(X)
+
     def fit(self, X, y=None):
         """Build the network for images of the shape of these.
 

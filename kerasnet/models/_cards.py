@@ -1,10 +1,11 @@
 """Model cards: what is known of a model and of each set of weights that ships for it."""
 
+import copy
 import dataclasses
 import inspect
 import re
 
-from kerasnet.models._registry import registered_model
+from kerasnet.models._registry import entry_of
 from kerasnet.models._weights import records
 
 _VALUE_RANGES = {"image": "floats in [0, 1]", "sequence": "floats, about -1 to 1", "vector": "floats, about -1 to 1"}
@@ -67,7 +68,7 @@ class WeightsCard:
     """
 
     name: str
-    arguments: dict
+    arguments: dict = dataclasses.field(hash=False)
     input_shape: tuple[int, ...]
     value_range: str
     preprocessing: str
@@ -85,7 +86,7 @@ class WeightsCard:
     recipe: str
     seconds: float
     hardware: str
-    versions: dict
+    versions: dict = dataclasses.field(hash=False)
     licence: str
     golden: tuple[tuple[float, ...], ...]
 
@@ -106,14 +107,14 @@ class ModelCard:
         What one sample is.
     tasks : tuple of str
         What it can be trained for.
-    input_shape : tuple of int
-        The shape of one sample, by default.
+    input_shape : tuple of int or None
+        The shape of one sample, by default; None where the builder has no default.
     value_range : str
         The values that it takes.
     preprocessing : str
         What makes them from raw data.
-    n_parameters : int
-        The number of parameters with the builder's defaults.
+    n_parameters : int or None
+        The number of parameters with the builder's defaults; None where it has none.
     licence : str or None
         Of the code; None for builders of your own.
     reference : str or None
@@ -127,13 +128,13 @@ class ModelCard:
     summary: str
     input_kind: str
     tasks: tuple[str, ...]
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int, ...] | None
     value_range: str
     preprocessing: str
-    n_parameters: int
+    n_parameters: int | None
     licence: str | None
     reference: str | None
-    weights: dict[str, WeightsCard]
+    weights: dict[str, WeightsCard] = dataclasses.field(hash=False)
 
 
 def model_card(name):
@@ -163,7 +164,7 @@ def model_card(name):
     >>> card.weights["mnist"].metric, card.weights["mnist"].value > 0.99
     ('accuracy', True)
     """
-    entry = registered_model(name)
+    entry = entry_of(name)
     record = records().get(name) if entry.builder.__module__.startswith("kerasnet.") else None
     default = inspect.signature(entry.builder).parameters["input_shape"].default
     documentation = inspect.getdoc(entry.builder) or ""
@@ -173,19 +174,28 @@ def model_card(name):
         summary=documentation.partition("\n")[0].removeprefix("Build ").rstrip("."),
         input_kind=entry.input_kind,
         tasks=entry.tasks,
-        input_shape=tuple(default),
+        input_shape=tuple(default) if isinstance(default, tuple | list) else None,
         value_range=_VALUE_RANGES[entry.input_kind],
         preprocessing=_PREPROCESSING[entry.input_kind],
-        n_parameters=record["n_parameters"] if record else entry.builder().count_params(),
+        n_parameters=_n_parameters(entry.builder, record),
         licence=_LICENCE if record else None,
         reference=_references(documentation),
         weights={each: _weights_card(each, about) for each, about in record["weights"].items()} if record else {},
     )
 
 
+def _n_parameters(builder, record):
+    if record:
+        return record["n_parameters"]
+    accepted = inspect.signature(builder).parameters.values()
+    has_defaults = all(each.default is not each.empty for each in accepted if each.kind != each.VAR_KEYWORD)
+    return builder().count_params() if has_defaults else None
+
+
 def _weights_card(name, about):
-    tuples = {"input_shape": tuple(about["input_shape"]), "golden": tuple(map(tuple, about["golden"]))}
-    return WeightsCard(name=name, **{**about, **tuples})
+    about = copy.deepcopy(about)  # what a reader of the card may do to it, the zoo does not see
+    about["arguments"]["input_shape"] = about["input_shape"] = tuple(about["input_shape"])
+    return WeightsCard(name=name, **{**about, "golden": tuple(map(tuple, about["golden"]))})
 
 
 def _references(documentation):

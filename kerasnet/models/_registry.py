@@ -9,6 +9,7 @@ from kerasnet.errors import UnknownModelError
 from kerasnet.models import _weights
 
 _INPUT_KINDS = ("image", "sequence", "vector")
+_TASKS = ("classification", "regression", "reconstruction")
 _REGISTRY = {}
 
 
@@ -55,6 +56,8 @@ def register_model(name, *, input_kind, tasks):
     ------
     ValueError
         If the name is taken, or `input_kind` is unknown.
+    TypeError
+        If the builder is no function with an argument ``input_shape``.
 
     Notes
     -----
@@ -83,6 +86,8 @@ def register_model(name, *, input_kind, tasks):
             raise ValueError(
                 f"The model name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. Choose another."
             )
+        if not hasattr(builder, "__qualname__") or "input_shape" not in inspect.signature(builder).parameters:
+            raise TypeError(f"A builder is a function with an argument input_shape. Received: {builder!r}.")
         _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks))
         return builder
 
@@ -115,6 +120,13 @@ def registered_model(model):
     return _REGISTRY[model]
 
 
+def entry_of(name):
+    """Return the registry's entry of a name; refuse anything else."""
+    if not isinstance(name, str):
+        raise UnknownModelError(f"Expected the name of a registered model: {', '.join(list_models())}. Got {name!r}.")
+    return registered_model(name)
+
+
 def list_models(*, task=None, input_kind=None, weights=None):
     """List the names of the registered models.
 
@@ -124,13 +136,19 @@ def list_models(*, task=None, input_kind=None, weights=None):
         Only models for this task: "classification", "regression" or "reconstruction".
     input_kind : {"image", "sequence", "vector"}, default=None
         Only models for this kind of input.
-    weights : bool, default=None
-        True for only models that have weights in the package, False for only those that have none.
+    weights : bool or str, default=None
+        True for only models that have weights in the package, False for only those that have none; the name of a set,
+        such as "mnist", for only models that have this one.
 
     Returns
     -------
     names : list of str
         Sorted.
+
+    Raises
+    ------
+    ValueError
+        If no model can be for such a task, kind of input or set of weights.
 
     Examples
     --------
@@ -138,12 +156,21 @@ def list_models(*, task=None, input_kind=None, weights=None):
     >>> list_models(task="classification", input_kind="image")
     ['backbone', 'cnn', 'lenet', 'resnet_small']
     """
+    entries = _REGISTRY.values()
+    sets = {entry.name: set(_weights.sets_of(entry.name)) for entry in entries}
+    for what, value, known in (
+        ("task", task, {*_TASKS}.union(*(entry.tasks for entry in entries))),
+        ("input_kind", input_kind, _INPUT_KINDS),
+        ("weights", weights, {True, False}.union(*sets.values())),
+    ):
+        if value is not None and value not in list(known):
+            raise ValueError(f"{what} must be None or one of {sorted(known, key=str)}. Received: {value!r}.")
     return sorted(
         entry.name
-        for entry in _REGISTRY.values()
+        for entry in entries
         if (task is None or task in entry.tasks)
         and (input_kind is None or input_kind == entry.input_kind)
-        and (weights is None or bool(weights) == bool(_weights.sets_of(entry.name)))
+        and (weights is None or weights in {*sets[entry.name], bool(sets[entry.name])})
     )
 
 
@@ -188,7 +215,7 @@ def create_model(name, /, *, weights=None, **arguments):
     >>> bool((probabilities.argmax(axis=1) == digits.target[:5]).all())
     True
     """
-    builder = registered_model(name).builder
+    builder = entry_of(name).builder
     if weights is None:
         return builder(**arguments)
     if "weights" in inspect.signature(builder).parameters:

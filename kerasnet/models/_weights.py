@@ -27,7 +27,7 @@ def sets_of(name):
 def record_of(name, weights):
     """Return the record of a set of weights; refuse one that a model has not."""
     sets = sets_of(name)
-    if weights not in sets:
+    if not isinstance(weights, str) or weights not in sets:
         there = ", ".join(sorted(sets)) or "none"
         raise ValueError(f"weights must be None or a set that ships for {name!r} ({there}). Received: {weights!r}.")
     return sets[weights]
@@ -40,7 +40,10 @@ def file_of(name, weights):
 
 def named_weights(model):
     """Return the weights of a model by their paths, in which sequential models have their own name first."""
-    return {variable.path.removeprefix(f"{model.name}/"): variable for variable in model.weights}
+    prefix = f"{model.name}/"
+    if not all(variable.path.startswith(prefix) for variable in model.weights):
+        prefix = ""
+    return {variable.path.removeprefix(prefix): variable for variable in model.weights}
 
 
 def fill(model, name, weights):

@@ -136,6 +136,8 @@ def build_conv_autoencoder(
     """
     input_shape = check_input_shape(input_shape, ("height", "width", "channels"))
     filters, kernel_size = check_sizes("filters", filters), check_size("kernel_size", kernel_size)
+    if not filters:
+        raise ValueError("filters must have at least one entry, for a convolution. Received: ().")
     code_units = check_size("code_units", code_units)
     settings = {"strides": 2, "padding": "same"}
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kerasnet.models._arguments import check_input_shape, check_size, hidden_dropout, is_positive_int
@@ -25,7 +26,6 @@ class _Backbone(NamedTuple):
 BACKBONES = {
     "convnext_tiny": _Backbone("ConvNeXtTiny", "bytes"),
     "densenet121": _Backbone("DenseNet121", "torch"),
-    "efficientnet_b0": _Backbone("EfficientNetB0", "bytes"),
     "efficientnet_v2_b0": _Backbone("EfficientNetV2B0", "bytes"),
     "inception_v3": _Backbone("InceptionV3", "tf", 75),
     "mobilenet": _Backbone("MobileNet", "tf"),
@@ -58,8 +58,8 @@ def build_backbone(
     Parameters
     ----------
     backbone : str, default="mobilenet_v2"
-        One of "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_b0", "inception_v3", "mobilenet",
-        "mobilenet_v2", "mobilenet_v3_small", "resnet50", "resnet50_v2", "vgg16", "vgg19" and "xception".
+        One of "convnext_tiny", "densenet121", "efficientnet_v2_b0", "inception_v3", "mobilenet", "mobilenet_v2",
+        "mobilenet_v3_small", "resnet50", "resnet50_v2", "vgg16", "vgg19" and "xception".
     input_shape : tuple (height, width, channels), default=(224, 224, 3)
         The shape of one image, in pixels, with 3 channels (RGB) or one (grey, which is repeated). Images smaller than
         the backbone takes (32 pixels; "inception_v3" 75, "xception" 71) are enlarged inside of the model.
@@ -177,7 +177,7 @@ def _network(backbone, input_shape, weights):
             file = failed[1].rpartition("/")[2]
             raise OSError(
                 f"The ImageNet weights of {backbone} cannot be downloaded from {failed[1]}. Expected the file {file}: "
-                f"put it into {_CACHE} (or into models/ under KERAS_HOME), or give its path in place of \"imagenet\". "
+                f'put it into {_CACHE} (or into models/ under KERAS_HOME), or give its path in place of "imagenet". '
                 "weights=None starts from initial weights."
             ) from None
         if weights is not None and weights != "imagenet":
@@ -203,9 +203,10 @@ def _ending_at(layer, network):
 
 def _freeze(network, trainable):
     """Have all, none or the last layers of a backbone be trained."""
-    if not isinstance(trainable, bool) and not is_positive_int(trainable):
+    is_bool = isinstance(trainable, bool | np.bool_)
+    if not is_bool and not is_positive_int(trainable):
         raise ValueError(f"trainable must be True, False or a number of layers. Received: {trainable!r}.")
-    if trainable is True:
+    if is_bool and trainable:
         return
-    for layer in network.layers[: None if trainable is False else -trainable]:
+    for layer in network.layers[: None if is_bool else -trainable]:
         layer.trainable = False

@@ -1,6 +1,7 @@
 """Estimators of networks: what an archive says of them."""
 
 import copy
+import os
 
 import keras
 import numpy as np
@@ -134,7 +135,7 @@ class NetworkWriter:
 
     def _json(self, estimator, name, value):
         try:
-            return to_json(value)
+            return to_json(os.fspath(value) if isinstance(value, os.PathLike) else value)
         except TypeError as error:
             remedy = _REMEDIES.get(name.removeprefix("fit__").partition("__")[0], "Set it to plain values or None")
             raise ValueError(

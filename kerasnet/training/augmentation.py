@@ -24,6 +24,11 @@ def make_augmentation(augmentation):
     keras.layers.Layer or None
         Takes images (n, height, width, channels) in [0, 1], and acts in training only.
 
+    Raises
+    ------
+    ValueError
+        If the layer cannot be copied.
+
     Examples
     --------
     >>> from kerasnet.training.augmentation import make_augmentation
@@ -33,7 +38,14 @@ def make_augmentation(augmentation):
     if augmentation is None:
         return None
     if isinstance(augmentation, keras.layers.Layer):
-        return copy.deepcopy(augmentation)
+        try:
+            return copy.deepcopy(augmentation)
+        except Exception as error:  # Keras copies by configuration, and raises whatever the layer's code does
+            raise ValueError(
+                f"augmentation={augmentation!r} cannot be copied, which each fit does. A layer of your own needs "
+                "keras.saving.register_keras_serializable and get_config; a Lambda a function that uses nothing around "
+                f"it. Keras says: {' '.join(str(error).split())[:300]}"
+            ) from error
     steps = {
         "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, fill_mode="constant", seed=0, name="shift"),
         "rotate": keras.layers.RandomRotation(_TURN, fill_mode="constant", seed=0, name="rotate"),

@@ -118,3 +118,25 @@ def test_it_is_for_images_alone(mnist):
 def test_the_model_itself_is_the_builders(mnist):
     names = [layer.name for layer in fit(mnist).model_.layers]
     assert names == ["conv_1", "pool_1", "flatten", "dense_1", "output"]
+
+
+class Brighter(keras.layers.Layer):
+    """A layer that Keras cannot make again: it is not registered."""
+
+    def call(self, images, training=False):
+        return images + 0.1 if training else images
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "message"),
+    [
+        (Brighter(), "cannot be copied, which each fit does. A layer of your own needs"),
+        (
+            keras.layers.RandomCrop(10, 10),
+            r"keep the shape of images\. Expected \(28, 28, 1\), received \(10, 10, 1\)",
+        ),
+    ],
+)
+def test_layers_that_cannot_serve_are_refused(mnist, augmentation, message):
+    with pytest.raises(ValueError, match=message):
+        fit(mnist, augmentation=augmentation)

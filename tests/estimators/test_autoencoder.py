@@ -273,6 +273,22 @@ def test_the_detector_takes_bytes_for_images(mnist):
     np.testing.assert_allclose(from_bytes, from_floats, rtol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [8, 32])
+@pytest.mark.parametrize("model", ["autoencoder", "conv_autoencoder"])
+def test_images_are_weighted_in_the_loss_as_rows_are(model, batch_size, mnist):
+    """A batch as large as the images are wide is no special case; at a rate of almost 0 the loss is known."""
+    X = mnist[0][:64, ::4, ::4] / np.float32(255)  # 7 x 7
+    X = np.pad(X, ((0, 0), (0, 1), (0, 1)))
+    X[::2] = 0.5  # nearly what an untrained sigmoid gives
+    weight = np.where(np.arange(64) % 2, np.linspace(0.5, 2, 64), 0)
+    settings = {"code_units": 4, "epochs": 1, "optimizer": "sgd", "learning_rate": 1e-12, "random_state": 0}
+    autoencoder = Autoencoder(model=model, batch_size=batch_size, **settings).fit(X, sample_weight=weight)
+    errors = np.square(autoencoder.reconstruct(X) - X).mean(axis=(1, 2))
+    expected = [np.average(errors, weights=weight), errors.mean()]
+    assert autoencoder.history_["loss"][0] == pytest.approx(expected[0], rel=0.05)
+    assert expected[0] > 1.5 * expected[1]
+
+
 @pytest.fixture(scope="module")
 def fitted_to_mnist():
     return Autoencoder(random_state=0).fit(load_mnist().data)

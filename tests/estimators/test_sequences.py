@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
@@ -91,6 +92,8 @@ def test_sequences_of_numbers_have_one_feature_and_mask_value_names_the_padding(
         ("lstm", [np.ones((0, 3)), np.ones((3, 3))], r"at least one step\. Received: none in \[0\]"),
         ("lstm", [np.full((2, 3), np.nan), np.ones((3, 3))], "contains NaN"),
         ("lstm", [np.ones((2, 3, 1)), np.ones((3, 3, 1))], r"arrays of shape \(steps, features\)"),
+        ("lstm", [[[1, 2], [1, 2]], []], r"at least one step\. Received: none in \[1\]"),
+        ("cnn", [np.ones((8, 9)), np.ones((7, 8))], "'cnn' does not take, since its builder has no"),
     ],
 )
 def test_bad_lists_are_refused(model, X, message):
@@ -102,11 +105,43 @@ def test_a_model_of_one_length_takes_no_other(ragged):
     X, _ = ragged
     classifier = KerasNetClassifier("lstm", epochs=1).fit(np.ones((4, 5, 2)), [0, 1, 0, 1])
     with pytest.raises(
-        ValueError, match=r"fitted on sequences of shape \(5, 2\) and takes no others\. Fit it on a list"
+        ValueError, match=r"fitted on sequences of shape \(5, 2\) and takes no others\. .* fit it on a list"
     ):
         classifier.predict(X)
     with pytest.raises(ValueError, match="X has 3 features"):
         KerasNetClassifier("lstm", epochs=1).fit(X, _).predict([np.ones((4, 3))])
+
+
+def as_objects(sequences):
+    """Return sequences as an array of objects."""
+    objects = np.empty(len(sequences), object)
+    for place, each in enumerate(sequences):
+        objects[place] = each
+    return objects
+
+
+@pytest.mark.parametrize("form", [list, tuple, as_objects, pd.Series])
+def test_sequences_that_happen_to_be_of_one_length_are_taken_as_those_that_are_not(form, ragged):
+    """In a fold, all lengths may be equal by chance."""
+    X, y = ragged
+    equal = form([each[:2] for each in X])
+    settings = {"epochs": 2, "random_state": 0}
+    classifier = KerasNetClassifier("gru", **settings).fit(equal, y)
+    assert classifier.input_shape_ == (None, 2)
+    assert classifier.predict(X).shape == (80,)
+    classifier.partial_fit(X, y)
+    array = KerasNetClassifier("gru", **settings).fit(np.stack([each[:2] for each in X]), y)
+    ours = KerasNetClassifier("gru", **settings).fit(equal, y)
+    np.testing.assert_allclose(ours.predict_proba(equal), array.predict_proba(np.stack(list(equal))), atol=1e-6)
+    numbers = [[1.0, 2.0], [2.0, 1.0]]
+    assert KerasNetClassifier("gru", **settings).fit(numbers, [0, 1]).input_shape_ == (2, 1)
+    assert KerasNetClassifier("gru", mask_value=-1, **settings).fit(numbers, [0, 1]).input_shape_ == (None, 1)
+
+
+@pytest.mark.parametrize("value", ["x", 1e300, np.nan])
+def test_a_mask_value_that_is_none_is_refused(value, ragged):
+    with pytest.raises(ValueError, match="'mask_value' parameter"):
+        KerasNetClassifier("gru", mask_value=value).fit(*ragged)
 
 
 def test_inputs_are_not_changed(ragged):

@@ -17,7 +17,6 @@ from kerasnet.models.backbone import BACKBONES
 MODULES = {
     "convnext_tiny": "convnext",
     "densenet121": "densenet",
-    "efficientnet_b0": "efficientnet",
     "efficientnet_v2_b0": "efficientnet_v2",
     "inception_v3": "inception_v3",
     "mobilenet": "mobilenet",
@@ -112,7 +111,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50", "vgg16", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50", "vgg16", "efficientnet_v2_b0"])
 def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offline):
     message = (
         rf"weights of {name} cannot be downloaded from https://\S+\. Expected the file \S+\.h5: put it into .*models"
@@ -181,3 +180,30 @@ def test_features_refuse_what_they_cannot_take(mnist):
     with pytest.raises(ValueError, match="expects images of shape"):
         BackboneFeatures(weights=None).fit(np.ones((3, 784)))
     assert not Path("nowhere.h5").exists()
+
+
+def test_the_transformer_has_only_its_own_parameters(tmp_path):
+    transformer = BackboneFeatures(weights=None, layer="block_1_expand_relu", random_state=0)
+    for name in ("trainable", "dropout", "fit__epochs", "optimizer__x"):
+        with pytest.raises(ValueError, match=f"Invalid parameter '{name.partition('__')[0]}'"):
+            transformer.set_params(**{name: 1})
+    X = np.zeros((2, 32, 32, 3), np.uint8)
+    assert transformer.initialize(X, [0, 1]).transform(X).shape == (2, 96)
+
+
+def test_a_path_of_weights_is_kept_as_a_text(tmp_path):
+    path = tmp_path / "donor.weights.h5"
+    build_backbone("mobilenet_v2", (32, 32, 3)).get_layer("mobilenet_v2").save_weights(path)
+    X = np.zeros((2, 32, 32, 3), np.uint8)
+    transformer = BackboneFeatures(weights=path).fit(X)
+    kerasnet.save(transformer, tmp_path / "features.kerasnet")
+    path.unlink()
+    loaded = kerasnet.load(tmp_path / "features.kerasnet")
+    assert loaded.weights == str(path)
+    np.testing.assert_array_equal(loaded.transform(X), transformer.transform(X))
+
+
+def test_numpy_tells_what_is_trained_as_python_does():
+    for trainable in np.array([True, False]):
+        ours, theirs = (build_backbone("vgg16", (32, 32, 3), trainable=each) for each in (trainable, bool(trainable)))
+        assert len(ours.trainable_weights) == len(theirs.trainable_weights)

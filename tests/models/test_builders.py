@@ -7,7 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnet.models import build_autoencoder, build_cnn, build_mlp, build_simple_rnn, create_model, list_models
+from kerasnet.models import (
+    build_autoencoder,
+    build_cnn,
+    build_conv_autoencoder,
+    build_mlp,
+    build_simple_rnn,
+    create_model,
+    list_models,
+)
 from kerasnet.models import registered_model as entry_of
 
 
@@ -149,6 +157,7 @@ def test_the_geometry_check_agrees_with_keras():
         ),
         (build_cnn, {"filters": 32}, r"filters must be a tuple of positive ints.*Received: 32"),
         (build_cnn, {"filters": (0,)}, r"filters must be"),
+        (build_conv_autoencoder, {"filters": ()}, r"filters must have at least one entry"),
         (build_cnn, {"n_outputs": 0}, r"n_outputs must be a positive int. Received: 0"),
         (build_cnn, {"n_outputs": True}, r"n_outputs must be a positive int. Received: True"),
         (build_cnn, {"kernel_size": 2.5}, r"kernel_size must be"),

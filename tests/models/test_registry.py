@@ -1,5 +1,8 @@
 """The registry: names, close matches, and no name twice."""
 
+import functools
+import re
+
 import keras
 import pytest
 
@@ -30,6 +33,34 @@ def test_lists_are_sorted_and_filtered():
     assert "autoencoder" not in list_models(task="classification")
     assert "cnn" in list_models(input_kind="image")
     assert "mlp" not in list_models(input_kind="image")
+
+
+@pytest.mark.parametrize(
+    "filters", [{"task": "classify"}, {"input_kind": "images"}, {"weights": "cifar"}, {"weights": []}]
+)
+def test_filters_that_nothing_can_pass_are_refused(filters):
+    ((name, value),) = filters.items()
+    with pytest.raises(ValueError, match=rf"{name} must be None or one of \[.*\]\. Received: {re.escape(repr(value))}"):
+        list_models(**filters)
+
+
+def test_lists_are_filtered_by_weights():
+    assert "lenet" in list_models(weights="mnist")
+    assert set(list_models(weights=True)) | set(list_models(weights=False)) == set(list_models())
+
+
+def test_builders_without_defaults_have_cards_and_what_is_no_builder_is_refused(own_registry):
+    def build_open(input_shape, n_outputs):
+        return build_tiny(input_shape, n_outputs)
+
+    register_model("open", input_kind="vector", tasks=("classification",))(build_open)
+    card = models.model_card("open")
+    assert (card.input_shape, card.n_parameters, card.weights) == (None, None, {})
+    for wrong in (functools.partial(build_tiny), lambda n_outputs=2: None):
+        with pytest.raises(TypeError, match="a function with an argument input_shape"):
+            register_model("wrong", input_kind="vector", tasks=())(wrong)
+    with pytest.raises(UnknownModelError, match="Expected the name of a registered model"):
+        models.model_card(build_cnn)
 
 
 def test_a_builder_of_ones_own_is_registered_unchanged(own_registry):

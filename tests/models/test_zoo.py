@@ -165,6 +165,9 @@ def test_a_grey_image_in_three_equal_channels_gives_what_the_grey_image_gives(mn
     [
         ("lenet", {"weights": "cifar"}, ValueError, r"a set that ships for 'lenet' \(.*mnist\)\. Received: 'cifar'"),
         ("mlp", {"weights": "mnist"}, ValueError, r"ships for 'mlp' \(none\)"),
+        ("lenet", {"weights": ["mnist"]}, ValueError, r"Received: \['mnist'\]"),
+        (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Got 5"),
+        (kerasnet.build_lenet, {}, kerasnet.errors.UnknownModelError, "Expected the name"),
         ("lenet", {"weights": "mnist", "filters": (8, 32)}, CheckpointMismatchError, "conv_1/kernel has shape"),
         ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "the same layers"),
         ("lenet", {"weights": "mnist", "input_shape": (32, 32, 1)}, CheckpointMismatchError, "dense_1/kernel"),
@@ -185,6 +188,25 @@ def test_damaged_weights_are_refused(tmp_path, monkeypatch):
         create_model("simple_rnn", weights="mnist")
 
 
+def test_a_card_is_the_readers_own_and_has_a_hash():
+    card = model_card("lenet")
+    card.weights["mnist"].arguments["n_outputs"] = 3
+    card.weights["mnist"].versions.clear()
+    card.weights.clear()
+    about = model_card("lenet").weights["mnist"]
+    assert create_model("lenet", weights="mnist").output_shape == (None, 10)
+    assert about.arguments["input_shape"] == (28, 28, 1)
+    assert about.versions
+    assert hash(model_card("lenet")) == hash(card)
+
+
+@pytest.mark.parametrize(("model", "layer"), [("resnet_small", "stem"), ("attention", "embedding")])
+def test_a_model_named_as_one_of_its_layers_takes_its_weights(model, layer):
+    one, other = (create_model(model, weights="mnist", name=name) for name in (layer, model))
+    for mine, theirs in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_images_of_any_size_take_weights_of_networks_that_average():
     assert create_model("resnet_small", weights="mnist", input_shape=(40, 33, 1)).output_shape == (None, 10)
 
@@ -194,3 +216,13 @@ def test_an_estimator_goes_on_from_shipped_weights(mnist):
     model = create_model("lenet", weights="mnist")
     classifier = kerasnet.KerasNetClassifier(model, epochs=1, learning_rate=1e-4, random_state=0)
     assert classifier.fit(X[:200] / 255, y[:200]).score(X[200:] / 255, y[200:]) > 0.98
+
+
+def test_a_ready_made_model_given_bytes_says_that_it_takes_them_as_they_are(mnist):
+    X, y = mnist
+    model = create_model("lenet", weights="mnist")
+    with pytest.warns(UserWarning, match="X holds bytes, and the model 'lenet' takes them as they are"):
+        kerasnet.KerasNetClassifier(model, epochs=1, random_state=0).fit(X[:200, ..., None], y[:200])
+    scaled = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), model])
+    classifier = kerasnet.KerasNetClassifier(scaled, epochs=1, learning_rate=1e-6, random_state=0)
+    assert classifier.fit(X[:200, ..., None], y[:200]).score(X[200:, ..., None], y[200:]) > 0.98

@@ -180,12 +180,24 @@ def test_weights_that_cannot_be_downloaded(shapes, tmp_path, capsys, monkeypatch
         line = fails(capsys, shapes, *options, output=tmp_path / "run")
         assert "ImageNet weights of mobilenet_v2 cannot be downloaded from https://" in line
         assert "put it into" in line
-        assert "weights=" in line
+        assert "give its path in place of" in line
 
 
 def one_class(folder):
     (folder / "circle").mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(folder / "circle" / "1.png")
+
+
+def few(*counts):
+    """Return what makes a folder of so many images of each class."""
+
+    def make(folder):
+        for kind, count in zip(("circle", "square", "cross"), counts, strict=False):
+            (folder / kind).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (8, 8)).save(folder / kind / f"{number}.png")
+
+    return make
 
 
 def broken(folder):
@@ -201,14 +213,19 @@ def broken(folder):
         (lambda folder: None, "expected a folder with a sub-folder of images for each class"),
         (one_class, "expected a folder for each of at least two classes, found ['circle']"),
         (broken, "expected a whole image"),
+        (
+            few(4, 4, 1),
+            "at least two images of each class, one to learn from and one to test on. Found one in: ",
+        ),
+        (few(2, 2), "is 1 to test on; expected 2 to 2, for each of 2 classes to be in both parts"),
     ],
-    ids=["missing", "one class", "broken"],
+    ids=["missing", "one class", "broken", "one image", "two images"],
 )
 def test_folders_that_cannot_be_learnt_from(tmp_path, capsys, make, message):
     make(tmp_path / "images")
     line = fails(capsys, tmp_path / "images", *SMALL, output=tmp_path / "run")
     assert message in line
-    assert str(tmp_path / "images") in line
+    assert str(tmp_path / "images") in line or "--test-fraction" in line
 
 
 def fails(capsys, *arguments, output):
