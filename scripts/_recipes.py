@@ -14,10 +14,11 @@ RECIPES = {
     "mlp": {"epochs": 10, "batch_size": 128, "learning_rate": 0.001},
     "resnet_small": {
         "width": 24,
-        "augmentation": "shift_rotate",
-        "epochs": 18,
+        "augmentation": "shift_rotate_zoom",
+        "epochs": 28,
         "batch_size": 128,
         "learning_rate": 0.005,
+        "optimizer__weight_decay": 0.05,
     },
     "simple_rnn": {"epochs": 10, "batch_size": 128, "learning_rate": 0.002},
 }

@@ -42,6 +42,7 @@ import kerasnet as kn
 from kerasnet._files import atomic_folder
 from kerasnet.features import ImagePreprocessor
 from kerasnet.models.backbone import BACKBONES
+from kerasnet.training import AUGMENTATIONS
 
 listen_to_interruptions()
 
@@ -78,7 +79,7 @@ def parse(argv):
         metavar="X",
         help="of phase two (default: 1e-5, or 1e-3 with --weights none)",
     )
-    parser.add_argument("--augmentation", default="none", choices=["none", "shift", "shift_rotate"])
+    parser.add_argument("--augmentation", default="none", choices=["none", *AUGMENTATIONS])
     parser.add_argument(
         "--batch-size", type=whole_number(1), default=32, metavar="N", help="images a step (default: 32)"
     )

@@ -28,7 +28,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     code_units : int, default=128
         The length of the code.
     activation : str, default="relu"
-        The activation of the code.
+        The activation of the code; of "conv_autoencoder", of the convolutions (`code_activation` is the code's).
     output_activation : str, default="sigmoid"
         "sigmoid" for data in [0, 1], "linear" for other data.
     epochs : int, default=10

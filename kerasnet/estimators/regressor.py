@@ -24,10 +24,10 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         loss, optimizer and metrics.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows, for models of images.
-    augmentation : {"shift", "shift_rotate"} or keras.layers.Layer, default=None
+    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
         What images go through in training, anew in each epoch: "shift" moves them by up to 8 % of height and width,
-        "shift_rotate" also turns them by up to 11 degrees. Of a Keras layer a copy is used; what it draws is decided by
-        `random_state`.
+        "shift_rotate" also turns them by up to 11 degrees, and "shift_rotate_zoom" stretches or shrinks them by up to
+        10 %. Of a Keras layer a copy is used; what it draws is decided by `random_state`.
     epochs : int, default=10
         The number of passes over the training data.
     batch_size : int, default=32

@@ -59,7 +59,8 @@ def build_attention(
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding, which nothing attends to. No step is when None.
+        Steps whose features all have this value are padding, which nothing attends to; it belongs behind the
+        sequence, since positions count it. No step is when None.
     name : str, default="attention"
         The name of the model.
 

@@ -5,9 +5,10 @@ import copy
 import keras
 import numpy as np
 
-AUGMENTATIONS = ("shift", "shift_rotate")
+AUGMENTATIONS = ("shift", "shift_rotate", "shift_rotate_zoom")
 _SHIFT = 0.08  # of height and width: some two pixels of 28
 _TURN = 0.03  # of a full turn: some eleven degrees
+_ZOOM = 0.1
 
 
 def make_augmentation(augmentation):
@@ -15,9 +16,10 @@ def make_augmentation(augmentation):
 
     Parameters
     ----------
-    augmentation : {"shift", "shift_rotate"}, keras.layers.Layer or None
-        "shift" moves images by up to 8 % of their height and width; "shift_rotate" also turns them by up to 11
-        degrees. What comes into view is 0. A layer is copied.
+    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"}, keras.layers.Layer or None
+        "shift" moves images by up to 8 % of their height and width, in whole pixels; "shift_rotate" also turns them by
+        up to 11 degrees; "shift_rotate_zoom" also stretches or shrinks height and width by up to 10 %, each by itself.
+        What comes into view is 0. A layer is copied.
 
     Returns
     -------
@@ -46,9 +48,11 @@ def make_augmentation(augmentation):
                 "keras.saving.register_keras_serializable and get_config; a Lambda a function that uses nothing around "
                 f"it. Keras says: {' '.join(str(error).split())[:300]}"
             ) from error
+    settings = {"fill_mode": "constant", "seed": 0}
     steps = {
-        "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, fill_mode="constant", seed=0, name="shift"),
-        "rotate": keras.layers.RandomRotation(_TURN, fill_mode="constant", seed=0, name="rotate"),
+        "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, "constant", "nearest", seed=0, name="shift"),
+        "rotate": keras.layers.RandomRotation(_TURN, **settings, name="rotate"),
+        "zoom": keras.layers.RandomZoom(_ZOOM, _ZOOM, **settings, name="zoom"),
     }
     return keras.Sequential([steps[name] for name in augmentation.split("_")], name="augmentation")
 

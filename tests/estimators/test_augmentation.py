@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from kerasnet import CNNClassifier, KerasNetClassifier, KerasNetRegressor
-from kerasnet.training import make_augmentation
+from kerasnet.training import AUGMENTATIONS, make_augmentation
 from kerasnet.training.augmentation import reseed
 
 
@@ -22,13 +22,13 @@ def weights(classifier):
 
 def test_images_are_moved_not_changed_and_only_in_training(mnist):
     X = mnist[0][:50, ..., None] / np.float32(255)
-    for name in ("shift", "shift_rotate"):
+    for name in AUGMENTATIONS:
         layer = make_augmentation(name)
         moved = layer(X, training=True).numpy()
         assert moved.shape == X.shape
         assert 0 <= moved.min() <= moved.max() <= 1 + 1e-6
         assert np.mean(np.abs(moved - X).max(axis=(1, 2, 3)) > 0.1) > 0.9
-        np.testing.assert_allclose(moved.sum(), X.sum(), rtol=0.02)  # the ink stays on the paper
+        np.testing.assert_allclose(moved.sum(), X.sum(), rtol=0.1 if "zoom" in name else 0.02)  # the ink stays
         np.testing.assert_array_equal(layer(X, training=False), X)
     rows, columns = (np.indices((28, 28))[axis][None, ..., None] for axis in (0, 1))
     moved = make_augmentation("shift")(X, training=True).numpy()
@@ -36,6 +36,21 @@ def test_images_are_moved_not_changed_and_only_in_training(mnist):
         places = [(each * axis).sum(axis=(1, 2, 3)) / each.sum(axis=(1, 2, 3)) for each in (X, moved)]
         distance = np.abs(places[1] - places[0])
         assert 0.5 < distance.max() <= 0.08 * 28 + 0.1
+
+
+def test_zoom_stretches_and_shrinks_by_a_tenth(mnist):
+    X = mnist[0][:200, ..., None] / np.float32(255)
+    zoomed = make_augmentation("shift_rotate_zoom").get_layer("zoom")(X, training=True).numpy()
+    for axis in (1, 2):
+        place = np.indices((28, 28))[axis - 1][None, ..., None]
+        spreads = []
+        for images in (X, zoomed):
+            ink = images.sum(axis=(1, 2, 3))
+            mean = (images * place).sum(axis=(1, 2, 3)) / ink
+            spreads.append(np.sqrt((images * (place - mean[:, None, None, None]) ** 2).sum(axis=(1, 2, 3)) / ink))
+        ratio = (spreads[1] / spreads[0])[spreads[0] > 3]  # strokes of a pixel or two become relatively wider
+        assert 0.85 < ratio.min() < 0.95
+        assert 1.05 < ratio.max() < 1.15
 
 
 def test_it_is_decided_by_the_seed_and_the_epoch(mnist):
