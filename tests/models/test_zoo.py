@@ -126,14 +126,9 @@ FLOORS = {  # what the zoo promises
     "cnn": lambda value: value >= 0.987,
     "lenet": lambda value: value >= 0.993,
     "lstm": lambda value: value >= 0.987,
-    "resnet_small": lambda value: value >= 0.995,
+    "resnet_small": lambda value: value >= 0.996,
     "simple_rnn": lambda value: value >= 0.965,
 }
-
-
-@pytest.mark.xfail(reason="99.59 %: one image short, and 26 epochs with batches of 64 gave 99.57 %", strict=True)
-def test_the_residual_network_reads_what_it_was_meant_to():
-    assert model_card("resnet_small").weights["mnist"].value >= 0.996
 
 
 def test_all_promised_weights_ship_and_are_small():
