@@ -20,6 +20,33 @@ def listen_to_interruptions():
         signal.signal(number, signal.default_int_handler)
 
 
+def run_command(name, run, arguments, kept):
+    """Run a command on its options and return its exit status; say in one line what ended it, if anything.
+
+    `kept` tells what an interruption leaves behind.
+    """
+    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        return fail(name, f"interrupted; {kept}", INTERRUPTED)
+    except (OSError, TypeError, ValueError) as error:
+        return fail(name, " ".join(str(error).split()), 1)
+
+
+def fail(name, message, status):
+    """Say why a command ends, in one line, and return its exit status."""
+    print(f"{name}: {message}", file=sys.stderr)
+    return status
+
+
+def missed(name, accuracy, target):
+    """Return the exit status of a command whose accuracy has a target, or None; say so if it is missed."""
+    if target is not None and accuracy < target:
+        return fail(name, f"accuracy {accuracy:.4f} is below the target {target:g}", 1)
+    return 0
+
+
 def say(text):
     """Print; a reader that went away (``| head``) is no reason to lose the run."""
     try:

@@ -23,10 +23,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from _command import (
-    INTERRUPTED,
     fraction,
     listen_to_interruptions,
+    missed,
     positive_float,
+    run_command,
     save_figure,
     say,
     whole_number,
@@ -50,13 +51,7 @@ listen_to_interruptions()
 def main(argv=None):
     """Run the command and return its exit status."""
     arguments = parse(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    try:
-        return run(arguments)
-    except KeyboardInterrupt:
-        return fail("interrupted; nothing was kept", INTERRUPTED)
-    except (OSError, TypeError, ValueError) as error:
-        return fail(" ".join(str(error).split()), 1)
+    return run_command("fine_tune", run, arguments, "nothing was kept")
 
 
 def parse(argv):
@@ -150,9 +145,7 @@ def run(arguments):
         save_figure(figure, folder / "confusion_matrix.png")
     say(f"\n{report}")
     say(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
-    if arguments.target_accuracy is not None and metrics["accuracy"] < arguments.target_accuracy:
-        return fail(f"accuracy {metrics['accuracy']:.4f} is below the target {arguments.target_accuracy:g}", 1)
-    return 0
+    return missed("fine_tune", metrics["accuracy"], arguments.target_accuracy)
 
 
 def check_sizes(images, arguments):
@@ -210,12 +203,6 @@ def train(pipeline, X, y, arguments):
 def layers(text):
     """Read how many of the last layers are trained."""
     return True if text == "all" else whole_number(1)(text)
-
-
-def fail(message, status):
-    """Say why the command ends, in one line."""
-    print(f"fine_tune: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -34,10 +34,13 @@ import pooch
 from _command import (
     INTERRUPTED,
     INTERRUPTIONS,
+    fail,
     fraction,
     json_object,
     listen_to_interruptions,
+    missed,
     positive_float,
+    run_command,
     save_figure,
     say,
     whole_number,
@@ -66,14 +69,8 @@ listen_to_interruptions()
 def main(argv=None):
     """Run the command and return its exit status."""
     arguments = parse(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    try:
-        return run(arguments)
-    except KeyboardInterrupt:
-        kept = "nothing was kept" if arguments.grid is None else "the same search goes on from what was trained"
-        return fail(f"interrupted; {kept}", INTERRUPTED)
-    except (OSError, TypeError, ValueError) as error:
-        return fail(" ".join(str(error).split()), 1)
+    kept = "nothing was kept" if arguments.grid is None else "the same search goes on from what was trained"
+    return run_command("train_mnist", run, arguments, kept)
 
 
 def parse(argv):
@@ -187,10 +184,8 @@ def exit_status(metrics, target_accuracy):
     """Say what ended unlike it was meant to, if anything."""
     if metrics["interrupted"]:
         kept = "what was trained is kept, and --resume goes on from there"
-        return fail(f"interrupted after {metrics['n_iter']} whole epochs; {kept}", INTERRUPTED)
-    if target_accuracy is not None and metrics["accuracy"] < target_accuracy:
-        return fail(f"accuracy {metrics['accuracy']:.4f} is below the target {target_accuracy:g}", 1)
-    return 0
+        return fail("train_mnist", f"interrupted after {metrics['n_iter']} whole epochs; {kept}", INTERRUPTED)
+    return missed("train_mnist", metrics["accuracy"], target_accuracy)
 
 
 def load(arguments):
@@ -331,12 +326,6 @@ def write_csv(path, columns):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-
-
-def fail(message, status):
-    """Say why the command ends, in one line."""
-    print(f"train_mnist: {message}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
 import numpy as np
+from _command import fail
 from _recipes import RECIPES, SCHEDULE, SEED, SHIPPED
 
 import kerasnet as kn
@@ -45,8 +46,7 @@ def main(argv=None):
     try:
         return run(arguments)
     except (OSError, ValueError) as error:
-        print(f"train_zoo: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return fail("train_zoo", " ".join(str(error).split()), 1)
 
 
 def run(arguments):

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from kerasnet.estimators._building import ModelBuilding
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_unknown_callbacks
 from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
-from kerasnet.estimators._sequences import SequenceInput
+from kerasnet.estimators._sequences import PADDING, SequenceInput
 from kerasnet.models import registered_model
 from kerasnet.training import (
     AUGMENTATIONS,
@@ -32,8 +32,6 @@ from kerasnet.training import (
     train,
 )
 from kerasnet.training.schedules import SCHEDULES
-
-MOST = float(np.finfo(np.float32).max)
 
 
 class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
@@ -62,7 +60,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
-        "mask_value": [Interval(Real, -MOST, MOST, closed="both"), None],
+        "mask_value": [Interval(Real, PADDING, -PADDING, closed="both"), None],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
         "validation_split": [Interval(Real, 0, 1, closed="left")],  # only as fit__validation_split
     }

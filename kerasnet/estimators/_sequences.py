@@ -9,7 +9,7 @@ from sklearn.utils.validation import _check_y, validate_data
 from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._parameters import builder_of
 
-PADDING = float(np.finfo(np.float32).min)  # where `mask_value` names no other
+PADDING = float(np.finfo(np.float32).min)  # where `mask_value` names no other; the lowest there is
 
 
 class SequenceInput:
@@ -35,23 +35,22 @@ class SequenceInput:
         """Return sequences of any length as a list of arrays; None for anything else."""
         if self.feature_encoder is not None:
             return None
+        if reset:
+            self._padding = None
+        takes_any = self._padding is not None
+        if not are_sequences(X) and not (takes_any and isinstance(X, np.ndarray)):
+            return None
         mask_value = self.get_params(deep=False).get("mask_value")
         takes_masks = "mask_value" in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters
-        takes_any = not reset and self._padding is not None
-        are_some = are_sequences(X) and (
-            len({len(each) for each in X}) > 1
-            or (takes_masks and (takes_any or mask_value is not None or are_sequences(X, without_doubt=True)))
-        )
-        if not are_some and not (takes_any and isinstance(X, np.ndarray)):
-            if reset:
-                self._padding = None
+        are_meant = takes_any or mask_value is not None or are_sequences(X, without_doubt=True)
+        if not (takes_masks and are_meant) and len({len(each) for each in X}) == 1:
             return None
         if not takes_masks:
             raise ValueError(
                 f"X holds samples of different lengths, which {self.model!r} does not take, since its builder has no "
                 "argument mask_value. Models of sequences do: lstm, gru, conv1d, attention and simple_rnn."
             )
-        if not reset and self._padding is None:
+        if not reset and not takes_any:
             raise ValueError(
                 f"{type(self).__name__} was fitted on sequences of shape {self.input_shape_} and takes no others. "
                 "For it to take any length, fit it on a list of arrays (steps, features), or set mask_value."
