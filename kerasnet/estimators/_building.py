@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.losses.losses import LossFunctionWrapper
+from keras.src.random import seed_generator
 
 from kerasnet.errors import UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
@@ -185,23 +186,36 @@ class SavedModel(typing.NamedTuple):
 def _fresh_start(seed):
     """Seed what models are built from, start Keras' automatic names anew, and give all back as it was.
 
-    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made; a user's
-    builder may ask NumPy. Both are global, hence the lock. Layers without a name of their own are numbered through
-    for the whole process: then no two models would look alike to the engine, and TensorFlow keeps memory for each
-    name it ever saw.
+    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made. Here they get
+    a generator of this thread's own, since other threads, such as those of a Dask worker, draw from the global one at
+    any time. A user's builder may ask Python or NumPy. Both are global, hence the lock. Layers without a name of their
+    own are numbered through for the whole process: then no two models would look alike to the engine, and TensorFlow
+    keeps memory for each name it ever saw.
     """
     with _BUILD_LOCK:
         states = random.getstate(), np.random.get_state()
         names = global_state.get_global_attribute("object_name_uids")
         try:
+            seed_generator.python_random = _OwnOfThread(seed)
             random.seed(seed)
             np.random.seed(seed)
             global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
             yield
         finally:
+            seed_generator.python_random = random
             random.setstate(states[0])
             np.random.set_state(states[1])
             global_state.set_global_attribute("object_name_uids", names)
+
+
+class _OwnOfThread:
+    """What Keras draws seeds from: a generator for the thread that made this, Python's global one for all others."""
+
+    def __init__(self, seed):
+        self._thread, self._own = threading.get_ident(), random.Random(seed)
+
+    def randint(self, low, high):
+        return (self._own if threading.get_ident() == self._thread else random).randint(low, high)
 
 
 @contextlib.contextmanager

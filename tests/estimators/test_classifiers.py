@@ -658,6 +658,28 @@ def test_four_threads_fit_as_one_after_another(iris):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def in_another_thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_what_other_threads_draw_changes_no_fit(iris):
+    def build(input_shape, n_outputs, output_activation, elsewhere):
+        layers = [keras.Input(input_shape), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.3)]
+        in_another_thread(elsewhere)  # as the threads of a Dask worker do, at any time
+        return keras.Sequential([*layers, keras.layers.Dense(n_outputs, output_activation)])
+
+    def weights(elsewhere):
+        network = KerasNetClassifier(build, model__elsewhere=elsewhere, epochs=2, random_state=0)
+        return network.fit(*iris).model_.get_weights()
+
+    expected = weights(int)
+    for elsewhere in (random.random, lambda: keras.layers.Dense(3).build((None, 2))):
+        for a, b in zip(weights(elsewhere), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_layers_without_names_are_the_same_network_each_time(iris):
     traced = []
 
