@@ -1,6 +1,7 @@
 """What every entry of the zoo keeps: one harness for all that is registered, a user's own builder among them."""
 
 import inspect
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -101,22 +102,40 @@ def _public_in_models():
     return [name for name in kerasnet.models.__all__ if name.startswith("build_")]
 
 
-@pytest.mark.parametrize("name", list_models(weights=True))
-def test_shipped_weights_give_what_the_card_says(name):
-    about = model_card(name).weights["mnist"]
-    model = create_model(name, weights="mnist")
+def computed(name, dataset, images):
+    """Return inputs made of bytes, as the card says, and what the shipped network makes of them."""
+    about = model_card(name).weights[dataset]
+    model = create_model(name, weights=dataset)
     assert model.count_params() == about.n_parameters
-    assert _weights.file_of(name, "mnist").stat().st_size == about.n_bytes
+    X = (images / np.float32(255)).reshape(-1, *about.input_shape)
+    return X, model.predict(X, verbose=0, batch_size=500)
+
+
+@pytest.mark.parametrize("name", list_models(weights="mnist"))
+def test_shipped_weights_reach_the_figure_of_their_card(name):
     digits = kerasnet.datasets.load_mnist("test")
-    X = (digits.data / np.float32(255)).reshape(-1, *about.input_shape)
-    outputs = model.predict(X, verbose=0, batch_size=500)
+    X, outputs = computed(name, "mnist", digits.data)
+    about = model_card(name).weights["mnist"]
     if about.metric == "accuracy":
         value = np.mean(outputs.argmax(axis=1) == digits.target)
     else:
         value = np.mean(np.square(outputs - X, dtype=float))
     assert value == pytest.approx(about.value, abs=2e-4)  # another machine rounds otherwise
     assert FLOORS[name](value)
-    golden = [each.reshape(-1)[:: -(-each.size // 10)] for each in outputs[: len(about.golden)]]
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"), [(name, dataset) for name in list_models() for dataset in model_card(name).weights]
+)
+def test_shipped_weights_give_the_outputs_of_their_card(name, dataset):
+    about = model_card(name).weights[dataset]
+    assert _weights.file_of(name, dataset).stat().st_size == about.n_bytes
+    if dataset == "mnist":
+        images = kerasnet.datasets.load_mnist("test").data
+    else:  # the first three of Fashion-MNIST's test images, which the package has not
+        images = np.load(Path(__file__).with_name("fashion_mnist_test_3.npz"))["X"]
+    _, outputs = computed(name, dataset, images[: len(about.golden)])
+    golden = [each.reshape(-1)[:: -(-each.size // 10)] for each in outputs]
     np.testing.assert_allclose(golden, about.golden, atol=1e-3)
 
 
@@ -132,7 +151,8 @@ FLOORS = {  # what the zoo promises
 
 
 def test_all_promised_weights_ship_and_are_small():
-    assert list_models(weights=True) == sorted(FLOORS)
+    assert list_models(weights="mnist") == list_models(weights=True) == sorted(FLOORS)
+    assert list_models(weights="fashion_mnist") == ["lenet"]
     assert "mlp" in list_models(weights=False)
     files = list(_weights.FOLDER.glob("*.npz"))
     assert sum(path.stat().st_size for path in files) <= 8_000_000
