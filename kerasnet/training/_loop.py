@@ -18,6 +18,7 @@ _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
 _LARGEST_BATCH = 512
 _VALUES_A_BATCH = 2**22
+_ROWS_ALIKE = 8  # of a product of matrices; those that no whole eight has may be rounded otherwise
 
 
 def train(
@@ -177,10 +178,13 @@ def predict(model, X, part=whole):
     """
     engine, (first, *_) = remembered_engine(model), tf.nest.flatten(X)
     size = _batch_size_without_training(first)
+    alike = _ROWS_ALIKE if min(size, len(first)) > _ROWS_ALIKE else 2  # of few samples, which may be large, no more
+    size -= size % alike
     outputs = []
     for start in range(0, len(first), size):
-        # alone, a sample is computed with its double: products of a single row round otherwise
-        rows = slice(start, start + size) if len(first) - start > 1 else [start, start]
+        end = min(start + size, len(first))
+        missing = (start - end) % alike
+        rows = [*range(start, end), *[start] * missing] if missing else slice(start, end)
         batch = tf.nest.map_structure(lambda array, rows=rows: tf.constant(array[rows]), X)
         outputs.append(engine.outputs(model, part, batch))
     return tf.nest.map_structure(lambda *batches: np.concatenate(batches)[: len(first)], *outputs)

@@ -656,3 +656,18 @@ def test_every_size_of_batch_gives_the_same_predictions():
     expected = model.predict(X, verbose=0)
     for n_samples in (1, 2, 511, 512, 513, 1100):
         np.testing.assert_allclose(predict(model, X[:n_samples]), expected[:n_samples], atol=1e-6)
+
+
+@pytest.mark.parametrize("largest", [512, 21, 5])
+@pytest.mark.parametrize("n_samples", [9, 60, 61, 150])
+def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, monkeypatch):
+    monkeypatch.setattr(_loop, "_LARGEST_BATCH", largest)
+    model = seeded(build_small)
+    rng = np.random.default_rng(0)
+    X = rng.random((n_samples, 12), dtype=np.float32)
+    expected = predict(model, X)
+    assert expected.shape == (n_samples, *model.output_shape[1:])
+    np.testing.assert_allclose(expected, model.predict(X, verbose=0), atol=1e-6)
+    if largest > 8:  # a few rows are as they come
+        for order in [rng.permutation(n_samples) for _ in range(10)]:
+            np.testing.assert_array_equal(predict(model, X[order]), expected[order])
