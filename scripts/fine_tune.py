@@ -190,12 +190,13 @@ def train(pipeline, X, y, arguments):
     if arguments.weights is None:
         say("There is no first phase, of the head alone: features of initial weights are not worth one.")
     else:
-        say(f"Phase one: the head alone, {arguments.head_epochs} epochs.")
+        say(f"Phase one: the head alone (epochs: {arguments.head_epochs}).")
         network.set_params(trainable=False, epochs=arguments.head_epochs, learning_rate=arguments.learning_rate)
         network.fit(X, y)
     if arguments.epochs:
-        what = "all layers" if arguments.trainable is True else f"the last {arguments.trainable} layers and the head"
-        say(f"Phase two: {what}, {arguments.epochs} epochs.")
+        what = "all layers" if arguments.trainable is True else "the head and the last layers"
+        count = "" if arguments.trainable is True else f"last layers: {arguments.trainable}, "
+        say(f"Phase two: {what} ({count}epochs: {arguments.epochs}).")
         network.set_params(trainable=arguments.trainable, epochs=arguments.epochs, warm_start=True)
         network.set_params(learning_rate=arguments.fine_learning_rate).fit(X, y)
 

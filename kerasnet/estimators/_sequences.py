@@ -38,6 +38,8 @@ class SequenceInput:
         if reset:
             self._padding = None
         takes_any = self._padding is not None
+        if takes_any and isinstance(X, list | tuple | np.ndarray) and not len(X):
+            raise ValueError("Expected sequences, as a list of arrays of shape (steps, features). Received: none.")
         if not are_sequences(X) and not (takes_any and isinstance(X, np.ndarray)):
             return None
         mask_value = self.get_params(deep=False).get("mask_value")

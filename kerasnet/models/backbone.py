@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import warnings
 from typing import NamedTuple
 
 import keras
@@ -171,7 +172,9 @@ def _network(backbone, input_shape, weights):
     make = getattr(keras.applications, BACKBONES[backbone].function)
     try:
         images = keras.Input(input_shape, name="images")
-        network = make(include_top=False, input_tensor=images, input_shape=input_shape, weights=weights)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Skipping", UserWarning)  # Keras of layers that a file has not
+            network = make(include_top=False, input_tensor=images, input_shape=input_shape, weights=weights)
     except Exception as error:  # keras.utils.get_file raises nothing more precise
         if (failed := re.search(r"URL fetch failure on (\S+):", str(error))) is not None:
             file = failed[1].rpartition("/")[2]

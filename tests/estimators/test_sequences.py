@@ -108,8 +108,12 @@ def test_a_model_of_one_length_takes_no_other(ragged):
         ValueError, match=r"fitted on sequences of shape \(5, 2\) and takes no others\. .* fit it on a list"
     ):
         classifier.predict(X)
+    of_any_length = KerasNetClassifier("lstm", epochs=1).fit(X, _)
     with pytest.raises(ValueError, match="X has 3 features"):
-        KerasNetClassifier("lstm", epochs=1).fit(X, _).predict([np.ones((4, 3))])
+        of_any_length.predict([np.ones((4, 3))])
+    for nothing in ([], np.empty((0, 4, 2))):
+        with pytest.raises(ValueError, match=r"a list of arrays of shape \(steps, features\)\. Received: none"):
+            of_any_length.predict(nothing)
 
 
 def as_objects(sequences):

@@ -120,8 +120,10 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offl
         build_backbone(name, (224, 224, 3), weights="imagenet")
 
 
+@pytest.mark.filterwarnings("error::UserWarning")  # one error tells more than a page of warnings
 def test_bad_arguments_are_refused(tmp_path):
     (tmp_path / "other.h5").write_bytes(b"no weights")
+    keras.applications.MobileNet(include_top=False, weights=None).save_weights(tmp_path / "other.weights.h5")
     for arguments, message in [
         ({"backbone": "mobilnet_v2"}, r"backbone must be one of .*Did you mean 'mobilenet_v2'\?"),
         ({"input_shape": (32, 32, 4)}, r"of 3 channels, or of one\. Received: input_shape=\(32, 32, 4\)"),
@@ -130,6 +132,10 @@ def test_bad_arguments_are_refused(tmp_path):
         ({"trainable": -1}, r"trainable must be True, False or a number of layers\. Received: -1"),
         ({"n_outputs": 0}, "n_outputs must be a positive int"),
         ({"weights": tmp_path / "other.h5"}, r"other\.h5: expected weights of mobilenet_v2 without top"),
+        (
+            {"backbone": "vgg16", "weights": tmp_path / "other.weights.h5"},
+            r"other\.weights\.h5: expected weights of vgg16",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             build_backbone(**{"input_shape": (32, 32, 3), **arguments})

@@ -76,7 +76,7 @@ def test_one_command_makes_a_folder_whose_model_predicts_equally(shapes, tmp_pat
     out = capsys.readouterr().out
     assert "54 images of 3 classes" in out
     assert "no first phase" in out
-    assert "Phase two: all layers, 2 epochs." in out
+    assert "Phase two: all layers (epochs: 2)." in out
     report = (output / "classification_report.txt").read_text()
     assert report.strip() in out
     assert all(kind in report for kind in COLOURS)
@@ -128,8 +128,8 @@ def test_both_phases_of_the_command(shapes, tmp_path, capsys, written):
     options = ("--backbone", "mobilenet", "--weights", weights, "--image-size", 32, "--head-epochs", 2, "--epochs", 1)
     metrics, model = fine_tuned(tmp_path / "run", shapes, *options, "--trainable", 3)
     out = capsys.readouterr().out
-    assert out.index("Phase one: the head alone, 2 epochs.") < out.index(
-        "Phase two: the last 3 layers and the head, 1 "
+    assert out.index("Phase one: the head alone (epochs: 2).") < out.index(
+        "Phase two: the head and the last layers (last layers: 3, epochs: 1)."
     )
     assert metrics["options"]["weights"] == str(weights)
     assert metrics["options"]["fine_learning_rate"] == 1e-5
