@@ -658,8 +658,8 @@ def test_every_size_of_batch_gives_the_same_predictions():
         np.testing.assert_allclose(predict(model, X[:n_samples]), expected[:n_samples], atol=1e-6)
 
 
-@pytest.mark.parametrize("largest", [512, 21, 5])
-@pytest.mark.parametrize("n_samples", [9, 60, 61, 150])
+@pytest.mark.parametrize("largest", [512, 50, 24])
+@pytest.mark.parametrize("n_samples", [1, 3, 8, 24, 25, 61, 150, 600])
 def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, monkeypatch):
     monkeypatch.setattr(_loop, "_LARGEST_BATCH", largest)
     model = seeded(build_small)
@@ -668,6 +668,21 @@ def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, mo
     expected = predict(model, X)
     assert expected.shape == (n_samples, *model.output_shape[1:])
     np.testing.assert_allclose(expected, model.predict(X, verbose=0), atol=1e-6)
-    if largest > 8:  # a few rows are as they come
-        for order in [rng.permutation(n_samples) for _ in range(10)]:
-            np.testing.assert_array_equal(predict(model, X[order]), expected[order])
+    for order in [rng.permutation(n_samples) for _ in range(10)]:
+        np.testing.assert_array_equal(predict(model, X[order]), expected[order])
+    alone = np.concatenate([predict(model, X[[row]]) for row in range(n_samples)])
+    np.testing.assert_allclose(alone, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("n_values", "n_samples", "sizes"),
+    [(12, 1, [24]), (12, 601, [504, 120]), (200, 1, [2]), (200, 25, [26]), (200, 601, [512, 90])],
+)
+def test_of_large_samples_hardly_more_are_computed(n_values, n_samples, sizes):
+    model = keras.Sequential([keras.Input((n_values,)), keras.layers.Dense(1)])
+
+    def size_of_batch(_):
+        return lambda X, training: tf.repeat(tf.shape(X)[0], tf.shape(X)[0])
+
+    found = predict(model, np.ones((n_samples, n_values), np.float32), size_of_batch)
+    np.testing.assert_array_equal(found, np.repeat(sizes, sizes)[:n_samples])
