@@ -4,21 +4,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from _longer import longer
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+LONGER = ["02_three_networks", "06_classical_features", "07_tables", "08_when_one_machine_is_not_enough"]
+LONGER += ["09_sequences_gates_and_attention", "10_transfer_learning"]
 
 
-LONGER = ("06_classical_features", "08_when_one_machine_is_not_enough", "10_transfer_learning")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.exhaustive if path.stem in LONGER else ()) for path in NOTEBOOKS],
-    ids=lambda path: path.stem,
-)
-def test_a_notebook_runs_and_is_kept_without_outputs(path, tmp_path):
-    notebook = nbformat.read(path, as_version=4)
+@pytest.mark.parametrize("name", longer(NOTEBOOKS, LONGER))
+def test_a_notebook_runs_and_is_kept_without_outputs(name, tmp_path):
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cells
     assert not [cell for cell in cells if cell.outputs or cell.execution_count]

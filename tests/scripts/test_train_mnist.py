@@ -309,6 +309,7 @@ def test_a_reader_that_goes_away_loses_no_run(tmp_path):
     assert set(os.listdir(tmp_path / "run")) == FILES
 
 
+@pytest.mark.exhaustive
 def test_a_name_that_the_terminal_cannot_show_is_no_failure(tmp_path):
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     output = tmp_path / "ünï ☃"

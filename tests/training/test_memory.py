@@ -13,6 +13,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from _longer import longer
 
 from kerasnet.models import list_models
 from kerasnet.models._registry import registered_model
@@ -114,13 +115,7 @@ def print_nothing(batch, logs):
     pass
 
 
-LONGER = {"batch norm", "noise", "momentum", "rmsprop", "nadam", "gradient accumulation", "schedule of its own"}
-LONGER |= {"recurrent dropout", "moving average", "best weights", "plateau"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.exhaustive if name in LONGER else ()) for name in CASES]
-)
+@pytest.mark.parametrize("name", longer(CASES, CASES.keys() - {"dropout", "a callback of one's own", "batch by batch"}))
 def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_every_epoch):
     case = {"layers": (), "optimizer": "adam", "rates": None, "callbacks": list} | CASES[name]
     X, y = data()
@@ -181,10 +176,7 @@ np.savez(output, *[variable.numpy() for variable in [*model.variables, *model.op
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name == "cnn" else pytest.mark.exhaustive) for name in list_models()],
-)
+@pytest.mark.parametrize("name", longer(list_models(), {*list_models()} - {"cnn"}))
 def test_a_killed_training_of_a_model_goes_on_in_a_fresh_process(name, tmp_path):
     entry = registered_model(name)
 
@@ -263,7 +255,10 @@ def good(tmp_path_factory):
     return straight, folder
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+DAMAGES_TRIED = {"empty", "bit", "another training's", "deep JSON", "wrong shape", "folder"}
+
+
+@pytest.mark.parametrize("damage", longer(DAMAGES, DAMAGES.keys() - DAMAGES_TRIED))
 def test_a_state_that_is_damaged_or_foreign_is_reported_and_its_epochs_are_trained(damage, good, tmp_path):
     straight, folder = good
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
