@@ -8,7 +8,6 @@ python scripts/train_zoo.py lenet --dataset fashion_mnist --data PATH
 
 import argparse
 import hashlib
-import importlib.metadata
 import inspect
 import io
 import json
@@ -20,8 +19,9 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
 import numpy as np
-from _command import fail
+from _command import listen_to_interruptions, run_command
 from _recipes import RECIPES, SCHEDULE, SEED, SHIPPED
+from _run import versions
 
 import kerasnet as kn
 from kerasnet._files import atomic_file
@@ -31,6 +31,7 @@ LICENCES = {"mnist": "CC BY-SA 3.0", "fashion_mnist": "MIT"}
 N_VALIDATION = 10_000
 N_GOLDEN = 3
 MOST_LOST = 0.0005  # of the training figure, by numbers of 16 bits
+listen_to_interruptions()
 
 
 def main(argv=None):
@@ -43,10 +44,7 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if unknown := [name for name in arguments.models if name not in RECIPES]:
         parser.error(f"there are recipes for {', '.join(RECIPES)}, not for {', '.join(unknown)}")
-    try:
-        return run(arguments)
-    except (OSError, ValueError) as error:
-        return fail("train_zoo", " ".join(str(error).split()), 1)
+    return run_command("train_zoo", run, arguments, "what was written before is kept")
 
 
 def run(arguments):
@@ -146,7 +144,7 @@ def write(name, arguments, estimator, figures):
         **figures,
         "recipe": recipe,
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
-        "versions": {package: importlib.metadata.version(package) for package in ("kerasnet", "tensorflow", "keras")},
+        "versions": versions(),
         "licence": f"Apache-2.0; trained on data under {LICENCES[arguments.dataset]}",
         "golden": [each.reshape(-1)[:: -(-each.size // 10)].astype(float).round(5).tolist() for each in outputs],
     }
@@ -164,7 +162,7 @@ def npz(arrays):
 def write_record(name, dataset, about):
     """Add the record to those of all models, whose numbers of parameters are counted anew."""
     path = _weights.FOLDER / "records.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known = json.loads(path.read_text())
     records = {}
     for each in kn.list_models():
         sets = known.get(each, {}).get("weights", {}) | ({dataset: about} if each == name else {})
