@@ -1,7 +1,6 @@
 """How each network is trained on MNIST: by train_mnist.py as its default, by train_zoo.py for the weights that ship.
 
-All but those of autoencoder, conv1d and gru were tried on the last 10,000 training images, by ``train_zoo.py
---validate``; what became of it is in the README.
+All were tried on the last 10,000 training images, by ``train_zoo.py --validate``; what became of it is in the README.
 """
 
 RECIPES = {

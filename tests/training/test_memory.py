@@ -20,7 +20,7 @@ from kerasnet.models._registry import registered_model
 from kerasnet.training import EpochMemory, as_memory, learning_rates, memory, train
 from kerasnet.training import _resume as resume
 
-SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
+SHAPES = {"image": (16, 16, 1), "sequence": (6, 4), "vector": (12,)}
 
 
 @pytest.fixture
