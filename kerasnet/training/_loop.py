@@ -19,7 +19,7 @@ _STEPS_A_CALL = 64
 _LARGEST_BATCH = 512
 _VALUES_A_BATCH = 2**22
 _ROWS_ALIKE = 24  # rows of a product are computed in sixes or eights, by processor; what is left over, by other code
-_VALUES_OF_A_SMALL_SAMPLE = 128  # computing 24 of them takes no longer than one
+_VALUES_OF_A_SMALL_SAMPLE = 128  # computing 24 of them takes hardly longer than one
 
 
 def train(
