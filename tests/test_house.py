@@ -16,6 +16,7 @@ ROOMS = (
     "errors",
     "_formats",
     "_files",
+    "_image_files",
     "_values",
     "numpy_network",
     "datasets",

@@ -1,26 +1,22 @@
 """Photographs, drawings and arrays of any size, brought into one array."""
 
-import io
-import math
 import os
-import struct
 import warnings
-import zlib
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import cv2
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from rich.progress import track
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
-from kerasnet._files import read_bytes
-from kerasnet.errors import ImageDecodeError, UnsafeFileError
+from kerasnet._image_files import decode_image, image_pixels, read_image_file
+from kerasnet.errors import ImageDecodeError
 from kerasnet.features._images import pair
 
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
@@ -28,8 +24,6 @@ _INTERPOLATIONS = {
     "lanczos4": cv2.INTER_LANCZOS4,
     "area": cv2.INTER_AREA,
 }
-_MAX_BYTES = 2**28
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def prepare_images(
@@ -52,13 +46,15 @@ def prepare_images(
 
     Files are turned as their EXIF orientation says, colours are in the order red, green, blue, what is transparent
     lies on white, 16 bits a channel are scaled to 8 or to [0, 1], and of an animation the first picture is taken.
+    EXIF data that cannot be parsed is ignored. Pillow images are prepared as their file would be.
 
     Parameters
     ----------
-    images : iterable of str, path-like, bytes or ndarray
-        Paths of files or their contents (BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, told by their content), or arrays of
-        shape (height, width) or (height, width, 1, 3 or 4 channels): bool, uint8, uint16, other integers from 0 to 255,
-        or floats in [0, 1].
+    images : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
+        Paths of files or their contents (BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, told by their content), Pillow images
+        of any mode but "I" and "F", or arrays of shape (height, width) or (height, width, 1, 3 or 4 channels): bool,
+        uint8, uint16, other integers from 0 to 255, or floats in [0, 1]. A column of a data frame is such an
+        iterable; a whole data frame is an error.
     image_size : tuple (height, width) of int, default=(28, 28)
         The size of all images in the result.
     color_mode : {"grayscale", "rgb"}, default="grayscale"
@@ -78,7 +74,7 @@ def prepare_images(
     return_skipped : bool, default=False
         Return which images were left out as well.
     max_pixels : int, default=64_000_000
-        The largest number of pixels of a file that is decoded. Files above 256 MiB are not read.
+        The largest number of pixels of a file or Pillow image that is decoded. Files above 256 MiB are not read.
     n_jobs : int, default=None
         The number of threads; None is 1 outside a :obj:`joblib.parallel_config` context, -1 all processors.
     verbose : int, default=0
@@ -106,8 +102,7 @@ def prepare_images(
     >>> prepare_images([photograph], (28, 28)).shape
     (1, 28, 28)
     """
-    if isinstance(images, (str, bytes, os.PathLike)):
-        raise ValueError(f"Expected several images, in a list. Received: one {type(images).__name__}.")
+    _check_several(images)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip'. Received: {on_error!r}.")
     image_size = pair(image_size, "image_size")
@@ -202,7 +197,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : iterable of str, path-like, bytes or ndarray
+        X : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
             Images.
         y : None
             Ignored.
@@ -227,7 +222,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : iterable of str, path-like, bytes or ndarray
+        X : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
             Images.
 
         Returns
@@ -257,6 +252,18 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
 
+def _check_several(images):
+    """Refuse a single image, and tables, which iterate over their columns' names."""
+    kind = type(images)
+    if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
+        raise ValueError(f"Expected several images, in a list. Received: one {kind.__name__}.")
+    if hasattr(kind, "columns") or isinstance(images, Mapping):  # pandas, polars, pyarrow, ...; dict, Bunch
+        raise ValueError(
+            f"Expected a sequence of images or of their paths. Received: {kind.__module__}.{kind.__qualname__}. Give "
+            'the column that holds the paths, such as images["path"].'
+        )
+
+
 def _check_options(color_mode, interpolation, fill_value, dtype, max_pixels):
     for name, value, allowed in (
         ("color_mode", color_mode, ("grayscale", "rgb")),
@@ -276,39 +283,12 @@ def _name(source):
 def _read(source, max_pixels):
     """Return an image as (height, width, 1, 3 or 4), uint8 or float32 in [0, 1]."""
     if isinstance(source, (str, os.PathLike)):
-        try:
-            source = read_bytes(source, max_bytes=_MAX_BYTES)
-        except (OSError, UnsafeFileError) as error:
-            raise ImageDecodeError(f"expected an image file, found: {error}.") from error
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        source = _decode(source, max_pixels)
+        source = read_image_file(source, max_pixels)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        source = decode_image(source, max_pixels)
+    elif isinstance(source, Image.Image):
+        source = image_pixels(source, max_pixels)
     return _check_array(np.asarray(source))
-
-
-def _decode(content, max_pixels):
-    """Decode a file's content, after a look at its size."""
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-            if math.prod(image.size) > max_pixels:
-                raise ImageDecodeError(
-                    f"expected at most {max_pixels} pixels, found {image.width} x {image.height}. "
-                    "Give a larger max_pixels, or a smaller image."
-                )
-            image.load()
-            image = ImageOps.exif_transpose(image)
-    except ImageDecodeError:
-        raise
-    except _BROKEN as error:
-        formats = ", ".join(_FORMATS)
-        found = "something else" if isinstance(error, UnidentifiedImageError) else error or type(error).__name__
-        raise ImageDecodeError(f"expected a whole image ({formats}), found: {found}.") from error
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode in ("I", "F"):
-        raise ImageDecodeError(f"expected 8 or 16 bits a channel, found pixels of 32 bits (mode {image.mode}).")
-    if image.has_transparency_data:
-        return np.asarray(image.convert("RGBA"))
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
 def _check_array(image):
@@ -316,8 +296,8 @@ def _check_array(image):
         image = image[..., np.newaxis]
     if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
-            "expected a path, the bytes of a file, or an array of shape (height, width) or (height, width, 1, 3 or 4). "
-            f"Received: an array of shape {image.shape} and dtype {image.dtype}."
+            "expected a path, the bytes of a file, or an array of shape (height, width) or (height, width, 1, 3 or 4), "
+            f"or a Pillow image. Received: an array of shape {image.shape} and dtype {image.dtype}."
         )
     if image.dtype == np.uint8:
         return image

@@ -7,6 +7,7 @@ import zlib
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -241,3 +242,77 @@ def test_what_does_not_fit_is_said(arguments, message):
 def test_options_are_checked(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         prepare_images([GREY], **option)
+
+
+def one_mean(source):
+    return prepare_images([source], (40, 60)).mean()
+
+
+@pytest.mark.parametrize("largest", [255, 1023, 4095, 65535])
+@pytest.mark.parametrize(("magic", "channels"), [("P5", 1), ("P6", 3)])
+def test_netpbm_files_of_any_depth_are_scaled_to_1(magic, channels, largest):
+    ramp = np.tile(np.linspace(0, largest, 60).round(), (40, 1))
+    pixels = np.repeat(ramp[..., np.newaxis], channels, axis=-1).astype("u1" if largest < 256 else ">u2")
+    content = f"{magic}\n60 40\n{largest}\n".encode() + pixels.tobytes()
+    (image,) = prepare_images([content], (40, 60))
+    np.testing.assert_allclose(image, ramp / largest, atol=1.1 / 255)
+
+
+BROKEN_EXIF = b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03" + bytes(20)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "JPEG"])
+def test_broken_exif_data_costs_no_image(file_format):
+    grey = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
+    content = io.BytesIO()
+    Image.fromarray(grey).convert("RGB").save(content, file_format, exif=BROKEN_EXIF)
+    assert one_mean(content.getvalue()) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "LA", "PA", "RGBa"])
+def test_pillow_images_equal_their_pixels_in_rgb(mode):
+    page = Image.new("RGB", (60, 40), (255, 255, 255))
+    page.paste((0, 0, 0), (5, 5, 20, 35))
+    expected = prepare_images([np.asarray(page)], (40, 60))
+    np.testing.assert_allclose(prepare_images([page.convert(mode)], (40, 60)), expected, atol=3 / 255)
+
+
+def test_a_palette_with_transparency_lies_on_white():
+    image = Image.new("P", (60, 40), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.info["transparency"] = 0
+    assert one_mean(image) == 1
+
+
+def test_16_bit_pillow_images_are_scaled_to_1():
+    ramp = np.tile(np.linspace(0, 65535, 60).astype(np.uint16), (40, 1))
+    np.testing.assert_allclose(prepare_images([Image.fromarray(ramp)], (40, 60))[0], ramp / 65535, atol=1e-6)
+
+
+def test_pillow_images_are_turned_as_their_exif_orientation_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    content = io.BytesIO()
+    pixels = np.zeros((40, 60), dtype=np.uint8)
+    pixels[:20] = 255
+    Image.fromarray(pixels).save(content, "PNG", exif=exif)
+    (from_file,) = prepare_images([content.getvalue()], (60, 40))
+    (from_pillow,) = prepare_images([Image.open(content)], (60, 40))
+    np.testing.assert_array_equal(from_file, np.rot90(pixels, -1) / np.float32(255))
+    np.testing.assert_array_equal(from_pillow, from_file)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pillow_images_without_a_known_range_are_refused(mode):
+    with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected"):
+        one_mean(Image.new(mode, (60, 40)))
+
+
+def test_a_frame_is_refused_and_its_column_of_paths_is_read(tmp_path):
+    Image.new("L", (60, 40), 255).save(tmp_path / "1.png")
+    frame = pd.DataFrame({"path": [str(tmp_path / "1.png")] * 2}, index=[7, 9])
+    assert prepare_images(frame["path"], (40, 60)).mean() == 1
+    with pytest.raises(ValueError, match=r"Received: pandas.DataFrame. Give the column that holds the paths"):
+        prepare_images(frame, (40, 60))
+    with pytest.raises(ValueError, match="one Image"):
+        prepare_images(Image.new("L", (60, 40)), (40, 60))

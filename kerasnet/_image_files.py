@@ -1,0 +1,116 @@
+"""Decode image files and Pillow images into arrays, within bounds."""
+
+import io
+import math
+import struct
+import zlib
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from kerasnet._files import read_bytes
+from kerasnet.errors import ImageDecodeError, UnsafeFileError
+
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_MAX_BYTES = 2**28
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image_file(path, max_pixels):
+    """Decode an image file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Files above 256 MiB are not read.
+    max_pixels : int
+        The largest number of pixels that is decoded.
+
+    Returns
+    -------
+    ndarray of shape (height, width) or (height, width, 3 or 4), uint8 or uint16
+        Grey, RGB or RGBA.
+
+    Raises
+    ------
+    ImageDecodeError
+        If the file cannot be read, is broken or too large.
+    """
+    try:
+        content = read_bytes(path, max_bytes=_MAX_BYTES)
+    except (OSError, UnsafeFileError) as error:
+        raise ImageDecodeError(f"expected an image file, found: {error}.") from error
+    return decode_image(content, max_pixels)
+
+
+def decode_image(content, max_pixels):
+    """Decode the content of an image file; see :func:`read_image_file`."""
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            return image_pixels(image, max_pixels)
+    except ImageDecodeError:
+        raise
+    except _BROKEN as error:
+        formats = ", ".join(_FORMATS)
+        found = "something else" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
+        raise ImageDecodeError(f"expected a whole image ({formats}), found: {found}.") from error
+
+
+def image_pixels(image, max_pixels):
+    """Return the pixels of a Pillow image, in the orientation that its EXIF data gives; see :func:`read_image_file`.
+
+    The image itself is not changed.
+    """
+    if math.prod(image.size) > max_pixels:
+        raise ImageDecodeError(
+            f"expected at most {max_pixels} pixels, found {image.width} x {image.height}. "
+            "Give a larger max_pixels, or a smaller image."
+        )
+    try:
+        image.load()
+        mode = "I;16" if image.mode == "I" and image.format == "PPM" else image.mode  # Pillow scales PGM to 16 bits
+        method = _TRANSPOSITIONS.get(_orientation(image))
+        image = image if method is None else image.transpose(method)
+        if mode.startswith("I;16"):
+            return _sixteen_bits(image)
+        if mode in ("I", "F"):
+            raise ImageDecodeError(
+                f"expected 8 or 16 bits a channel, found pixels of 32 bits (mode {mode}), which have no fixed range. "
+                "Scale them to [0, 1] and give an array of floats."
+            )
+        if mode == "La":  # Pillow converts premultiplied grey to LA only
+            image = image.convert("LA")
+        if image.has_transparency_data:
+            return np.asarray(image.convert("RGBA"))
+        return np.asarray(image.convert("L" if mode in ("1", "L") else "RGB"))
+    except ImageDecodeError:
+        raise
+    except (*_BROKEN, AssertionError) as error:  # AssertionError: closed before it was read
+        raise ImageDecodeError(
+            f"expected a whole and open image, found: {str(error) or type(error).__name__}."
+        ) from error
+
+
+def _orientation(image):
+    """Return the EXIF orientation, None where there is none or the EXIF data is broken."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow raises whatever the parsing of broken metadata runs into; the pixels are sound
+        return None
+
+
+def _sixteen_bits(image):
+    gray = np.asarray(image).astype(np.uint16)
+    transparent = image.info.get("transparency")  # in PNG, one grey level can be transparent
+    if transparent is None:
+        return gray
+    return np.dstack([gray, gray, gray, np.where(gray == transparent, 0, 65535).astype(np.uint16)])
