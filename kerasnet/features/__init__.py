@@ -1,7 +1,16 @@
 """Classical features of images: their preparation, HOG and SIFT. No TensorFlow here."""
 
+from kerasnet.features.digits import extract_digit
 from kerasnet.features.hog import HOGTransformer, hog
 from kerasnet.features.image import ImagePreprocessor, prepare_images
 from kerasnet.features.sift import SIFTTransformer, sift
 
-__all__ = ["HOGTransformer", "ImagePreprocessor", "SIFTTransformer", "hog", "prepare_images", "sift"]
+__all__ = [
+    "HOGTransformer",
+    "ImagePreprocessor",
+    "SIFTTransformer",
+    "extract_digit",
+    "hog",
+    "prepare_images",
+    "sift",
+]

@@ -101,11 +101,38 @@ def test_lines_for_people_and_for_what_cannot_be_read(run, photographs, tmp_path
     assert "missing.png" in missing
 
 
-def test_images_without_a_digit_are_no_failure(run, tmp_path, capsys):
-    for name, image in (("flat", np.full((50, 50), 200, np.uint8)), ("one", np.zeros((1, 1), np.uint8))):
+def test_images_without_one_digit_are_reported_and_the_others_answered(run, photographs, tmp_path, capsys):
+    paths, y = photographs
+    two = np.hstack([cv2.resize(cv2.imread(path, cv2.IMREAD_GRAYSCALE), (480, 480)) for path in paths[:2]])
+    pages = {"flat": np.full((50, 50), 200, np.uint8), "one": np.zeros((1, 1), np.uint8), "two": two}
+    for name, image in pages.items():
         cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-        (found,) = said(capsys, run, str(tmp_path / f"{name}.png"))
-        assert 0 < found["probability"] <= 1
+    bad = [str(tmp_path / f"{name}.png") for name in pages]
+    assert predict.main([run, *bad, paths[0], "--json"]) == 1
+    out, error = capsys.readouterr()
+    assert [(each["image"], each["class"]) for each in json.loads(out)] == [(paths[0], y[0])]
+    flat, one, several = error.splitlines()
+    for line, path in ((flat, bad[0]), (one, bad[1])):
+        assert line.startswith(f"predict: no digit found, {path!r}: expected one digit")
+    assert several.startswith(f"predict: expected one digit, found 2, {bad[2]!r}")
+
+
+def test_whole_images_that_show_nothing_are_reported(run, tmp_path, capsys):
+    noise = np.random.default_rng(0).normal(200, 4, (600, 450))
+    for name, image in (("flat", np.zeros((50, 50))), ("noise", noise), ("transparent", np.zeros((50, 50, 4)))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image.astype(np.uint8))
+        assert predict.main([run, str(tmp_path / f"{name}.png"), "--as-is"]) == 1
+        assert "no digit found" in capsys.readouterr().err
+
+
+def test_white_ink_on_a_transparent_canvas_as_is(run, tmp_path, capsys):
+    X, y = load_mnist("test", n_samples=20, random_state=0, return_X_y=True)
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for path, digit in zip(paths, X, strict=True):
+        cv2.imwrite(path, np.dstack([np.full((28, 28, 3), 255, np.uint8), digit]))
+    found = said(capsys, run, *paths, "--as-is")
+    assert {each["polarity"] for each in found} == {"light-on-dark"}
+    assert np.mean([each["class"] == label for each, label in zip(found, y, strict=True)]) >= 0.9
 
 
 @pytest.mark.parametrize(
@@ -133,7 +160,8 @@ def kept(path):
 
 def test_the_archive_alone_is_enough(run, photographs, tmp_path, capsys):
     shutil.copy(Path(run) / "model.kerasnet", tmp_path / "mine.kerasnet")
-    assert said(capsys, str(tmp_path / "mine.kerasnet"), *photographs[0]) == said(capsys, run, *photographs[0])
+    paths = photographs[0][:10]
+    assert said(capsys, str(tmp_path / "mine.kerasnet"), *paths) == said(capsys, run, *paths)
 
 
 def test_as_a_command(run, photographs):
