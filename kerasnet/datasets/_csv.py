@@ -1,46 +1,66 @@
 """Tables in CSV files: checked row by row, typed column by column."""
 
-import contextlib
-import csv
-import io
+import re
 import reprlib
-import threading
-from array import array
-from decimal import Decimal
+from numbers import Integral, Number
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import Bunch
 
 from kerasnet._files import read_bytes
+from kerasnet.datasets._csv_columns import typed_columns
+from kerasnet.datasets._csv_rows import read_rows
 from kerasnet.errors import DataFormatError
 
-_NOT_KNOWN = ("NA", "N/A", "NaN", "nan", "NULL", "null")  # among numbers; among texts they are texts
-_BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
-_EXACT = 2**53  # float64 holds all whole numbers up to here
-_WHOLE = r"\s*[+-]?\d+\s*"
-_LIMIT_LOCK = threading.Lock()
 
+def load_csv(
+    path,
+    target="label",
+    return_X_y=False,
+    *,
+    sep=",",
+    decimal=".",
+    header="infer",
+    index_col=None,
+    na_values=None,
+    encoding="utf-8",
+    text_columns=(),
+    max_bytes=200_000_000,
+):
+    r"""Load features and labels from a CSV file.
 
-def load_csv(path, target="label", return_X_y=False, *, text_columns=(), max_bytes=200_000_000):
-    r"""Load features and labels from a CSV file with a header line.
+    Fields that hold separators or line ends are in double quotes. Every row has as many fields as the first one.
+    Blank lines are skipped.
 
-    The file is in UTF-8, with commas between fields and double quotes around those that hold commas or line ends.
-    Every row has as many fields as the header. Blank lines are skipped.
-
-    A column is what all its known values are: booleans (true, false), whole numbers, numbers, or else text. An
-    empty field is a missing value, and so are NA, N/A, NaN, nan, NULL and null among numbers; among texts they
-    are texts like any other. A column that is mostly numbers may hold no text.
+    A column is what all its known values are: booleans (true, false), integers, numbers, or else text. Numbers are
+    exactly those that Python's `float` reads. An empty field is a missing value, and so are NA, N/A, NaN, nan, NULL
+    and null among numbers; among texts they are texts like any other. A column that is mostly numbers must not
+    contain text. The parameters from `sep` to `encoding` mean the same as in :func:`pandas.read_csv`.
 
     Parameters
     ----------
     path : str or path-like
         The file.
-    target : str, default="label"
-        The column with the labels.
+    target : str or int, default="label"
+        The column with the labels: its name or, with ``header=None``, its position from 0. None if the file has no
+        labels.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
-    text_columns : sequence of str, default=()
+    sep : str, default=","
+        The character between fields, such as ";" or "\t".
+    decimal : str, default="."
+        The character before the fraction of a number, "," in many European files.
+    header : {"infer", 0} or None, default="infer"
+        Whether the first row has the names of the columns, or (None) there is no such row. The columns are then named
+        0, 1, 2, ...
+    index_col : str, int or list of these, default=None
+        The columns that become the index of ``data`` and ``target``, by name or position. Only an index column may
+        have an empty name.
+    na_values : scalar, list or dict, default=None
+        Further values to be read as missing, for all columns including text, or a dict of them by column.
+    encoding : str, default="utf-8"
+        The encoding of the file. A byte order mark is skipped.
+    text_columns : sequence of str or int, default=()
         Columns to read as text, whatever they look like: codes with leading zeros, ticket numbers.
     max_bytes : int, default=200_000_000
         The largest file that is read. Reading takes 5 to 20 times its size in memory.
@@ -53,26 +73,28 @@ def load_csv(path, target="label", return_X_y=False, *, text_columns=(), max_byt
         data : DataFrame of shape (n_samples, n_features)
             The features, as bool, int64 (uint64 where needed), float64 or str. Missing values are NaN: whole
             numbers are then float64, and booleans object.
-        target : Series of shape (n_samples,)
-            The labels, of the same types; none is missing.
-        feature_names : list of str
+        target : Series of shape (n_samples,) or None
+            The labels, of the same types; none is missing. None with ``target=None``.
+        feature_names : list of str or int
             The columns of ``data``.
         target_names : ndarray of shape (n_classes,), dtype str, or None
             The classes, sorted, when the labels are text.
         DESCR : str
             Where the data are from.
-    (X, y) : tuple of DataFrame and Series, if `return_X_y`
+    (X, y) : tuple of DataFrame and Series or None, if `return_X_y`
         ``data`` and ``target``.
 
     Raises
     ------
     DataFormatError
-        If the file is empty or not in UTF-8, a column is missing, unnamed or there twice, a row is shorter or
-        longer than the header, text stands where numbers belong, a number is beyond the range of float64, a whole
+        If the file is empty or not in `encoding`, a column is missing, unnamed or there twice, a row is shorter or
+        longer than the first, text stands where numbers belong, a number is beyond the range of float64, a whole
         number cannot be held exactly, a label is missing, or all labels are equal. The message names the line, the
         first being 1.
     UnsafeFileError
         If the file is larger than `max_bytes`.
+    ValueError
+        If a parameter is not as described.
     OSError
         If the file cannot be opened.
 
@@ -90,126 +112,105 @@ def load_csv(path, target="label", return_X_y=False, *, text_columns=(), max_byt
     1    NaN   blue
     >>> table.target.tolist(), table.target_names.tolist()
     (['cat', 'dog'], ['cat', 'dog'])
+
+    A file from a spreadsheet with a decimal comma, without a header or labels:
+
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     _ = file.write("7;2,5;red\n8;;blue\n")
+    ...     file.flush()
+    ...     load_csv(file.name, None, sep=";", decimal=",", header=None).data
+       0    1     2
+    0  7  2.5   red
+    1  8  NaN  blue
     """
-    header, columns, lines = _read_columns(read_bytes(path, max_bytes=max_bytes), path)
-    for name in (target, *text_columns):
-        if name not in header:
-            raise DataFormatError(f"{path}: line 1: expected a column {name!r}, found {header}.")
-    if header == [target]:
-        raise DataFormatError(f"{path}: line 1: expected columns beside {target!r}, found none.")
-    X = {}
-    for name in header:  # each column of texts is let go for the next
-        column = pd.Series(columns.pop(0), name=name, dtype="str")
-        column = column.mask(column == "")
-        X[name] = column if name in text_columns else _typed(column, lines, path)
-    X = pd.DataFrame(X)
-    y = X.pop(target)
-    _check_labels(y, lines, path)
+    _check_options(sep, decimal, header)
+    content = read_bytes(path, max_bytes=max_bytes)
+    rows = read_rows(content, path, sep=sep, encoding=encoding, has_header=header is not None)
+    index = _index_columns(index_col, rows.names)
+    _check_names(rows.names, f"{path}: line {rows.header_line}", target=target, others=text_columns, index=index)
+    X = typed_columns(rows, path, decimal, _missing_texts(na_values, rows.names), text_columns)
+    if target is not None:
+        _check_labels(X[target], rows.lines, path)
+    if index:
+        X = X.set_index(index if len(index) > 1 else index[0])
+        X.index.names = [name if isinstance(name, int) or name.strip() else None for name in X.index.names]
+    y = None if target is None else X.pop(target)
     if return_X_y:
         return X, y
-    names = None if y.dtype.kind in "biuf" else np.unique(y.to_numpy(dtype=str))
+    names = None if y is None or y.dtype.kind in "biuf" else np.unique(y.to_numpy(dtype=str))
     descr = f"{len(X)} rows and {X.shape[1]} features from {path}."
     return Bunch(data=X, target=y, feature_names=list(X), target_names=names, DESCR=descr)
 
 
-def _read_columns(content, path):
-    """Return the header, the texts of each column, and the line at which each row begins; refuse what is no table."""
-    _check_text(content, path)
-    header, columns, lines, line = None, [], array("q"), 1
-    known = {}  # each different text is kept once
-    with _fields_of(len(content)):
-        reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""), strict=True)
-        try:
-            for row in reader:
-                if header is None and row:
-                    header = _check_header(row, line, path)
-                    columns = [[] for _ in header]
-                elif row:
-                    if len(row) != len(header):
-                        raise DataFormatError(f"{path}: line {line}: expected {len(header)} fields, found {len(row)}.")
-                    for column, text in zip(columns, row, strict=True):
-                        column.append(known.setdefault(text, text))
-                    lines.append(line)
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise DataFormatError(f"{path}: line {line}: expected fields and commas, found: {error}.") from error
-    if not lines:
-        found = "an empty file" if header is None else "a header alone"
-        raise DataFormatError(f"{path}: line {line}: expected a header and rows, found {found}.")
-    return header, columns, lines
+def _check_options(sep, decimal, header):
+    for name, value in (("sep", sep), ("decimal", decimal)):
+        if not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0\x1f':
+            raise ValueError(f"{name} must be one character. Received: {value!r}.")
+    if not decimal.isascii() or decimal.isalnum() or decimal in "+- ":
+        raise ValueError(f"decimal must be a punctuation mark, such as '.' or ','. Received: {decimal!r}.")
+    if sep == decimal:
+        raise ValueError(f"sep and decimal must be different characters. Received: {sep!r} for both.")
+    if header not in ("infer", 0, None) or isinstance(header, bool):
+        raise ValueError(f"header must be 'infer' or 0 for a first row of names, or None. Received: {header!r}.")
 
 
-def _check_text(content, path):
-    try:
-        content.decode()
-        offset = content.find(0)
-    except UnicodeDecodeError as error:
-        offset = error.start
-    if offset >= 0:
-        line = content.count(b"\n", 0, offset) + 1
-        found = f"the byte {content[offset]:02x} at offset {offset}"
-        raise DataFormatError(f"{path}: line {line}: expected text in UTF-8, found {found}.")
+def _index_columns(index_col, names):
+    """Return the names of the columns that `index_col` gives by name or position."""
+    if index_col is None or index_col is False:
+        return []
+    index = []
+    for column in index_col if isinstance(index_col, (list, tuple)) else [index_col]:
+        if isinstance(column, Integral) and not isinstance(column, bool) and 0 <= column < len(names):
+            index.append(names[column])
+        elif isinstance(column, str) and column in names:
+            index.append(column)
+        else:
+            raise ValueError(f"index_col must be columns of the file, {names}, or positions. Received: {index_col!r}.")
+    if len(set(index)) < len(index):
+        raise ValueError(f"index_col must name every column once. Received: {index_col!r}.")
+    return index
 
 
-@contextlib.contextmanager
-def _fields_of(length):
-    """Let the csv module, whose limit is one for the whole process, read fields of some length.
-
-    Under a lock, since of two threads the second would take the limit of the first for the one to give back.
-    """
-    with _LIMIT_LOCK:
-        limit = csv.field_size_limit()
-        csv.field_size_limit(max(limit, length))
-        try:
-            yield
-        finally:
-            csv.field_size_limit(limit)
-
-
-def _check_header(header, line, path):
-    if not all(name.strip() for name in header):
-        raise DataFormatError(f"{path}: line {line}: expected a name for every column, found {header}.")
-    if len(set(header)) < len(header):
-        raise DataFormatError(f"{path}: line {line}: expected every column once, found {header}.")
-    return header
-
-
-def _typed(column, lines, path):
-    """Return a column of texts as what all its known values are."""
-    known = column.dropna()
-    if len(known) and known.isin(list(_BOOLEANS)).all():
-        return column.map(_BOOLEANS)
-    known = known[~known.isin(_NOT_KNOWN)]
-    numbers = pd.to_numeric(known, errors="coerce")
-    strays = numbers.isna()
-    if strays.any() and strays.mean() >= 0.5:
-        return column
-    if strays.any():
-        checks = [("a number as in most rows", strays)]
-    elif numbers.dtype.kind == "f" or len(numbers) < len(column):
-        checks = _checks_of_float64(numbers, known)
-    else:
-        checks = []
-    for expected, wrong in checks:
-        if wrong.any():
-            row = wrong.idxmax()
+def _check_names(names, where, *, target, others, index):
+    """Refuse a header with unnamed or repeated columns, or without those that are asked for."""
+    if not all(isinstance(name, int) or name.strip() or name in index for name in names):
+        raise DataFormatError(f"{where}: expected a name for every column, found {names}.")
+    if len(set(names)) < len(names):
+        raise DataFormatError(f"{where}: expected every column once, found {names}.")
+    for name in (*([] if target is None else [target]), *others):
+        if name not in names:
             raise DataFormatError(
-                f"{path}: line {lines[row]}: column {column.name!r}: expected {expected}, "
-                f"found {reprlib.repr(known[row])}. If the column is text, give text_columns=[{column.name!r}]."
+                f"{where}: expected a column {name!r}, found {names}.{_remedy(names, name == target)}"
             )
-    return numbers.reindex(column.index)
+    if target is not None and target in index:
+        raise ValueError(f"target must not be a column of the index. Received: target={target!r}, index_col={index}.")
+    if set(names) <= {target, *index}:
+        raise DataFormatError(f"{where}: expected columns beside {', '.join(map(repr, names))}, found none.")
 
 
-def _checks_of_float64(numbers, known):
-    """Yield what is expected of the numbers of a float64 column, and which of them are not so."""
-    yield "a finite number", np.isinf(numbers)
-    yield "a number that float64 can tell from 0", known[numbers == 0].str.match("[^eE]*[1-9]")
-    large = known[(numbers >= _EXACT) | (numbers <= -_EXACT)]
-    large = large[large.str.fullmatch(_WHOLE)]
-    if len(large) and numbers.dtype.kind == "f" and known.str.fullmatch(_WHOLE).all():
-        yield "a whole number of 64 bits", numbers.abs() >= 2**63
-    rounded = large.map(Decimal) != numbers[large.index].astype(float)
-    yield "a whole number that float64 holds, as the column has fractions or missing values", rounded
+def _remedy(names, is_target):
+    """Return what to do about a column that is not there."""
+    if len(names) == 1 and (found := re.search(r"[;\t|,]", str(names[0]))):
+        return f" If {found.group()!r} separates the fields, give sep={found.group()!r}."
+    if not is_target:
+        return ""
+    if isinstance(names[0], int):
+        return " Without a header, give the position of the labels as target=, or target=None."
+    return " Give the column with the labels as target=, or target=None if there is none."
+
+
+def _missing_texts(na_values, names):
+    """Return, for each position of a column, the further texts that are missing values."""
+    if not isinstance(na_values, dict):
+        na_values = dict.fromkeys(names, na_values)
+    if unknown := [name for name in na_values if name not in names]:
+        raise ValueError(f"na_values must name columns of the file, {names}. Received: {unknown}.")
+    texts = []
+    for name in names:
+        values = na_values.get(name)
+        values = [] if values is None else [values] if isinstance(values, (str, Number)) else list(values)
+        texts.append(values)
+    return texts
 
 
 def _check_labels(y, lines, path):

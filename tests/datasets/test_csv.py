@@ -1,6 +1,8 @@
 """CSV tables keep their types and their missing values."""
 
 import csv
+import math
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -158,3 +160,171 @@ def test_max_bytes_bounds_the_file(write):
     assert len(load_csv(path, max_bytes=16).data) == 2
     with pytest.raises(UnsafeFileError, match="larger than 15 bytes"):
         load_csv(path, max_bytes=15)
+
+
+def number_text(generator):
+    """Return a number as files have it: signs, blanks, leading zeros, long fractions, exponents."""
+    digits = "".join(generator.choices("0123456789", k=generator.randint(1, generator.choice([3, 12]))))
+    text = generator.choice(["", "+", "-", " ", " -", " +"]) + "0" * generator.choice([0, 0, 1, 5, 20]) + digits
+    if generator.random() < 0.8:
+        fraction = generator.choices("0123456789", k=generator.randint(0, generator.choice([3, 20, 200])))
+        text += "." + "0" * generator.choice([0, 0, 1, 10, 30]) + "".join(fraction)
+    if generator.random() < 0.4:
+        text += generator.choice("eE") + generator.choice(["", "+", "-"]) + str(generator.randint(0, 200))
+    return text + generator.choice(["", " "])
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize(("sep", "decimal"), [(",", "."), (";", ","), ("\t", ".")])
+def test_numbers_of_any_form_equal_those_of_python(write, sep, decimal, quote):
+    generator = random.Random(0)
+    texts = [number_text(generator) for _ in range(20_000)]
+    rows = "".join(f"{quote}{text.replace('.', decimal)}{quote}{sep}{row}\n" for row, text in enumerate(texts))
+    column = load_csv(write(f"a{sep}label\n{rows}"), sep=sep, decimal=decimal).data["a"]
+    wrong = [(text, value) for text, value in zip(texts, column, strict=True) if value != float(text)]
+    assert not wrong, wrong[:5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "000000000010084566",
+        "0.00000000000001953",
+        "0.000000000000000001234567",
+        "+1e-30",
+        "+0.10653123125962795",
+        "+6976975899246046803.88 ",
+        "0." + "0" * 300 + "1",
+        "1" + "0" * 300 + ".",
+        "5e-324",
+        "1.7976931348623157e308",
+        ".5",
+        "5.",
+        "1e05",
+    ],
+)
+@pytest.mark.parametrize("column_with", ["a number", "a missing value"])
+def test_a_number_is_what_float_reads(write, text, column_with):
+    other = "1.5" if column_with == "a number" else ""
+    if column_with == "a number" or math.log2(abs(float(text))) < 1000:
+        assert load_csv(write(f"a,label\n{text},x\n{other},y\n")).data["a"][0] == float(text)
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "1e", "1 2", "++1", "- 1", "1,5"])
+def test_what_is_no_number_is_refused_among_numbers(write, text):
+    with pytest.raises(DataFormatError, match="line 2: column 'a': expected a number as in most rows"):
+        load_csv(write(f'a,label\n"{text}",x\n1.5,y\n2.5,x\n'))
+
+
+def test_a_plus_in_text_stays(write):
+    phones = ["+49 30 1", "+1 2", "a +5", "+"]
+    rows = "".join(f"{phone},{row}\n" for row, phone in enumerate(phones))
+    assert load_csv(write(f"+a,label\n{rows}")).data["+a"].tolist() == phones
+
+
+def test_separators_and_decimal_marks_are_those_of_the_file(write):
+    path = write("a;b;label\n1,5;x.y;3\n-2,25e1;z;4\n", encoding="utf-8")
+    X, y = load_csv(path, return_X_y=True, sep=";", decimal=",")
+    assert X["a"].tolist() == [1.5, -22.5]
+    assert X["b"].tolist() == ["x.y", "z"]
+    assert y.tolist() == [3, 4]
+    assert load_csv(write("a¦label\n1.5¦x\n2¦y\n"), sep="¦").data["a"].tolist() == [1.5, 2]
+
+
+def test_a_point_is_no_decimal_mark_where_a_comma_is(write):
+    with pytest.raises(DataFormatError, match=r"line 3: .*a number as in most rows, found '1\.234'"):
+        load_csv(write("a;label\n1,5;x\n1.234;y\n2,5;x\n"), sep=";", decimal=",")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "UTF8", None])
+def test_encodings_are_those_that_python_knows(write, encoding):
+    path = write("größe,label\n1.5,ä\n2.5,ö\n", encoding or "utf-8")
+    table = load_csv(path, encoding=encoding)
+    assert table.feature_names == ["größe"]
+    assert table.target.tolist() == ["ä", "ö"]
+
+
+def test_another_encoding_is_named_with_the_remedy(write):
+    with pytest.raises(DataFormatError, match="line 2: expected text in UTF-8, .* Give encoding="):
+        load_csv(write("a,label\n1,ä\n2,b\n", "latin-1"))
+
+
+def test_values_can_be_declared_missing(write):
+    path = write("a,b,label\n-999,?,x\n2,-,y\n3,c,x\n")
+    data = load_csv(path, na_values=[-999, "?"]).data
+    np.testing.assert_array_equal(data["a"], [np.nan, 2, 3])
+    assert data["b"].isna().tolist() == [True, False, False]
+    data = load_csv(path, na_values={"b": "-"}).data
+    assert data["a"].tolist() == [-999, 2, 3]
+    assert data["b"].isna().tolist() == [False, True, False]
+
+
+def test_a_file_without_a_header_has_numbered_columns(write):
+    path = write("5,0.5,cat\n7,1.5,dog\n")
+    table = load_csv(path, 2, header=None)
+    assert table.feature_names == [0, 1]
+    assert table.data[0].tolist() == [5, 7]
+    assert table.target.tolist() == ["cat", "dog"]
+    with pytest.raises(DataFormatError, match="expected a column 'label', .* give the position of the labels"):
+        load_csv(path, header=None)
+
+
+def test_an_index_is_that_of_pandas(tmp_path):
+    frame = TABLE.drop(columns=["none", "some"]).set_index(pd.Index(["r", "s", "t"]))
+    frame.to_csv(tmp_path / "table.csv")
+    X, y = load_csv(tmp_path / "table.csv", return_X_y=True, index_col=0)
+    pd.testing.assert_frame_equal(X, frame.drop(columns="label"))
+    pd.testing.assert_series_equal(y, frame["label"])
+    frame.rename_axis("id").to_csv(tmp_path / "table.csv")
+    X = load_csv(tmp_path / "table.csv", index_col=["id", 4]).data
+    assert X.index.names == ["id", "flag"]
+
+
+@pytest.mark.parametrize("return_X_y", [False, True])
+def test_a_file_without_labels_has_no_target(write, return_X_y):
+    loaded = load_csv(write("a\n1\n\n2\n"), target=None, return_X_y=return_X_y)
+    X, y = loaded if return_X_y else (loaded.data, loaded.target)
+    assert X["a"].tolist() == [1, 2]
+    assert y is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sep": ";;"}, "sep must be one character"),
+        ({"sep": None}, "sep must be one character. Received: None"),
+        ({"decimal": ","}, "sep and decimal must be different"),
+        ({"decimal": "e"}, "decimal must be a punctuation mark"),
+        ({"header": 1}, "header must be 'infer' or 0"),
+        ({"encoding": "utf-9"}, "encoding must be a text encoding that Python knows. Received: 'utf-9'"),
+        ({"index_col": "c"}, "index_col must be columns of the file"),
+        ({"index_col": 7}, "index_col must be columns of the file"),
+        ({"index_col": "label"}, "target must not be a column of the index"),
+        ({"na_values": {"c": "x"}}, "na_values must name columns of the file"),
+    ],
+)
+def test_wrong_parameters_are_refused(write, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_csv(write("a,label\n1,x\n2,y\n"), **options)
+
+
+def test_a_wrong_separator_is_named(write):
+    with pytest.raises(DataFormatError, match=r"found \['a;label'\]. If ';' separates the fields, give sep=';'"):
+        load_csv(write("a;label\n1;x\n2;y\n"))
+
+
+@pytest.mark.parametrize("text", ['5" disk', 'a"b', "x'y", ' "q"', "two\nlines", '""', "\r", "a;b"])
+def test_texts_with_quotes_equal_those_of_the_csv_module(write, text):
+    quoted = text if text in ('5" disk', 'a"b', ' "q"') else '"' + text.replace('"', '""') + '"'
+    path = write(f"a,label\n{quoted},x\n+5,y\nz,x\n")
+    with open(path, newline="") as file:
+        expected = [row[0] for row in csv.reader(file)][1:]
+    assert load_csv(path).data["a"].tolist() == expected
+
+
+def test_the_fields_of_each_row_are_counted(write):
+    good = "a,b,label\n" + '1,"x,\ny",0\n' * 3
+    assert load_csv(write(good + "1,2,1\n")).data["b"].tolist() == ["x,\ny"] * 3 + ["2"]
+    for row in ("1,2", "1,2,3,4", '"1,2",3', ""):
+        with pytest.raises(DataFormatError, match="line 8: expected 3 fields|expected at least two classes"):
+            load_csv(write(good + row + "\n"))

@@ -184,7 +184,7 @@ def nothing(folder):
     pass
 
 
-def add_image(folder, name, content=b"an image"):
+def add_image(folder, name, content=b"P5 1 1 255 x"):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)
 
