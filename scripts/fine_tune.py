@@ -4,6 +4,9 @@ python scripts/fine_tune.py photos/                     # photos/cat/1.jpg, phot
 python scripts/fine_tune.py photos/ --features          # train no network: its features and a linear SVM
 python scripts/fine_tune.py photos/ --backbone resnet50 --image-size 160 --trainable 20 --augmentation shift
 python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learning-rate 1e-4 --epochs 30
+python scripts/fine_tune.py photos/ --on-error skip     # leave out broken files; by default they are an error
+
+All images are decoded before training, so a broken file does not end a run late.
 """
 
 import argparse
@@ -78,6 +81,12 @@ def parse(argv):
     parser.add_argument(
         "--batch-size", type=whole_number(1), default=32, metavar="N", help="images a step (default: 32)"
     )
+    parser.add_argument(
+        "--on-error",
+        default="raise",
+        choices=["raise", "skip"],
+        help="broken files: stop (default), or leave out",
+    )
     parser.add_argument("--test-fraction", type=fraction, default=0.25, metavar="X", help="default: 0.25")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
     parser.add_argument(
@@ -104,30 +113,31 @@ def run(arguments):
             raise NotADirectoryError(
                 f"{arguments.folder}: expected a folder with a sub-folder of images for each class."
             )
-        images = kn.datasets.load_image_folder(arguments.folder)
+        images = kn.datasets.load_image_folder(arguments.folder, on_error=arguments.on_error, n_jobs=-1)
         check_sizes(images, arguments)
-        paths_train, paths_test, y_train, y_test = train_test_split(
-            images.data,
+        pipeline = make_pipeline(arguments)
+        X_train, X_test, y_train, y_test = train_test_split(
+            pipeline[0].fit_transform(images.data),  # test images, too: nothing is read after training
             images.target_names[images.target],
             test_size=arguments.test_fraction,
             stratify=images.target,
             random_state=arguments.seed,
         )
-        pipeline = make_pipeline(arguments)
         what = "features" if arguments.features else "fine-tuning"
         say(
             f"{what} of {arguments.backbone}: {len(y_train)} images of {len(images.target_names)} classes to learn from"
         )
         started = time.perf_counter()
-        train(pipeline, pipeline[0].fit_transform(paths_train), y_train, arguments)
+        train(pipeline, X_train, y_train, arguments)
         seconds = time.perf_counter() - started
-        y_pred = pipeline.predict(paths_test)
+        y_pred = pipeline[1:].predict(X_test)
         report = classification_report(y_test, y_pred, digits=4, zero_division=0)
         metrics = {
             "accuracy": float(np.mean(y_pred == y_test)),
             "n_mistakes": int(np.sum(y_pred != y_test)),
             "n_train": len(y_train),
             "n_test": len(y_test),
+            "n_skipped": len(images.skipped),
             "seconds": round(seconds, 2),
             "seed": arguments.seed,
             "classes": images.target_names,

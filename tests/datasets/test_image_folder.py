@@ -2,17 +2,22 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_files
 
 from kerasnet.datasets import load_image_folder
+from kerasnet.errors import DataFormatError
+
+
+def add_image(path, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size).save(path)
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ("dog/b.PNG", "dog/a.jpg", "cat/10.png", "cat/0/young.bmp", "cat/9.png"):
-        path = tmp_path / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"an image")
+        add_image(tmp_path / "images" / name)
     return tmp_path / "images"
 
 
@@ -46,8 +51,7 @@ def test_hidden_files_and_notes_beside_the_classes_are_skipped(folder):
 
 
 def test_links_are_followed(folder, tmp_path):
-    (tmp_path / "birds").mkdir()
-    (tmp_path / "birds" / "1.png").write_bytes(b"an image")
+    add_image(tmp_path / "birds" / "1.png")
     (folder / "bird").symlink_to(tmp_path / "birds")
     (folder / "cat" / "again.png").symlink_to(folder / "dog" / "a.jpg")
     images = load_image_folder(folder)
@@ -60,3 +64,63 @@ def test_links_are_followed(folder, tmp_path):
 def test_what_is_no_folder_is_the_systems_error(folder, name, error):
     with pytest.raises(error, match=name):
         load_image_folder(folder / name)
+
+
+def spoil(folder):
+    """Add broken files of every kind; return their names below the folder."""
+    (folder / "cat" / "cut.jpg").write_bytes((folder / "dog" / "a.jpg").read_bytes()[:-300])
+    (folder / "cat" / "0" / "empty.png").touch()
+    (folder / "dog" / "notes.txt").write_text("no image")
+    (folder / "dog" / "text.png").write_text("no image")
+    (folder / "dog" / "gone.png").symlink_to("nowhere.png")
+    add_image(folder / "dog" / "large.png", (100, 200))
+    return ["cat/0/empty.png", "cat/cut.jpg", "dog/gone.png", "dog/large.png", "dog/notes.txt", "dog/text.png"]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_all_broken_files_are_named_at_once_or_skipped(folder, n_jobs):
+    expected = load_image_folder(folder)
+    assert expected.skipped == []
+    broken = spoil(folder)
+    options = {"max_pixels": 10_000, "n_jobs": n_jobs}
+    with pytest.raises(DataFormatError, match="6 of 11 files cannot be read as images.*on_error='skip'") as caught:
+        load_image_folder(folder, **options)
+    with pytest.warns(UserWarning, match="6 of 11 files cannot be read as images.*They are skipped") as warned:
+        images = load_image_folder(folder, on_error="skip", **options)
+    for message in (str(caught.value), str(warned[0].message)):
+        assert all(f"{folder / name}: expected" in message for name in broken)
+    assert [path for path, _ in images.skipped] == [str(folder / name) for name in broken]
+    assert "20000" in images.skipped[3][1] or "100 x 200" in images.skipped[3][1]
+    assert images.data == expected.data
+    np.testing.assert_array_equal(images.target, expected.target)
+
+
+def test_many_broken_files_make_a_bounded_message(folder):
+    for number in range(500):
+        (folder / "dog" / f"{number:03}.png").write_bytes(b"no image")
+    with pytest.raises(DataFormatError, match="500 of 505 files.*; and 480 more") as caught:
+        load_image_folder(folder)
+    assert str(caught.value).count(str(folder)) == 21
+
+
+def test_a_class_of_broken_files_alone_cannot_be_skipped(folder):
+    (folder / "eel").mkdir()
+    (folder / "eel" / "1.png").write_bytes(b"no image")
+    with (
+        pytest.warns(UserWarning, match="1 of 6 files"),
+        pytest.raises(DataFormatError, match="eel: expected at least one image of the class, found none that can be"),
+    ):
+        load_image_folder(folder, on_error="skip")
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JFIF", ".jpe", ".pnm", ".apng"])
+def test_less_usual_suffixes_are_images(folder, suffix):
+    form = {"p": "PPM", "a": "PNG"}.get(suffix[1], "JPEG")
+    Image.new("RGB", (8, 8)).save(folder / "dog" / f"c{suffix}", form)
+    assert str(folder / "dog" / f"c{suffix}") in load_image_folder(folder).data
+
+
+@pytest.mark.parametrize("option", [{"on_error": "ignore"}, {"max_pixels": 0}])
+def test_options_are_checked(folder, option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        load_image_folder(folder, **option)

@@ -228,6 +228,37 @@ def test_folders_that_cannot_be_learnt_from(tmp_path, capsys, make, message):
     assert str(tmp_path / "images") in line or "--test-fraction" in line
 
 
+def test_broken_files_are_named_before_training_or_skipped(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "images"
+    few(8, 8)(folder)
+    names = ("circle/1.png", "circle/5.png", "square/2.png")
+    for name in names:
+        (folder / name).write_bytes((folder / name).read_bytes()[:40])
+    options = (*SMALL, "--features", "--backbone", "mobilenet")
+    with monkeypatch.context() as patched:
+        patched.setattr(fine_tune, "train", None)  # would be a TypeError
+        line = fails(capsys, folder, *options, output=tmp_path / "run")
+    assert "3 of 16 files cannot be read as images" in line
+    assert all(f"{folder / name}: expected" in line for name in names)
+    with pytest.warns(UserWarning, match="3 of 16 files.*They are skipped"):
+        metrics, _ = fine_tuned(tmp_path / "run", folder, *options, "--on-error", "skip")
+    assert (metrics["n_skipped"], metrics["n_train"] + metrics["n_test"]) == (3, 13)
+
+
+def test_no_image_is_read_after_training(tmp_path, monkeypatch):
+    folder, train = tmp_path / "images", fine_tune.train
+    few(4, 4)(folder)
+
+    def train_and_damage(*arguments):
+        train(*arguments)
+        for path in folder.rglob("*.png"):
+            path.write_bytes(b"")
+
+    monkeypatch.setattr(fine_tune, "train", train_and_damage)
+    metrics, _ = fine_tuned(tmp_path / "run", folder, *SMALL, "--features", "--backbone", "mobilenet")
+    assert metrics["n_test"] == 2
+
+
 def fails(capsys, *arguments, output):
     """Run a command that cannot work; return its one line."""
     assert fine_tune.main([*map(str, arguments), "--output", str(output)]) == 1
