@@ -32,9 +32,12 @@ def network_of(classifier):
     return classifier[-1] if isinstance(classifier, Pipeline) else classifier
 
 
-def write_model(folder, classifier, *, dataset, image_size):
-    """Write the classifier and, with it, which images it takes."""
-    kn.save(classifier, folder / MODEL, metadata={"dataset": dataset, "image_size": image_size})
+def write_model(folder, classifier, *, dataset, image_size, class_names=None):
+    """Write the classifier with the images that it takes and, if its classes have names, those."""
+    metadata = {"dataset": dataset, "image_size": image_size}
+    if class_names is not None:
+        metadata["class_names"] = class_names.tolist()
+    kn.save(classifier, folder / MODEL, metadata=metadata)
 
 
 def write_json(path, content):
@@ -70,11 +73,12 @@ class TrainedModel:
             raise DataFormatError(f"{path}: expected a model of train_mnist.py, found one without its image_size.")
         self.dataset, self.image_size = about["dataset"], tuple(about["image_size"])
         self.classifier = kn.load(path)
+        self.class_names = about.get("class_names")
 
     @property
     def classes(self):
-        """The labels, in the order of the probabilities."""
-        return self.classifier.classes_.tolist()
+        """The names of the classes, or their labels, in the order of the probabilities."""
+        return self.class_names or self.classifier.classes_.tolist()
 
     def predict_proba(self, images):
         """Return the probability of each class for grey images of `image_size`, floats in [0, 1]."""

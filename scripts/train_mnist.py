@@ -5,6 +5,7 @@ python scripts/train_mnist.py --model lenet         # 99.5 %
 python scripts/train_mnist.py --model simple_rnn    # the rows of the image as time steps
 python scripts/train_mnist.py --features hog        # a dense network on gradients instead of pixels, 98.8 %
 python scripts/train_mnist.py --dataset fashion_mnist --data PATH
+python scripts/train_mnist.py --dataset emnist-letters --data FOLDER  # also kmnist, and the other splits of EMNIST
 python scripts/train_mnist.py --grid-search --limit 500 --cv 3
 python scripts/train_mnist.py --resume              # go on with a run that was killed
 """
@@ -60,6 +61,11 @@ from kerasnet.models import registered_model
 from kerasnet.plots import PredictionGridDisplay, TrainingCurveDisplay
 from kerasnet.training import EpochMemory
 
+IDX_DATASETS = [
+    "kmnist",
+    "emnist",
+    *(f"emnist-{split}" for split in ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")),
+]
 FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 DOCUMENT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
 
@@ -89,11 +95,11 @@ def parse(argv):
     )
     parser.add_argument(
         "--dataset",
-        default="mnist",
-        choices=["mnist", "fashion_mnist", "digits"],
-        help="fashion_mnist: downloaded once, or from --data; digits: 8 x 8, 1,797 images",
+        choices=["mnist", "fashion_mnist", "digits", *IDX_DATASETS],
+        help="fashion_mnist: downloaded once, or from --data; digits: 8 x 8, 1,797 images; kmnist and emnist: from "
+        "--data (default: mnist, or what --data holds)",
     )
-    parser.add_argument("--data", metavar="PATH", help="Fashion-MNIST of one's own: a folder of IDX files, or an npz")
+    parser.add_argument("--data", metavar="PATH", help="a folder of IDX files, or an npz of Fashion-MNIST")
     parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training images")
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_float, metavar="X", help="the largest step size")
@@ -117,8 +123,11 @@ def parse(argv):
     parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to make (default: runs/DATA-MODEL-TIME)")
     parser.add_argument("--target-accuracy", type=fraction, metavar="X", help="exit with status 1 below this")
     arguments = parser.parse_args(argv)
-    if arguments.data is not None and arguments.dataset != "fashion_mnist":
-        parser.error(f"--data is for --dataset fashion_mnist, not {arguments.dataset}")
+    if arguments.data is not None and arguments.dataset == "digits":
+        parser.error("--data is for data sets of IDX files, not digits")
+    if arguments.data is None and arguments.dataset in IDX_DATASETS:
+        parser.error(f"--dataset {arguments.dataset} is read from files: give their folder as --data")
+    arguments.dataset = arguments.dataset or ("mnist" if arguments.data is None else "idx")
     if arguments.model is None:
         arguments.model = "cnn" if arguments.features == "pixels" else "mlp"
     input_kind = registered_model(arguments.model).input_kind
@@ -138,7 +147,7 @@ def parse(argv):
 def run(arguments):
     """Train, evaluate and write the run's folder; return the exit status."""
     with atomic_folder(arguments.output) as folder:  # first of all: a folder that cannot be written costs no training
-        X_train, X_test, y_train, y_test = load(arguments)
+        X_train, X_test, y_train, y_test, names = load(arguments)
         image_size = X_train.shape[1:3]
         classifier = make_classifier(arguments, image_size)
         network_of(classifier).set_params(memory=make_memory(arguments))
@@ -165,9 +174,10 @@ def run(arguments):
         if search is not None:
             metrics["best_params"], metrics["best_score"] = search.best_params_, search.best_score_
             write_csv(folder / "search_results.csv", search.cv_results_)
-        report = classification_report(y_test, probabilities.argmax(axis=1), digits=4, zero_division=0)
-        write_model(folder, classifier, dataset=arguments.dataset, image_size=image_size)
-        write_figures(folder, network_of(classifier), X_test, y_test, probabilities)
+        y_true, y_pred = (y if names is None else names[y] for y in (y_test, probabilities.argmax(axis=1)))
+        report = classification_report(y_true, y_pred, digits=4, zero_division=0)
+        write_model(folder, classifier, dataset=arguments.dataset, image_size=image_size, class_names=names)
+        write_figures(folder, network_of(classifier), X_test, y_true, y_pred, probabilities.max(axis=1))
         write_csv(folder / "history.csv", with_epochs(network_of(classifier).history_))
         write_json(folder / "metrics.json", metrics)
         (folder / "classification_report.txt").write_text(report + "\n")
@@ -189,7 +199,7 @@ def exit_status(metrics, target_accuracy):
 
 
 def load(arguments):
-    """Return training and test images in the form that the model takes, and their labels."""
+    """Return training and test images in the form that the model takes, their labels, and names of the classes."""
     if arguments.dataset != "digits":
         return load_28_by_28(arguments)
     digits = load_digits()
@@ -198,26 +208,45 @@ def load(arguments):
         X, digits.target, test_size=0.25, stratify=digits.target, random_state=arguments.seed
     )
     if arguments.limit is None:
-        return X_train, X_test, y_train, y_test
+        return X_train, X_test, y_train, y_test, None
     rows, _ = train_test_split(
         np.arange(len(X_train)), train_size=arguments.limit, stratify=y_train, random_state=arguments.seed
     )
-    return X_train[rows], X_test, y_train[rows], y_test
+    return X_train[rows], X_test, y_train[rows], y_test, None
 
 
 def load_28_by_28(arguments):
-    """Return MNIST or Fashion-MNIST."""
-    load_part = kn.datasets.load_mnist
+    """Return MNIST, Fashion-MNIST, EMNIST or KMNIST."""
+    load_part, names = kn.datasets.load_mnist, None
     if arguments.dataset == "fashion_mnist":
         load_part = partial(kn.datasets.load_fashion_mnist, path=arguments.data)
-    X_train, y_train = load_part("train", arguments.limit, arguments.seed, return_X_y=True)
-    X_test, y_test = load_part("test", return_X_y=True)
-    if len(np.unique(y_train)) < 10:
+    elif arguments.data is not None:
+        dataset = None if arguments.dataset == "idx" else arguments.dataset
+        load_part = partial(kn.datasets.load_idx_folder, path=arguments.data, dataset=dataset)
+    train = load_part(subset="train", n_samples=arguments.limit, random_state=arguments.seed)
+    test = load_part(subset="test")
+    X_train, y_train, X_test, y_test = train.data, train.target, test.data, test.target
+    if arguments.data is not None and arguments.dataset != "fashion_mnist":
+        arguments.dataset = train.dataset
+        y_train, y_test, names = only_classes_of(train, test)
+    elif len(np.unique(y_train)) < 10:
         raise ValueError(f"Expected training images of all ten classes. Received: {np.unique(y_train).tolist()}.")
     if arguments.features == "pixels" and registered_model(arguments.model).input_kind != "image":
         # image models divide bytes themselves, and features take them as they are
         X_train, X_test = ((X / 255).astype(np.float32) for X in (X_train, X_test))
-    return X_train, X_test, y_train, y_test
+    return X_train, X_test, y_train, y_test, names
+
+
+def only_classes_of(train, test):
+    """Return both parts' labels as positions among the classes of the training images, and their names."""
+    classes = np.unique(train.target)
+    missing = train.target_names[np.setdiff1d(test.target, classes)]
+    if len(missing) or len(classes) < 2:
+        raise ValueError(
+            "Expected training images of at least two classes, and of all classes of the test images. Received: "
+            f"{train.target_names[classes].tolist()}; missing: {missing.tolist()}."
+        )
+    return np.searchsorted(classes, train.target), np.searchsorted(classes, test.target), train.target_names[classes]
 
 
 def make_classifier(arguments, image_size):
@@ -298,9 +327,8 @@ def describe_training(network, arguments, n_train, seconds, interrupted):
     }
 
 
-def write_figures(folder, network, X_test, y_test, probabilities):
+def write_figures(folder, network, X_test, y_test, y_pred, confidence):
     """Draw the confusion matrix, the learning curve and the most confident mistakes."""
-    y_pred = probabilities.argmax(axis=1)
     figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
     ConfusionMatrixDisplay.from_predictions(y_test, y_pred, ax=ax, cmap="Blues")
     save_figure(figure, folder / "confusion_matrix.png")
@@ -311,7 +339,7 @@ def write_figures(folder, network, X_test, y_test, probabilities):
         TrainingCurveDisplay.from_estimator(network, metric=name, ax=ax)
     save_figure(figure, folder / "learning_curve.png")
 
-    display = PredictionGridDisplay.from_predictions(X_test, y_test, y_pred, confidence=probabilities.max(axis=1))
+    display = PredictionGridDisplay.from_predictions(X_test, y_test, y_pred, confidence=confidence)
     save_figure(display.figure_, folder / "mistakes.png")
 
 

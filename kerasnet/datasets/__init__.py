@@ -3,7 +3,8 @@
 from kerasnet.datasets._csv import load_csv
 from kerasnet.datasets._fashion_mnist import load_fashion_mnist
 from kerasnet.datasets._idx import read_idx
+from kerasnet.datasets._idx_folder import load_idx_folder
 from kerasnet.datasets._image_folder import load_image_folder
 from kerasnet.datasets._mnist import load_mnist
 
-__all__ = ["load_csv", "load_fashion_mnist", "load_image_folder", "load_mnist", "read_idx"]
+__all__ = ["load_csv", "load_fashion_mnist", "load_idx_folder", "load_image_folder", "load_mnist", "read_idx"]

@@ -224,7 +224,8 @@ def test_a_missed_target_is_status_1_and_a_reached_one_0(main, tmp_path, capfd):
         (["--nonsense"], "unrecognized arguments"),
         (["--features", "hog", "--model", "cnn"], "--features hog gives vectors; cnn takes images: try mlp"),
         (["--features", "hug"], "invalid choice: 'hug'"),
-        (["--data", "folder"], "--data is for --dataset fashion_mnist, not mnist"),
+        (["--dataset", "digits", "--data", "folder"], "--data is for data sets of IDX files, not digits"),
+        (["--dataset", "kmnist"], "give their folder as --data"),
         (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler is for a search: give --grid-search or --grid, too"),
     ],
 )

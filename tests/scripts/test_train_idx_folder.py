@@ -1,0 +1,90 @@
+"""train_mnist.py and predict.py with folders of EMNIST and KMNIST."""
+
+import gzip
+import json
+import struct
+
+import numpy as np
+import predict
+import pytest
+import train_mnist
+from PIL import Image
+
+import kerasnet as kn
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def write(folder, start, images, labels):
+    folder.mkdir(exist_ok=True)
+    for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+        header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+        content = header + array.astype(np.uint8).tobytes()
+        (folder / f"{start}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+
+
+def bars(classes, n):
+    """Images whose class is the row of a bright bar."""
+    labels = np.arange(n) % len(classes)
+    images = np.zeros((n, 28, 28), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 2 : 2 * label + 4, 4:24] = 255
+    return images, np.asarray(classes)[labels]
+
+
+def trained(tmp_path, *arguments):
+    output = tmp_path / "run"
+    options = ["--model", "mlp", "--epochs", "15", "--batch-size", "8", "--output", str(output)]
+    assert train_mnist.main([*arguments, *options]) == 0
+    return output, json.loads((output / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("dataset", [[], ["--dataset", "emnist-letters"], ["--dataset", "emnist"]])
+def test_letters_are_learnt_upright_and_predicted_by_name(tmp_path, capsys, dataset):
+    folder = tmp_path / "emnist"
+    for part, n in (("train", 60), ("test", 12)):
+        images, labels = bars([1, 2, 26], n)
+        write(folder, f"emnist-letters-{part}", images.transpose(0, 2, 1), labels)
+    output, metrics = trained(tmp_path, *dataset, "--data", str(folder))
+    assert (metrics["dataset"], metrics["accuracy"]) == ("emnist-letters", 1)
+    assert kn.inspect(output / "model.kerasnet").metadata["class_names"] == ["a", "b", "z"]
+    report = (output / "classification_report.txt").read_text()
+    assert [line.split()[0] for line in report.splitlines()[2:5]] == ["a", "b", "z"]
+    Image.fromarray(bars([1, 2, 26], 3)[0][2]).save(tmp_path / "z.png")
+    capsys.readouterr()
+    assert predict.main([str(output), str(tmp_path / "z.png"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["class"] == "z"
+    assert set(found["probabilities"]) == {"a", "b", "z"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "first"), [([], "0"), (["--dataset", "kmnist"], "o"), (["--dataset", "mnist"], "0")]
+)
+def test_folders_in_the_form_of_mnist(tmp_path, dataset, first):
+    folder = tmp_path / "data"
+    for start, n in (("train", 100), ("t10k", 20)):
+        write(folder, start, *bars(range(10), n))
+    output, metrics = trained(tmp_path, *dataset, "--data", str(folder))
+    assert metrics["dataset"] == (dataset[-1] if dataset else "idx")
+    assert metrics["accuracy"] > 0.9
+    assert kn.inspect(output / "model.kerasnet").metadata["class_names"][0] == first
+
+
+def test_what_cannot_be_read_is_said(tmp_path, capfd):
+    folder = tmp_path / "emnist"
+    for split in ("digits", "mnist"):
+        for part in ("train", "test"):
+            write(folder, f"emnist-{split}-{part}", *bars(range(10), 10))
+    assert train_mnist.main(["--data", str(folder), "--output", str(tmp_path / "run")]) == 1
+    assert "found emnist-digits, emnist-mnist. Choose one by its name" in capfd.readouterr().err
+    write(folder, "emnist-mnist-train", *bars(range(5), 10))
+    options = ["--data", str(folder), "--dataset", "emnist-mnist", "--output", str(tmp_path / "run")]
+    assert train_mnist.main(options) == 1
+    assert "missing: ['5', '6', '7', '8', '9']" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        train_mnist.main(["--dataset", "kmnist"])
+    assert "give their folder as --data" in capfd.readouterr().err
