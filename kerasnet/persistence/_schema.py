@@ -20,6 +20,7 @@ from kerasnet.errors import CorruptFileError, UnsafeFileError
 _CLASSES = {
     "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer"),
     "kerasnet.preprocessing": ("InterpolationImputer", "OutlierClipper"),
+    "kerasnet.preprocessing._pipeline": ("ArrayPipeline",),
     "sklearn.compose": ("ColumnTransformer", "make_column_selector"),
     "sklearn.decomposition": ("IncrementalPCA", "PCA", "TruncatedSVD"),
     "sklearn.discriminant_analysis": ("LinearDiscriminantAnalysis",),

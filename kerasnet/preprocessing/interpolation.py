@@ -5,6 +5,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet.preprocessing._frames import as_numbers
+
 
 class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill missing values by linear interpolation between the rows above and below.
@@ -44,8 +46,8 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers; NaN is missing.
+        X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
+            Numbers; NaN, None and null are missing.
         y : None
             Ignored.
 
@@ -57,7 +59,7 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            If X holds infinity or no numbers.
+            If X holds infinity, dates or no numbers.
         """
         X = self._validated(X, reset=True).astype(np.float64, copy=False)
         self.statistics_ = SimpleImputer(strategy="median", keep_empty_features=True).fit(X).statistics_
@@ -68,8 +70,8 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers in the order of their rows; NaN is missing.
+        X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
+            Numbers in the order of their rows; NaN, None and null are missing.
 
         Returns
         -------
@@ -79,10 +81,10 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            If X holds infinity or no numbers, or has other columns than in `fit`.
+            If X holds infinity, dates or no numbers, or has other columns than in `fit`.
         """
         check_is_fitted(self)
-        X = self._validated(X, reset=False, copy=True)
+        X = np.array(self._validated(X, reset=False))  # a copy: nullable columns of pandas 3 are read-only
         missing = np.isnan(X)
         for column in np.flatnonzero(missing.any(axis=0)):
             gaps, known = np.flatnonzero(missing[:, column]), np.flatnonzero(~missing[:, column])
@@ -90,9 +92,9 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             X[gaps, column] = np.interp(gaps, known, values) if len(known) else self.statistics_[column]
         return X
 
-    def _validated(self, X, reset, copy=False):
+    def _validated(self, X, reset):
         dtypes = (np.float64, np.float32)
-        return validate_data(self, X, reset=reset, dtype=dtypes, ensure_all_finite="allow-nan", copy=copy)
+        return validate_data(self, as_numbers(X), reset=reset, dtype=dtypes, ensure_all_finite="allow-nan")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,6 +7,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet.preprocessing._frames import as_numbers
+
 _FACTORS = {"iqr": 1.5, "zscore": 3.0}
 _METHODS = (*_FACTORS, "quantile")
 _ACTIONS = ("clip", "missing")
@@ -73,8 +75,8 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers; NaN is missing.
+        X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
+            Numbers; NaN, None and null are missing.
         y : None
             Ignored.
 
@@ -86,7 +88,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds infinity or no numbers, or a parameter is not as described.
+            If X holds infinity, dates or no numbers, or a parameter is not as described.
         TypeError
             If `factor` is no number.
         """
@@ -103,8 +105,8 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers; NaN is missing.
+        X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
+            Numbers; NaN, None and null are missing.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds infinity or no numbers, or has other columns than in `fit`.
+            If X holds infinity, dates or no numbers, or has other columns than in `fit`.
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
@@ -123,7 +125,8 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.clip(X, self.lower_, self.upper_).astype(X.dtype, copy=False)
 
     def _validated(self, X, reset):
-        return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
+        dtypes = (np.float64, np.float32)
+        return validate_data(self, as_numbers(X), reset=reset, dtype=dtypes, ensure_all_finite="allow-nan")
 
     def _check_parameters(self):
         for name, value, allowed in (("method", self.method, _METHODS), ("action", self.action, _ACTIONS)):

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -31,6 +30,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils import check_array, check_scalar
 
+from kerasnet.preprocessing._frames import as_frame, as_numbers, as_objects, is_number, refuse_dates
+from kerasnet.preprocessing._pipeline import ArrayPipeline
 from kerasnet.preprocessing.interpolation import InterpolationImputer
 from kerasnet.preprocessing.outliers import OutlierClipper
 
@@ -57,7 +58,7 @@ def make_tabular_preprocessor(
 
     Parameters
     ----------
-    X : DataFrame or array-like of shape (n_samples, n_features), default=None
+    X : pandas or polars DataFrame or array-like of shape (n_samples, n_features), default=None
         A table whose columns are divided by their dtypes: numbers are numeric; booleans, texts, objects and
         categories are categorical. Nothing is learned from its values. When None, the columns are divided in `fit`.
     numeric_columns, categorical_columns : list of str or list of int, default=None
@@ -126,6 +127,9 @@ def make_tabular_preprocessor(
     would be learned from the test rows as well. They tell the model what it cannot know in use, and the score is too
     good: this is a leak. In a pipeline, cross-validation learns them from the training part of each fold.
 
+    Polars frames and pandas' nullable dtypes give the same result as plain pandas dtypes. A categorical column of whole
+    numbers is read as integers, so its categories have the same names with and without missing values.
+
     The features are named as the columns, one-hot ones "column_category". Should two names be equal, call
     ``set_params(columns__verbose_feature_names_out=True)`` to put "numeric__" or "categorical__" before them.
 
@@ -171,8 +175,8 @@ def make_tabular_preprocessor(
     }
     columns = ColumnTransformer(
         [
-            ("numeric", Pipeline(list(numeric.items())), numeric_columns),
-            ("categorical", Pipeline(list(categorical.items())), categorical_columns),
+            ("numeric", ArrayPipeline(list(numeric.items())), numeric_columns),
+            ("categorical", ArrayPipeline(list(categorical.items())), categorical_columns),
         ],
         verbose_feature_names_out=False,
     )
@@ -180,15 +184,14 @@ def make_tabular_preprocessor(
 
 
 def _as_floats(X):
-    """Return numbers as floats, what is missing as NaN."""
-    _refuse_dates(_as_frame(X).dtypes)
-    return check_array(X, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
+    """Return numbers as a new array of floats, with NaN where values are missing."""
+    X = check_array(as_numbers(as_frame(X)), dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
+    return np.array(X)
 
 
 def _as_objects(X):
-    """Return categories as objects, what is missing as NaN: imputers and encoders do not know None and pandas.NA."""
-    X = pd.DataFrame(X).astype(object)
-    return X.where(X.notna(), np.nan).to_numpy()
+    """Return categories as a new array of objects: imputers and encoders know NaN, but not None and pandas.NA."""
+    return as_objects(X)
 
 
 def _outlier_step(outliers, action):
@@ -264,7 +267,7 @@ def _columns(X, numeric, categorical):
     if twice:
         raise ValueError(f"Expected every column once, in one of the two lists. Twice there: {twice}.")
     if X is not None:
-        X = _as_frame(X)
+        X = as_frame(X)
         known = range(X.shape[1]) if given and isinstance(given[0], int) else X.columns
         unknown = [column for column in given if column not in known]
         if unknown:
@@ -292,28 +295,11 @@ def _as_list(name, columns):
     return [column if isinstance(column, str) else int(column) for column in columns]
 
 
-def _as_frame(X):
-    if isinstance(X, pd.DataFrame):
-        return X
-    X = check_array(X, dtype=None if hasattr(X, "dtype") else object, ensure_all_finite=False)
-    return pd.DataFrame(X).infer_objects()
-
-
 def _columns_by_dtype(X, numeric, others):
     """Return the columns of numbers, or those of all else, that are not among the others."""
-    X = _as_frame(X)
+    X = as_frame(X)
     named = all(isinstance(name, str) for name in (*X.columns, *others))
-    dtypes = dict(zip(X.columns if named else range(X.shape[1]), X.dtypes, strict=True))
-    dtypes = {column: dtype for column, dtype in dtypes.items() if column not in others}
-    _refuse_dates(dtypes)
-    return [column for column, dtype in dtypes.items() if numeric == (is_numeric_dtype(dtype) and dtype.kind != "b")]
-
-
-def _refuse_dates(dtypes):
-    dates = [column for column, dtype in dtypes.items() if is_datetime64_any_dtype(dtype) or dtype.kind == "m"]
-    if dates:
-        raise ValueError(
-            f"Expected columns of numbers, booleans, texts or categories. Received dates or durations in {dates}. "
-            "Put numbers derived from them in their place (year, weekday, days since a date), or leave them out with "
-            "numeric_columns and categorical_columns."
-        )
+    columns = dict(zip(X.columns if named else range(X.shape[1]), (column for _, column in X.items()), strict=True))
+    columns = {name: column for name, column in columns.items() if name not in others}
+    refuse_dates(columns.items())
+    return [name for name, column in columns.items() if numeric == is_number(column.dtype)]

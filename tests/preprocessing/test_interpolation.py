@@ -70,3 +70,12 @@ def test_errors(series):
         InterpolationImputer().fit([[np.inf]])
     with pytest.raises(ValueError, match="feature names should match"):
         InterpolationImputer().fit(series).transform(series.rename(columns={"a": "z"}))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "Int64", "Int8", "Float64", "Float32", "boolean"])
+def test_nullable_columns_are_filled_and_left_as_they_were(dtype):
+    values = [1, np.nan, 0] if dtype.startswith("float") else pd.array([1, None, 0], dtype=dtype)
+    X = pd.DataFrame({"a": pd.Series(values, dtype=dtype)})
+    before = X.copy()
+    np.testing.assert_array_equal(InterpolationImputer().fit_transform(X).ravel(), [1, 0.5, 0])
+    pd.testing.assert_frame_equal(X, before)

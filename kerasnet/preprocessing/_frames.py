@@ -1,0 +1,106 @@
+"""Tables of every kind as pandas frames: polars frames and nullable dtypes mean the same as plain pandas frames."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import infer_dtype, is_float_dtype, is_numeric_dtype
+from sklearn.utils import check_array
+
+_DATES = ("date", "datetime", "datetime64", "timedelta", "timedelta64")
+
+
+def is_frame(X):
+    """Return whether X is a pandas or polars frame."""
+    polars = sys.modules.get("polars")
+    return isinstance(X, pd.DataFrame) or (polars is not None and isinstance(X, polars.DataFrame))
+
+
+def as_frame(X):
+    """Return a table as a pandas frame; names and dtypes of frames are kept."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    if is_frame(X):
+        return pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
+    X = check_array(X, dtype=None if hasattr(X, "dtype") else object, ensure_all_finite=False)
+    return pd.DataFrame(X).infer_objects()
+
+
+def as_numbers(X):
+    """Return a frame as a pandas frame of NumPy dtypes, with NaN where values are missing.
+
+    Arrays are returned unchanged. Dates and durations are refused in both.
+    """
+    if is_frame(X) or getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
+        frame = as_frame(X)
+        refuse_dates(frame.items())
+        columns = dict(enumerate(_as_numpy(column) for _, column in frame.items()))
+        return pd.DataFrame(columns, index=frame.index).set_axis(frame.columns, axis=1)
+    return X
+
+
+def as_objects(X):
+    """Return categories as an array of objects, with NaN where values are missing."""
+    frame = as_frame(X)
+    objects = np.empty(frame.shape, dtype=object)
+    for position, (_, column) in enumerate(frame.items()):
+        if isinstance(column.dtype, pd.CategoricalDtype) and is_float_dtype(column.cat.categories.dtype):
+            column = column.astype(column.cat.categories.dtype)
+        if is_float_dtype(column.dtype):  # without nullable dtypes, integers become floats where one is missing
+            column = _as_numpy(column).convert_dtypes()
+        objects[:, position] = np.where(column.isna(), np.nan, column.astype(object))
+    return objects
+
+
+def is_number(dtype):
+    """Return whether columns of a pandas dtype are numeric; booleans are categories."""
+    return is_numeric_dtype(dtype) and dtype.kind != "b"
+
+
+def refuse_dates(columns):
+    """Raise an error if there are dates or durations among (name, pandas column) pairs."""
+    dates = [name for name, column in columns if _holds_dates(column)]
+    if dates:
+        raise ValueError(
+            f"Expected columns of numbers, booleans, texts or categories. Received dates or durations in {dates}. "
+            "Put numbers derived from them in their place (year, weekday, days since a date), or leave them out with "
+            "numeric_columns and categorical_columns."
+        )
+
+
+def _holds_dates(column):
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    return column.dtype.kind in "mM" or (column.dtype.kind == "O" and infer_dtype(column, skipna=True) in _DATES)
+
+
+def _as_numpy(column):
+    """Return a pandas column with the NumPy dtype that pandas gives to the same values by default."""
+    dtype = column.dtype
+    if dtype.kind == "O" and not is_numeric_dtype(dtype):
+        return pd.Series(np.where(column.isna(), np.nan, column.astype(object)), column.index, dtype=object)
+    if isinstance(dtype, np.dtype) or not hasattr(dtype, "numpy_dtype"):
+        return column
+    target = dtype.numpy_dtype
+    if target.kind == "O" or (target.kind != "f" and column.isna().any()):
+        target = np.dtype(np.float64)
+    missing = {"na_value": np.nan} if target.kind == "f" else {}
+    return pd.Series(column.to_numpy(dtype=target, **missing), column.index)
+
+
+def _from_polars(column):
+    """Return a polars column as pandas holds its dtype; PyArrow is not needed."""
+    import polars as pl
+
+    dtype = column.dtype
+    if dtype.is_decimal() or dtype in (pl.Int128, pl.UInt128):  # NumPy has no such dtypes
+        return column.cast(pl.Float64).to_numpy()
+    if dtype.is_integer() and column.null_count():
+        return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+    if dtype.is_numeric():
+        return column.to_numpy()
+    if dtype in (pl.Date, pl.Datetime, pl.Duration):
+        values = pd.Series(column.to_numpy())
+        zone = getattr(dtype, "time_zone", None)
+        return values.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else values
+    return pd.Series(column.to_list())
