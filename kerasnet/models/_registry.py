@@ -55,7 +55,8 @@ def register_model(name, *, input_kind, tasks):
     Raises
     ------
     ValueError
-        If the name is taken, or `input_kind` is unknown.
+        If the name is taken by another function, or `input_kind` is unknown. A function of the same module and
+        qualified name replaces the earlier one, as when a notebook cell is run twice.
     TypeError
         If the builder is no function with an argument ``input_shape``.
 
@@ -81,13 +82,13 @@ def register_model(name, *, input_kind, tasks):
         raise ValueError(f"tasks must be a sequence of names, such as ({tasks!r},). Received: {tasks!r}.")
 
     def register(builder):
-        if name in _REGISTRY:
-            taken = _REGISTRY[name].builder
+        if not hasattr(builder, "__qualname__") or "input_shape" not in inspect.signature(builder).parameters:
+            raise TypeError(f"A builder is a function with an argument input_shape. Received: {builder!r}.")
+        taken = _REGISTRY[name].builder if name in _REGISTRY else builder
+        if (taken.__module__, taken.__qualname__) != (builder.__module__, builder.__qualname__):
             raise ValueError(
                 f"The model name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. Choose another."
             )
-        if not hasattr(builder, "__qualname__") or "input_shape" not in inspect.signature(builder).parameters:
-            raise TypeError(f"A builder is a function with an argument input_shape. Received: {builder!r}.")
         _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks))
         return builder
 

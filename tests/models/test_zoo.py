@@ -26,9 +26,15 @@ def build_logistic(input_shape=(6,), n_outputs=10, *, output_activation="softmax
     return keras.Sequential([keras.Input(input_shape, name="input"), output], name=name)
 
 
+@pytest.fixture(autouse=True)
+def without_documented_examples(monkeypatch):
+    """Forget what the example of register_model has registered, if it ran in this process before."""
+    entries = {name: entry for name, entry in _registry._REGISTRY.items() if name != "logistic"}
+    monkeypatch.setattr(_registry, "_REGISTRY", entries)
+
+
 @pytest.fixture
-def with_logistic(monkeypatch):
-    monkeypatch.setattr(_registry, "_REGISTRY", dict(_registry._REGISTRY))
+def with_logistic(without_documented_examples):
     register_model("logistic", input_kind="vector", tasks=("classification",))(build_logistic)
 
 
