@@ -2,6 +2,7 @@
 
 from kerasnet.training._cache import clear_cache, hand_on
 from kerasnet.training._engine import follows_schedule
+from kerasnet.training._fork import refuse_forked_process
 from kerasnet.training._loop import n_batches, predict, train
 from kerasnet.training._threads import obey_limit_of_workers
 from kerasnet.training.augmentation import AUGMENTATIONS, make_augmentation
@@ -19,6 +20,7 @@ __all__ = [
     "make_augmentation",
     "n_batches",
     "predict",
+    "refuse_forked_process",
     "train",
 ]
 

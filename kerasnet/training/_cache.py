@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnet.training._engine import Engine, follows_schedule, is_keras, read, write
-from kerasnet.training._identity import attributes_of, is_plain
+from kerasnet.training._identity import attributes_of, is_plain, package_of
 
 _MAX_WAITING = 8
+_NOTED_IN_TRAINING = {"history", "stop_training", "train_function", "test_function", "predict_function"}  # by Keras
 _MAX_GARBAGE = 2**24  # bytes
 
 _waiting = []  # pairs (fingerprint, engine), the one used last at the end
@@ -84,11 +85,14 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None, a
         write(engine.model.optimizer.variables, moments)
         if not follows_schedule(model.optimizer):
             engine.model.optimizer.learning_rate = float(model.optimizer.learning_rate)
+    n_steps = int(engine.model.optimizer.iterations)
     remember_engine(model, engine)
+    attributes = set(vars(engine.model))
 
     def hand_back():
         if shared:
             write(model.variables, read(engine.model.variables))
+            _build_metrics(model, data)
         if optimizer_state is not None:
             optimizer_state[:] = read(engine.model.optimizer.variables)
         elif shared:
@@ -97,7 +101,8 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None, a
     try:
         yield engine
     except KeyboardInterrupt:
-        hand_back()
+        if int(engine.model.optimizer.iterations) > n_steps:
+            hand_back()
         raise
     except BaseException:
         if not shared:
@@ -107,8 +112,26 @@ def borrowed_engine(model, data, twin=None, recipe=None, optimizer_state=None, a
     else:
         hand_back()
     finally:
+        if shared:
+            _move_attributes(engine.model, model, vars(engine.model).keys() - attributes - _NOTED_IN_TRAINING)
         if shared and not engine.changed:
             _put_waiting(key, engine)
+
+
+def _build_metrics(model, data):
+    """Let a model that was compiled but never trained itself list its metrics, as one does after Keras' fit."""
+    metrics = model._compile_metrics
+    if metrics is not None and not metrics.built and getattr(model, "outputs", None):
+        outputs = [tf.zeros([1, *(size or 1 for size in each.shape[1:])]) for each in model.outputs]
+        targets = tf.nest.map_structure(lambda tensor: tensor[:1], data[1])
+        metrics.build(targets, outputs[0] if len(outputs) == 1 else outputs)
+
+
+def _move_attributes(source, model, names):
+    """Give a model what callbacks have set on the engine's, which later trainings are not to see."""
+    for name in names:
+        setattr(model, name, getattr(source, name))
+        delattr(source, name)
 
 
 def remember_engine(model, engine):
@@ -230,7 +253,9 @@ def settings_of(optimizer):
     """Return the configuration of an optimizer, without its name and what is part of its state."""
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
     if not follows_schedule(optimizer):
-        del settings["learning_rate"]  # a variable
+        settings.pop("learning_rate", None)  # a variable
+    if inner := getattr(optimizer, "inner_optimizer", None):  # which the outer one scales losses for
+        settings["inner_optimizer"] = [type(inner), settings_of(inner)]
     return settings
 
 
@@ -265,18 +290,39 @@ def _fingerprint(value):
         return kind, _fingerprint((value.get_config(), _plain_attributes(value)))
     if isinstance(value, str | bytes | int | float | None | np.generic | tf.DType | tf.TensorShape):
         return kind, value
+    if package_of(kind) is None and hasattr(value, "__dict__"):  # of a user's class: what it keeps may change
+        kept = {name: entry for name, entry in attributes_of(value).items() if is_constant(entry)}
+        return _Itself(value), _constants_of(kind), _fingerprint(kept)
     return _Itself(value)
 
 
-def _constants_of(code):
-    """Return the plain values that a function, or the methods of a class, read from outside; nothing for Keras' own."""
-    if is_keras(code):
+def is_constant(value):
+    """Tell whether a value is plain, an array of numbers, or consists of such."""
+    if isinstance(value, dict | list | tuple):
+        return all(map(is_constant, value.values() if isinstance(value, dict) else value))
+    return is_plain(value) or (isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject)
+
+
+def _constants_of(code, seen=()):
+    """Return what a user's function, or the methods of a class, read from outside: constants, also through helpers."""
+    if package_of(code) is not None or code in seen:
         return ()
-    functions = vars(code).values() if isinstance(code, type) else [code]
-    read_names = [inspect.getclosurevars(each) for each in functions if isinstance(each, types.FunctionType)]
-    outside = {name: value for each in read_names for name, value in {**each.globals, **each.nonlocals}.items()}
-    constants = [(name, value) for name, value in outside.items() if isinstance(value, str | int | float | None)]
-    return tuple(sorted((name, type(value).__name__, repr(value)) for name, value in constants))
+    if isinstance(code, type):
+        kinds = [kind for kind in code.__mro__ if package_of(kind) is None]
+        functions = [getattr(each, "__func__", each) for kind in kinds for each in vars(kind).values()]
+    else:
+        functions = [code, *(code.__defaults__ or ()), *(code.__kwdefaults__ or {}).values()]
+    constants = {}
+    for function in functions:
+        if not isinstance(function, types.FunctionType):
+            continue
+        names = inspect.getclosurevars(function)
+        for name, value in {**names.globals, **names.nonlocals}.items():
+            if is_constant(value):
+                constants[name] = _fingerprint(value)
+            elif isinstance(value, types.FunctionType | type):
+                constants[name] = _constants_of(value, (*seen, code))
+    return tuple(sorted(constants.items(), key=repr))
 
 
 def _config_says_all(kind):

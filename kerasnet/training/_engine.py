@@ -1,9 +1,14 @@
 """Compiled steps: a private model and the graphs that train, evaluate and apply it."""
 
+import contextlib
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
+
+from kerasnet.training.augmentation import reseed
 
 
 class Engine:
@@ -25,6 +30,7 @@ class Engine:
         self.new_optimizer = []  # the state of an optimizer that has done nothing yet
         self.changed = False  # whether a callback made another model of it
         self.description = None  # of the model, for its states to be found again
+        self.unseeded = keras.random.SeedGenerator(0, name="unseeded")  # what layers draw from that have no seed
         self._graphs = {}
 
     def forget_graphs(self):
@@ -67,12 +73,22 @@ class Engine:
         logs : dict of str to float
             Loss and metrics since they were reset.
         """
-        n_steps, logs = self._graph(self._training, data)(tf.nest.flatten(data), order, rates, batch_size, first, last)
+        with self._drawing():
+            steps = self._graph(self._training, data)
+            n_steps, logs = steps(tf.nest.flatten(data), order, rates, batch_size, first, last)
         return int(n_steps), logs
 
     def evaluate(self, data, batch_size, first, last):
         """Evaluate some batches, in their order; return loss and metrics since they were reset."""
-        return self._graph(self._evaluation, data)(tf.nest.flatten(data), batch_size, first, last)
+        with self._drawing():
+            return self._graph(self._evaluation, data)(tf.nest.flatten(data), batch_size, first, last)
+
+    def reseed(self, seed, epoch):
+        """Let random layers without a seed, and those of the augmentation, draw what belongs to an epoch."""
+        if self.augmentation is not None:
+            reseed(self.augmentation, seed, epoch)
+        (drawn,) = np.random.SeedSequence([seed, epoch]).generate_state(1)
+        self.unseeded.state.assign(np.array([drawn, 1], np.uint32))
 
     def outputs(self, model, part, X):
         """Compute what a part of `model`, or the whole of it, gives for samples.
@@ -95,7 +111,18 @@ class Engine:
         key = part, tuple(tf.nest.flatten(specs))
         if key not in self._graphs:
             self._graphs[key] = self._application(part, specs)
-        return self._graphs[key]([variable.value for variable in model.variables], X)
+        with self._drawing():
+            return self._graphs[key]([variable.value for variable in model.variables], X)
+
+    @contextlib.contextmanager
+    def _drawing(self):
+        """Let ``keras.random`` draw without a seed from the engine's generator, in place of the process' own."""
+        before = global_state.get_global_attribute(_UNSEEDED)
+        global_state.set_global_attribute(_UNSEEDED, self.unseeded)
+        try:
+            yield
+        finally:
+            global_state.set_global_attribute(_UNSEEDED, before)
 
     def _graph(self, make, data):
         specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), data)
@@ -160,7 +187,8 @@ class Engine:
 
         def apply(values, X):
             with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
-                return part(model)(tf.nest.map_structure(as_floats, X), training=False)
+                outputs = part(model)(tf.nest.map_structure(as_floats, X), training=False)
+            return tf.nest.map_structure(_in_full_precision, outputs)
 
         return self._compiled(
             apply, [tf.TensorSpec(variable.shape, variable.dtype) for variable in model.variables], X_spec
@@ -177,6 +205,11 @@ class Engine:
 def as_floats(batch):
     """Divide bytes by 255; return anything else as it is."""
     return tf.cast(batch, tf.float32) / _divisor() if batch.dtype == tf.uint8 else batch
+
+
+def _in_full_precision(outputs):
+    """Return outputs of a policy of half precision as float32."""
+    return tf.cast(outputs, tf.float32) if outputs.dtype in (tf.float16, tf.bfloat16) else outputs
 
 
 def read(variables):
@@ -197,9 +230,11 @@ def is_keras(thing):
 
 def follows_schedule(optimizer):
     """Tell whether an optimizer computes its learning rate itself, so that nobody can set it."""
-    return isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales losses, for mixed precision
+    return isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
+_UNSEEDED = "global_seed_generator"  # Keras' name
 _ORDER = tf.TensorSpec([None], tf.int32)
 _RATES = tf.TensorSpec([None], tf.float32)
 _NUMBER = tf.TensorSpec([], tf.int32)

@@ -152,7 +152,7 @@ def _module(module, path):
 
 
 def _function(function, path):
-    if (package := _package_of(function)) is not None:
+    if (package := package_of(function)) is not None:
         return ["function", _name(function), package]
     if "<" in function.__qualname__:
         raise _WithoutIdentityError(f"{_name(function)} is a lambda or is written inside of a function")
@@ -184,7 +184,7 @@ def _names_after(code, operations):
 
 
 def _class(kind, path):
-    if (package := _package_of(kind)) is not None:
+    if (package := package_of(kind)) is not None:
         return ["class", _name(kind), package]
     if "<" in kind.__qualname__:
         raise _WithoutIdentityError(f"the class {_name(kind)} is written inside of a function")
@@ -269,14 +269,14 @@ def _is_of_users(value):
     if isinstance(value, tf.types.experimental.PolymorphicFunction):
         return _is_of_users(value.python_function)
     kind = value if isinstance(value, types.FunctionType) else type(value)
-    return isinstance(value, functools.partial | types.BuiltinFunctionType) or _package_of(kind) is None
+    return isinstance(value, functools.partial | types.BuiltinFunctionType) or package_of(kind) is None
 
 
 def _root(thing):
     return (thing.__module__ or "").partition(".")[0]
 
 
-def _package_of(thing):
+def package_of(thing):
     """Return the version of the installed package that a function or class is of; None when it is a user's own."""
     return _version_of(_root(thing))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import time
 
 import keras
@@ -11,8 +12,8 @@ import tensorflow as tf
 from kerasnet.errors import DivergenceError
 from kerasnet.training._cache import borrowed_engine, looks, remembered_engine
 from kerasnet.training._engine import follows_schedule, is_keras
+from kerasnet.training._fork import refuse_forked_process
 from kerasnet.training._resume import Known, Resumable
-from kerasnet.training.augmentation import reseed
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
@@ -34,6 +35,7 @@ def train(
     rates=None,
     initial_epoch=0,
     validation_data=None,
+    validation_batch_size=None,
     callbacks=(),
     verbose=0,
     twin=None,
@@ -67,6 +69,8 @@ def train(
         The number of epochs the model has seen before.
     validation_data : tuple (X, y) or (X, y, sample_weight), default=None
         Evaluated at the end of each epoch.
+    validation_batch_size : int, default=None
+        The number of validation samples a batch, which some metrics depend on; `batch_size` when None.
     callbacks : sequence of keras.callbacks.Callback, default=()
         Keras callbacks. During training their ``model`` is another one, of the same architecture and in the state
         of the training; afterwards it is `model`. One that acts on batches has training go step by step.
@@ -103,15 +107,21 @@ def train(
     """
     arrays = (X, y) if sample_weight is None else (X, y, sample_weight)
     settings = {"the data": arrays, "the validation data": validation_data, "the learning rates": rates}
-    settings |= {"batch_size": batch_size, "the seed": seed, "the first epoch": initial_epoch}
+    settings |= {
+        "validation_batch_size": validation_batch_size or batch_size,
+        "batch_size": batch_size,
+        "the seed": seed,
+        "the first epoch": initial_epoch,
+    }
     if augmentation is not None:
         settings["the augmentation"] = list(augmentation._flatten_layers())
+    refuse_forked_process()
     data = _tensors(arrays)
     if validation_data is not None:
         validation_data = _tensors(validation_data)
     lent = borrowed_engine(model, data, twin, recipe, optimizer_state, augmentation)
     with _rate_kept(model.optimizer), lent as engine:
-        run = _Run(engine, data, batch_size, seed, rates, validation_data)
+        run = _Run(engine, data, batch_size, seed, rates, validation_data, validation_batch_size)
         epochs = range(initial_epoch, initial_epoch + epochs)
         callbacks = keras.callbacks.CallbackList(
             list(callbacks),
@@ -127,13 +137,15 @@ def train(
         try:
             return run.epochs(epochs, callbacks, states)
         except tf.errors.InvalidArgumentError as error:
+            metric = re.search(r"metric_of_user_(\w+)/", error.message)
+            what = f"The metric {metric[1]!r}" if metric else f"The loss, {model.loss!r},"
             raise ValueError(
-                f"TensorFlow could not compute a step. The loss, {model.loss!r}, must be one for such targets and "
-                f"outputs. TensorFlow says: {error.message}"
+                f"TensorFlow could not compute a step. {what} must be one for such targets and outputs: one column, or "
+                'one-hot rows; only what is called "sparse..." gets class indices. '
+                f"TensorFlow says: {error.message}"
             ) from error
         finally:
-            for callback in callbacks.callbacks:
-                keras.callbacks.Callback.set_model(callback, model)
+            _replace(engine.model, model, callbacks.callbacks)
 
 
 def n_batches(n_samples, batch_size):
@@ -177,6 +189,7 @@ def predict(model, X, part=whole):
     outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
         The outputs of the model, or of its part.
     """
+    refuse_forked_process()
     engine, (first, *_) = remembered_engine(model), tf.nest.flatten(X)
     size = _batch_size_without_training(first)
     alike = _ROWS_ALIKE if math.prod(first.shape[1:]) <= _VALUES_OF_A_SMALL_SAMPLE else 2
@@ -194,8 +207,9 @@ def predict(model, X, part=whole):
 class _Run:
     """The epochs of one training."""
 
-    def __init__(self, engine, data, batch_size, seed, rates, validation_data):
+    def __init__(self, engine, data, batch_size, seed, rates, validation_data, validation_batch_size):
         self.engine, self.data, self.seed, self.validation_data = engine, data, seed, validation_data
+        self.validation_batch_size = validation_batch_size or batch_size
         self.n_samples = len(tf.nest.flatten(data)[0])
         self.batch_size = self.n_samples if batch_size == -1 else batch_size
         self.n_steps = n_batches(self.n_samples, self.batch_size)
@@ -246,8 +260,7 @@ class _Run:
         """Run the steps of an epoch; return its logs."""
         model, optimizer = self.engine.model, self.engine.model.optimizer
         order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([self.seed, epoch]))
-        if self.engine.augmentation is not None:
-            reseed(self.engine.augmentation, self.seed, epoch)
+        self.engine.reseed(self.seed, epoch)
         each = _acts_on_batches(callbacks, "train") or model.stop_training
         first, logs = 0, {}
         while first < self.n_steps:
@@ -275,7 +288,7 @@ class _Run:
     def evaluate(self, callbacks):
         """Evaluate the validation data; return the logs."""
         samples = tf.nest.flatten(self.validation_data)[0]
-        batch_size = _batch_size_without_training(samples)
+        batch_size = len(samples) if self.validation_batch_size == -1 else self.validation_batch_size
         n_steps = n_batches(len(samples), batch_size)
         each = _acts_on_batches(callbacks, "test")
         self.engine.model.reset_metrics()
@@ -308,6 +321,18 @@ def _diverged(what, epoch, where, rate):
     )
 
 
+def _replace(model, other, holder, seen=()):
+    """Let callbacks refer to another model than that of the engine, also in containers and callbacks that they keep."""
+    if any(holder is each for each in seen):
+        return
+    kept = vars(holder) if isinstance(holder, keras.callbacks.Callback) else holder
+    for name, value in list(kept.items() if isinstance(kept, dict) else enumerate(kept)):
+        if value is model:
+            kept[name] = other
+        elif type(value) in (list, dict) or isinstance(value, keras.callbacks.Callback):
+            _replace(model, other, value, (*seen, holder))
+
+
 def _acts_on_batches(callbacks, mode):
     """Tell whether a callback wants to be called before or after each batch."""
     hooks = [f"on_{mode}_batch_begin", f"on_{mode}_batch_end"]
@@ -334,7 +359,15 @@ def _batch_size_without_training(samples):
 
 
 def _tensors(arrays):
-    return tf.nest.map_structure(tf.constant, arrays)
+    """Return data as tensors; of bytes, only inputs are images."""
+    X, *others = arrays
+    inputs = tf.nest.flatten(X)
+
+    def constant(array):
+        is_input = any(array is each for each in inputs)
+        return tf.constant(array if is_input or array.dtype != np.uint8 else array.astype(np.int32))
+
+    return (tf.nest.map_structure(tf.constant, X), *(tf.nest.map_structure(constant, each) for each in others))
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from kerasnet.training._engine import follows_schedule, is_keras, read, write
 from kerasnet.training._identity import attributes_of, digest, identify
 from kerasnet.training._threads import n_threads
 
-_FORMAT = 1  # of the files; a new one also when the same training computes something else
+_FORMAT = 2  # of the files; a new one also when the same training computes something else
 _SECONDS_BETWEEN = 2  # at least, between two states
 _SHARE_OF_WRITING = 1 / 20  # of the time, at most
 _WATCHERS = (
@@ -154,9 +154,12 @@ class Resumable:
         write([*self.model.variables, *self.model.optimizer.variables], values)
         for callback, kept in zip(self.callbacks, callbacks, strict=True):
             for name, value in kept.items():
-                if isinstance(value, dict) and isinstance(there := vars(callback).get(name), dict):
+                there = vars(callback).get(name)
+                if isinstance(value, dict) and isinstance(there, dict):
                     there.clear()  # others may hold it, as an estimator holds its history
                     there.update(value)
+                elif isinstance(value, list) and isinstance(there, list):
+                    there[:] = value
                 else:
                     vars(callback)[name] = value
         return known

@@ -25,4 +25,9 @@ def n_threads():
     """Return the number of threads that TensorFlow computes an operation with; results depend on it."""
     limit = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     set_here = tf.config.threading.get_intra_op_parallelism_threads()
-    return set_here or (int(limit) if limit.isdecimal() else 0) or len(os.sched_getaffinity(0))
+    return set_here or (int(limit) if limit.isdecimal() else 0) or _n_cpus()
+
+
+def _n_cpus():
+    """Return the number of processors of this process; macOS and Windows know that of the machine alone."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

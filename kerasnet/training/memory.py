@@ -29,8 +29,8 @@ class EpochMemory:
     Parameters
     ----------
     location : str or path-like
-        The folder, made when it is missing; the states are in its sub-folder ``kerasnet-states``. Processes and
-        machines may share it; workers elsewhere need an absolute path.
+        The folder, made when it is missing; "~" is the user's home. The states are in its sub-folder
+        ``kerasnet-states``. Processes and machines may share it; workers elsewhere need an absolute path.
     max_bytes : int, default=10 * 2**30
         The size that the states of all trainings may have together. When it is exceeded, those that were not used for
         the longest time are removed. A larger state is neither written nor read.
@@ -73,7 +73,9 @@ class EpochMemory:
     """
 
     def __init__(self, location, *, max_bytes=10 * 2**30, resume=True):
-        self.location = os.fsdecode(location)
+        if not os.fspath(location):
+            raise ValueError("The location of an EpochMemory must name a folder. Received: an empty name.")
+        self.location = os.path.expanduser(os.fsdecode(location))
         if not isinstance(max_bytes, Real) or max_bytes <= 0:
             raise ValueError(f"max_bytes must be a number of bytes above 0. Received: {max_bytes!r}.")
         self.max_bytes = int(max_bytes)

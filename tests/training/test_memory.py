@@ -14,7 +14,9 @@ import keras
 import numpy as np
 import pytest
 from _longer import longer
+from sklearn.datasets import load_iris
 
+from kerasnet import KerasNetClassifier
 from kerasnet.models import list_models
 from kerasnet.models._registry import registered_model
 from kerasnet.training import EpochMemory, as_memory, learning_rates, memory, train
@@ -433,3 +435,16 @@ def test_reading_counts_as_use(tmp_path):
     os.utime(path, (0, 0))
     fit(tmp_path)
     assert time.time() - path.stat().st_mtime < 60
+
+
+def test_names_of_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert EpochMemory("~/states").location == str(tmp_path / "states")
+    for empty in ("", b""):
+        with pytest.raises(ValueError, match="must name a folder. Received: an empty name"):
+            EpochMemory(empty)
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="empty name"):
+        KerasNetClassifier("mlp", epochs=1, random_state=0, memory="").fit(X, y)
+    KerasNetClassifier("mlp", epochs=1, random_state=0, memory="~/states").fit(X, y)
+    assert (tmp_path / "states" / "kerasnet-states").is_dir()

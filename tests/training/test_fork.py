@@ -1,0 +1,76 @@
+"""A forked process is told at once that TensorFlow would wait forever in it."""
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+from kerasnet import KerasNetClassifier
+
+pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+
+
+def test_a_fork_of_a_process_that_has_computed_raises_at_once():
+    X, y = load_iris(return_X_y=True)
+    fitted = KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
+    pickled = pickle.dumps(fitted)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+
+    def work():
+        calls = (
+            lambda: fitted.predict(X),
+            lambda: clone(fitted).fit(X, y),
+            lambda: fitted.partial_fit(X, y),
+            lambda: pickle.loads(pickled),
+        )
+        for call in calls:
+            try:
+                call()
+                answers.put("answered")
+            except RuntimeError as error:
+                answers.put(str(error))
+
+    child = context.Process(target=work)
+    child.start()
+    try:
+        for _ in range(4):
+            assert "loky" in answers.get(timeout=60)
+    finally:
+        child.kill()
+        child.join()
+    assert fitted.predict(X).shape == (150,)  # here all is as before
+
+
+FORKS_FIRST = """
+import multiprocessing, sys
+from sklearn.datasets import load_iris
+from kerasnet import KerasNetClassifier
+def work():
+    X, y = load_iris(return_X_y=True)
+    KerasNetClassifier("mlp", epochs=1).fit(X, y).predict(X)
+    print("fitted", flush=True)
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join(120)
+sys.exit(child.exitcode)
+"""
+
+
+def test_a_fork_before_the_first_computation_works():
+    done = subprocess.run([sys.executable, "-c", FORKS_FIRST], capture_output=True, text=True, timeout=180, check=False)
+    assert "fitted" in done.stdout, done.stderr
+
+
+def test_without_sched_getaffinity_as_on_macos():
+    code = (
+        "import os; del os.sched_getaffinity\n"
+        "import tempfile; from sklearn.datasets import load_iris; from kerasnet import KerasNetClassifier\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    KerasNetClassifier('mlp', epochs=1, random_state=0, memory=folder).fit(*load_iris(return_X_y=True))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
