@@ -46,7 +46,7 @@ GUARDS = {  # name -> (file, what is replaced by what, the tests that must notic
     "packed members": (FORMATS, {"if stored and (packed or": "if False and (packed or"}, HOSTILE),
     "the limit of bytes": (FILES, {"if status.st_size <= max_bytes:": "if True:"}, HOSTILE),
     "objects in arrays": (FORMATS, {"if dtype.hasobject:": "if False:"}, HOSTILE),
-    "the bound of the weights": ("kerasnet/estimators/_building.py", {"if left < 0:": "if False:"}, HOSTILE),
+    "the bound of the weights": ("kerasnet/estimators/_build_scope.py", {"if left < 0:": "if False:"}, HOSTILE),
     "the arrays' shapes": (
         f"{PERSISTENCE}_drafts.py",
         {"if not is_kept_as(found, dtype) or found_shape != shape:": "if False:"},

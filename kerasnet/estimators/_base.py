@@ -2,22 +2,35 @@
 
 import contextlib
 import os
-import warnings
 from numbers import Integral, Real
 
 import keras
 import numpy as np
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from kerasnet.estimators._building import ModelBuilding
+from kerasnet.estimators._building import ModelBuilding, names_of_losses
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_unknown_callbacks
-from kerasnet.estimators._inputs import as_float32, as_model_input, n_samples_of
+from kerasnet.estimators._inputs import (
+    as_model_input,
+    as_numbers,
+    check_augmentation,
+    integers_as_inputs,
+    n_samples_of,
+    warn_of_bytes,
+)
+from kerasnet.estimators._routing import nearest
 from kerasnet.estimators._sequences import PADDING, SequenceInput
+from kerasnet.estimators._validation import (
+    as_validation_data,
+    hold_out,
+    hold_out_last,
+    refuse_another_dtype,
+    with_mean_weight_of_1,
+)
 from kerasnet.models import registered_model
 from kerasnet.training import (
     AUGMENTATIONS,
@@ -33,24 +46,28 @@ from kerasnet.training import (
 )
 from kerasnet.training.schedules import SCHEDULES
 
+_KEYWORDS = ("batch_size", "callbacks", "epochs", "validation_batch_size", "validation_split", "verbose")  # of fit
+
 
 class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = augmentation = None
+    _input_kind = None  # that of a registered model
+    _of_this_call = {}  # noqa: RUF012 - never changed; parameters that a call of fit gives other values
     target_encoder = feature_encoder = None  # a subclass may make them properties that return transformers
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's name and form
-        "model": [str, callable],
+        "model": [str, callable, None],  # None for subclasses that are their own builders
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
-        "optimizer": [str, type, keras.optimizers.Optimizer],
+        "optimizer": [str, type, keras.optimizers.Optimizer, None],  # None is refused with the other names
         "loss": [str, callable, keras.losses.Loss, list, dict, None],
-        "metrics": [str, list, dict, None],
+        "metrics": [str, list, tuple, dict, type, callable, keras.Metric, None],
         "callbacks": [list, dict, callable, keras.callbacks.Callback, None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -62,8 +79,14 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         "image_shape": [tuple, list, None],
         "mask_value": [Interval(Real, PADDING, -PADDING, closed="both"), None],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
-        "validation_split": [Interval(Real, 0, 1, closed="left")],  # only as fit__validation_split
+        "validation_split": [Interval(Real, 0, 1, closed="left"), None],  # only as fit__validation_split
+        "validation_batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
+
+    @property
+    def _divides_bytes(self):
+        """Whether uint8 is divided by 255."""
+        return self._input_kind == "image"
 
     @property
     def current_epoch(self):
@@ -108,12 +131,15 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         context = self._init_callback_context(max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with unchanged_on_error(self):
-            self.callbacks_ = fresh_callbacks(self._for_fit("callbacks"), self.get_params())
+            self.callbacks_ = fresh_callbacks(self._for_fit("callbacks"), self._settings())
             keep_model = (partial or self.warm_start) and hasattr(self, "model_")
             X, y, sample_weight, seed = self._begin(
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
+            if not partial:
+                data = with_mean_weight_of_1(data)
+                validation_data = with_mean_weight_of_1(validation_data, "of the validation data ")
             tasks = [EpochTasks(self, context, for_callbacks)] if hasattr(self, "_skl_callbacks") else []
             interrupted = self._train(
                 *data,
@@ -124,6 +150,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
                 tasks=tasks,
                 memory=memory,
             )
+            self._check_outputs(X, is_trained=True)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **for_callbacks)
         if interrupted is not None:
             raise interrupted
@@ -131,12 +158,17 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
 
     def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, tasks, memory):
         """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
+        if not names_of_losses(self.model_.loss):
+            raise ValueError(
+                f"You must provide a loss: {type(self).__name__} cannot train a model that is compiled with "
+                f"loss={self.model_.loss!r}. Set loss=None for the default, or compile the model with one."
+            )
         rates, interrupted, batch_size = None, None, self._for_fit("batch_size")
-        if self.target_encoder is None:
-            y = self._as_loss_wants(y)
-            if validation_data is not None:
-                X_val, y_val, *weight_val = validation_data
-                validation_data = X_val, self._as_loss_wants(y_val), *weight_val
+        as_wanted = self._as_loss_wants if self.target_encoder is None else lambda y: y
+        if validation_data is not None:
+            X_val, y_val, *weight_val = validation_data
+            validation_data = X_val, as_wanted(y_val), *(each for each in weight_val if each is not None)
+        y = as_wanted(y)
         if schedule != "constant":
             if follows_schedule(self.model_.optimizer):
                 raise ValueError(
@@ -159,6 +191,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
                 rates=rates,
                 initial_epoch=self.n_iter_,
                 validation_data=validation_data,
+                validation_batch_size=self._for_fit("validation_batch_size"),
                 callbacks=[*self.callbacks_, *self._early_stopping(), history, *tasks],
                 verbose=int(self._for_fit("verbose")),
                 twin=self._twin,
@@ -168,7 +201,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
                 augmentation=make_augmentation(self.augmentation),
             )
         except KeyboardInterrupt as error:
-            if not self._optimizer_state or not int(self._optimizer_state[0]):  # the number of steps
+            if not self._optimizer_state:
                 raise  # nothing was trained: the earlier model stays
             interrupted = error
         self.n_iter_ = len(self.history_.get("loss", ()))
@@ -181,8 +214,12 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         that fails changes nothing, or (`copy_model` False) in place.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        if keep_model:
+            refuse_another_dtype(self, "X", X, self.X_dtype_, divides_bytes=self._divides_bytes)
+            if y is not None:
+                refuse_another_dtype(self, "y", np.asarray(y), self.y_dtype_, n_axes=self.y_ndim_)
         X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
-        self._check_augmentation(X)
+        check_augmentation(self.augmentation, X, self.model, type(self).__name__)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, keras.tree.flatten(X)[0], dtype=np.float32, ensure_non_negative=True
@@ -196,6 +233,11 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
             if keep_model:
                 self._hand_on_weights(model)
             self.model_, self._optimizer_state = model, []  # outside: Python is slow to free models
+            if not keep_model:
+                X = integers_as_inputs(model, X)
+                self._check_outputs(X)
+        else:
+            self._own_model()
         return X, y, sample_weight, seed
 
     def _hand_on_weights(self, model):
@@ -211,8 +253,10 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         """Validate samples and targets; return them as the model takes them."""
         X, y = self._validated(X, y, reset=reset)
         if reset:
-            self.X_dtype_, self.X_shape_, self.n_outputs_expected_ = X.dtype, X.shape, 1
+            self.n_outputs_expected_ = 1
             self.y_dtype_, self.y_ndim_, self.target_type_ = y.dtype, y.ndim, type_of_target(y)
+            if classes is not None and self.target_type_ in ("binary", "multiclass"):
+                self.target_type_ = type_of_target(classes)
         if self.target_encoder is None:
             y = self._encode_target(y, reset=reset, classes=classes)
         else:
@@ -239,90 +283,78 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         return sample_weight
 
     def _as_input(self, X, reset):
+        if reset:
+            self.X_dtype_, self.X_shape_ = X.dtype, X.shape
         if self.feature_encoder is None:
             X = self._as_model_input(X, reset)
         else:
-            X = keras.tree.map_structure(as_float32, self._encoded_by("feature_encoder", X, reset))
+            X = keras.tree.map_structure(as_numbers, self._encoded_by("feature_encoder", X, reset))
         shape = keras.tree.map_structure(lambda array: array.shape[1:], X)
         if self._padding is not None:
             shape = (None, shape[1])  # of any length
+        if not reset:
+            X = integers_as_inputs(self.model_, X)
         if reset:
             self.input_shape_ = shape
         elif shape != self.input_shape_:
             raise ValueError(
-                f"{type(self).__name__} was fitted on samples of shape {self.input_shape_}. "
-                f"Received: samples of shape {shape}."
+                f"{type(self).__name__} was fitted on samples of shape {self.input_shape_}, and is expecting "
+                f"{len(self.X_shape_)} dimensions in X. Received: samples of shape {shape}."
             )
         return X
 
     def _as_model_input(self, X, reset):
         if reset:  # what the registry says later does not change a fitted model
-            entry = None if hasattr(self, "_keras_build_fn") else registered_model(self.model)
+            entry = None if self._own_builder() else registered_model(self.model)
             self._input_kind = entry.input_kind if entry else None
-            self._warn_of_bytes(X)
+            warn_of_bytes(X, self.model, type(self).__name__)
         return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
 
-    def _warn_of_bytes(self, X):
-        """Say that a ready-made model is given bytes as they are."""
-        is_ready_made = isinstance(self.model, keras.Model) and not any(
-            isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization)
-            for layer in self.model._flatten_layers()
-        )
-        if is_ready_made and X.dtype == np.uint8 and X.ndim > 2:
-            warnings.warn(
-                f"X holds bytes, and the model {self.model.name!r} takes them as they are: only models that are given "
-                f"by name or by their builder, to {type(self).__name__} as model=, have bytes divided by 255. Divide X "
-                "by 255, or put a Rescaling layer into the model.",
-                stacklevel=2,
-            )
-
-    def _check_augmentation(self, X):
-        """Refuse an augmentation of anything but images, and one that changes their shape."""
-        if self.augmentation is None:
-            return
-        if getattr(X, "ndim", None) != 4:
-            shape = keras.tree.map_structure(np.shape, X)
-            raise ValueError(
-                f"augmentation={self.augmentation!r} is for images (n, height, width, channels), but the model "
-                f"{self.model!r} of {type(self).__name__} takes X of shape {shape}. Set augmentation=None."
-            )
-        if not isinstance(self.augmentation, str):
-            image = np.zeros((1, *X.shape[1:]), np.float32)
-            augmented = make_augmentation(self.augmentation)(image, training=True)
-            if augmented.shape != image.shape:
-                raise ValueError(
-                    f"augmentation={self.augmentation!r} must keep the shape of images. Expected {image.shape[1:]}, "
-                    f"received {tuple(augmented.shape[1:])}."
-                )
-
     def _for_fit(self, name):
-        """Return a parameter, or what ``fit__<name>`` says instead."""
-        return getattr(self, f"fit__{name}", getattr(self, name))
+        """Return a parameter, or what ``fit__<name>`` or a keyword of the call of fit says instead."""
+        given = {**self._explicit(), **{f"fit__{each}": value for each, value in self._of_this_call.items()}}
+        return given.get(f"fit__{name}", getattr(self, name, None))
+
+    def _fit_with(self, keywords, X, y, sample_weight, X_val=None, y_val=None):
+        """Fit with other values of some parameters for this call, as SciKeras and Keras let users give them."""
+        keywords = dict(keywords)
+        if "validation_data" in keywords:
+            X_val, y_val, *weights = as_validation_data(keywords.pop("validation_data"), y is None)
+            keywords |= {"validation_sample_weight": weights[0]} if weights else {}
+        if unknown := sorted(keywords.keys() - {*_KEYWORDS, "validation_sample_weight"}):
+            described = [f"{name!r}{nearest(name, _KEYWORDS)}" for name in unknown]
+            raise TypeError(
+                f"{type(self).__name__}.fit takes no keyword {', '.join(described)}. "
+                f"Valid keywords: {', '.join(_KEYWORDS)}, validation_data."
+            )
+        if keywords:
+            self._of_this_call = keywords
+        try:
+            return self._fit(X, y, sample_weight, X_val, y_val)
+        finally:
+            vars(self).pop("_of_this_call", None)
 
     def _check_model(self, model):
         """Refuse a model whose outputs do not fit the targets."""
+
+    def _check_outputs(self, X, *, is_trained=False):
+        """Refuse a model whose outputs for training samples are not what they are taken for."""
 
     def _validation_split(self, X, y, sample_weight, X_val, y_val, seed):
         """Return the training data and what is evaluated after each epoch, if anything."""
         if (X_val is None) != (y_val is None) and self.__sklearn_tags__().target_tags.required:
             raise ValueError("X_val and y_val belong together: give both or neither.")
+        data = X, y, sample_weight
         if X_val is not None:
-            return (X, y, sample_weight), self._check_data(X_val, y_val, reset=False)
-        n_samples, last_part = n_samples_of(X), getattr(self, "fit__validation_split", 0)
-        if self.early_stopping:
+            weights = self._of_this_call.get("validation_sample_weight")
+            if weights is not None:
+                weights = _check_sample_weight(weights, X_val, dtype=np.float32, ensure_non_negative=True)
+            return data, (*self._check_data(X_val, y_val, reset=False), weights)
+        last_part = self._for_fit("validation_split") or 0
+        if self.early_stopping and not last_part:
             strata = self._strata(y) if self.target_encoder is None else None
-            rows, rows_val = train_test_split(
-                np.arange(n_samples), test_size=self.validation_fraction, stratify=strata, random_state=seed
-            )
-        elif last_part:  # as Keras splits
-            rows, rows_val = np.split(np.arange(n_samples), [int(n_samples * (1 - last_part))])
-        else:
-            return (X, y, sample_weight), None
-        data = (X, y) if sample_weight is None else (X, y, sample_weight)
-        train_part, val_part = (
-            keras.tree.map_structure(lambda array, part=part: array[part], data) for part in (rows, rows_val)
-        )
-        return (*train_part, None)[:3], val_part
+            return hold_out(data, self.validation_fraction, strata, seed)
+        return hold_out_last(data, last_part) if last_part else (data, None)
 
     def _early_stopping(self):
         """Return the callback that the parameters ask for, if they do."""

@@ -1,27 +1,19 @@
 """From parameters and what is known of the data to a compiled model, and through pickles."""
 
-import collections
-import contextlib
 import copy
 import inspect
-import math
-import random
-import threading
 import typing
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.losses.losses import LossFunctionWrapper
-from keras.src.random import seed_generator
 
-from kerasnet.errors import UnsafeFileError
+from kerasnet.estimators._build_scope import fresh_start, refuse_shared_layers
+from kerasnet.estimators._compiling import compile_arguments
+from kerasnet.estimators._metrics import adapt_metrics, inner_function
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
-from kerasnet.estimators._scikeras import compile_arguments, route_params
-from kerasnet.models import build_backbone
-
-_BUILD_LOCK = threading.Lock()
-_BOUND_LOCK = threading.Lock()
+from kerasnet.estimators._scikeras import loss_name, route_params
+from kerasnet.models import build_backbone, registered_model
+from kerasnet.training import hand_on, refuse_forked_process
 
 
 class Recipe(typing.NamedTuple):
@@ -31,6 +23,7 @@ class Recipe(typing.NamedTuple):
     arguments: dict
     parameters: dict  # of the estimator; what its loss and optimizer come from
     seed: int | None = None
+    dtype_policy: str = "float32"
 
 
 class ModelBuilding(EstimatorParameters):
@@ -43,6 +36,8 @@ class ModelBuilding(EstimatorParameters):
         """Return what pickles and copies keep: of the model its recipe and the values of its variables."""
         state = dict(super().__getstate__())
         state.pop("callbacks_", None)  # they may hold anything, such as open files
+        if self.target_encoder is None:
+            state.pop("target_encoder_", None)  # of classes_
         if recipe := vars(state.get("model_", object)).get("_kerasnet_recipe"):
             values = [variable.value.numpy() for variable in self.model_.variables]
             state["model_"] = SavedModel(recipe, values, [layer.trainable for layer in self.model_._flatten_layers()])
@@ -60,10 +55,20 @@ class ModelBuilding(EstimatorParameters):
         return getattr(vars(self.model_).get("_kerasnet_recipe"), "seed", 0)
 
     def __copy__(self):
-        """Copy without a copy of the model."""
-        twin = type(self).__new__(type(self))
-        vars(twin).update(vars(self))
-        return twin
+        """Copy without a copy of the model, which is then trained in place by neither of the two."""
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        if isinstance(vars(self).get("model_"), keras.Model):
+            vars(self.model_)["_kerasnet_shared"] = True
+        return copied
+
+    def _own_model(self):
+        """Take a copy of the model where it is shared with a copy of the estimator, before it is trained in place."""
+        self._optimizer_state = list(self._optimizer_state)
+        if vars(self.model_).get("_kerasnet_shared"):
+            model = self._twin()
+            hand_on(self.model_, model)
+            self.model_ = model
 
     def _twin(self):
         """Build and compile another model like `model_`, whose weights are to come from there."""
@@ -80,36 +85,58 @@ class ModelBuilding(EstimatorParameters):
         arguments = recipe.arguments
         if builder is build_backbone and not starts_anew:
             arguments = {**arguments, "weights": None}
-        with _fresh_start(seed):
+        refuse_forked_process()
+        with fresh_start(seed, recipe.dtype_policy):
             model = builder(**arguments)
             if not isinstance(model, keras.Model):
                 raise TypeError(f"{builder!r} must return a keras.Model. Received: {model!r}.")
             self._check_input(model)
             if not model.built:
-                model(keras.ops.zeros((1, *self.input_shape_)))
+                model(keras.ops.zeros((1, *self.input_shape_), dtype=self._input_dtype()))
             if self.target_encoder is None:
                 self._check_model(model)
             if not model.compiled:  # a builder may do it itself
                 model.compile(**self._compile_arguments(model))
+            elif not isinstance(self.model, keras.Model):
+                self._check_compiled_loss(model)
+        if self._own_builder() or (not isinstance(self.model, keras.Model) and registered_model(self.model) is None):
+            refuse_shared_layers(model, arguments)
         vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
         return model
+
+    def _check_compiled_loss(self, model):
+        """Refuse a loss that is another than the one that a builder compiled its model with."""
+        given, compiled = names_of_losses(self.loss), names_of_losses(model.loss)
+        if given and given != compiled:
+            raise ValueError(
+                f"loss={self.loss!r} but model compiled with {', '.join(compiled)}: a builder that compiles its model "
+                "decides its loss. Leave out one of the two."
+            )
+
+    def _input_dtype(self):
+        """Return the dtype of samples for a model that has no inputs yet."""
+        dtype = getattr(self, "X_dtype_", np.dtype(np.float32))
+        return dtype.name if dtype.kind in "iu" and self._input_kind is None else None
 
     def _as_in_fit(self, recipe):
         """Return a copy with the parameters that the model was made with, which may have changed since."""
         twin = copy.copy(self)
-        for name in twin._explicit().keys() - recipe.parameters.keys():
-            delattr(twin, name)
-        vars(twin).update(recipe.parameters)
+        twin._keep_others(recipe.parameters)
+        named = twin._stored().keys() - set(twin._others)
+        vars(twin).update((name, value) for name, value in recipe.parameters.items() if name in named)
+        twin._add_others({name: value for name, value in recipe.parameters.items() if name not in named})
         return twin
 
     def _check_input(self, model):
         """Refuse a model for samples of another shape; where the number of axes differs, Keras may add one."""
-        expected = getattr(model, "input_shape", None)
-        if isinstance(expected, tuple) and len(expected) == len(self.input_shape_) + 1:
-            pairs = zip(expected[1:], self.input_shape_, strict=True)
+        expected, shape = getattr(model, "input_shape", None), self.input_shape_
+        if isinstance(shape, list) and len(shape) == 1:
+            (shape,) = shape  # a list of the one input
+        if isinstance(expected, tuple) and len(expected) == len(shape) + 1:
+            pairs = zip(expected[1:], shape, strict=True)
             if any(size is not None and size != given for size, given in pairs):
                 raise ValueError(
-                    f"The model takes samples of shape {expected[1:]}. Received: samples of shape {self.input_shape_}."
+                    f"The model takes samples of shape {expected[1:]}. Received: samples of shape {shape}."
                 )
 
     def _output_shape(self, model):
@@ -126,14 +153,14 @@ class ModelBuilding(EstimatorParameters):
         accepted = inspect.signature(builder).parameters
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
             accepted = {**accepted, **given, **self._explicit(), **route_params(self._explicit(), "model", ())}
-        params = self.get_params(deep=False)
+        params = self._settings()
         given.update((name, value) for name, value in params.items() if "__" not in name)
         given.update(route_params(params, "model", pass_filter=(), strict=True))
         given.update((name, make()) for name, make in self._offered().items() if name in accepted)
         if self._padding is not None:
             given["mask_value"] = self._padding
         arguments = {name: value for name, value in given.items() if name in accepted}
-        return Recipe(builder, arguments, {**super().get_params(deep=False), **self._explicit()})
+        return Recipe(builder, arguments, self._stored(), None, keras.config.dtype_policy().name)
 
     def _offered(self):
         """Return what makes the arguments that builders made for SciKeras may ask for."""
@@ -146,14 +173,17 @@ class ModelBuilding(EstimatorParameters):
 
     def _compile_arguments(self, model=None):
         """Return what to compile with; without a model, which decides it, without a default loss."""
-        arguments = compile_arguments(self.get_params(deep=False))
-        # Keras divides by the batch size; divided by the sum of weights, weight 0 is a removed sample
-        if self.loss is None and model is not None and self.target_encoder is None:
-            arguments["loss"] = self._default_loss(model)(reduction="mean_with_sample_weight")
-        elif isinstance(self.loss, str) and not isinstance(arguments["loss"], keras.losses.Loss):
-            arguments["loss"] = LossFunctionWrapper(
-                arguments["loss"], name=self.loss, reduction="mean_with_sample_weight"
-            )
+        arguments = compile_arguments(self._settings())
+        if model is not None:
+            if self.loss is None and self.target_encoder is None:
+                arguments["loss"] = self._default_loss(model)()
+            outputs = getattr(model, "output_names", ())
+            if len(outputs) > 1 and is_flat(self.metrics, len(outputs)):  # each output has its own
+                arguments["metrics"] = {name: compile_arguments(self._settings())["metrics"] for name in outputs}
+            for kind in {"metrics", "weighted_metrics"} & arguments.keys():
+                arguments[kind] = adapt_metrics(arguments[kind], self._class_outputs(model, arguments["loss"]))
+        elif (n_outputs := getattr(self, "n_outputs_expected_", 1)) > 1 and is_flat(self.metrics, n_outputs):
+            arguments["metrics"] = None  # the builder knows for which of its outputs they are
         optimizer = arguments["optimizer"]
         if not isinstance(optimizer, keras.optimizers.Optimizer):
             raise TypeError(
@@ -162,9 +192,27 @@ class ModelBuilding(EstimatorParameters):
             )
         if optimizer is self.optimizer:  # an instance: its own rate, and its state stays its own
             arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
-        elif not hasattr(self, "optimizer__learning_rate"):
+        elif "optimizer__learning_rate" not in self._explicit():
             optimizer.learning_rate = self.learning_rate
         return arguments
+
+    def _class_outputs(self, model, loss):
+        """Return how a classifier reads the outputs of a model; None where targets have the shape of the outputs."""
+        return None  # noqa: RET501 - a value
+
+
+def is_flat(metrics, n_outputs):
+    """Tell whether metrics are not given for each output of a model with several outputs."""
+    is_list = isinstance(metrics, list | tuple)
+    return not isinstance(metrics, list | tuple | dict | None) or (
+        is_list and len(metrics) != n_outputs and not any(isinstance(each, list | tuple) for each in metrics)
+    )
+
+
+def names_of_losses(losses):
+    """Return the full names of losses; of those that wrap a function, the name of that."""
+    flat = [each for each in keras.tree.flatten(losses) if each is not None]
+    return [loss_name(inner_function(getattr(each, "fn", each))) for each in flat]
 
 
 class SavedModel(typing.NamedTuple):
@@ -180,63 +228,3 @@ class SavedModel(typing.NamedTuple):
             variable.assign(value)
         for layer, trainable in zip(model._flatten_layers(), self.trainable, strict=True):
             layer.trainable = trainable
-
-
-@contextlib.contextmanager
-def _fresh_start(seed):
-    """Seed what models are built from, start Keras' automatic names anew, and give all back as it was.
-
-    Keras' initialisers and dropout layers draw their seeds from Python's ``random`` when they are made. Here they get
-    a generator of this thread's own, since other threads, such as those of a Dask worker, draw from the global one at
-    any time. A user's builder may ask Python or NumPy. Both are global, hence the lock. Layers without a name of their
-    own are numbered through for the whole process: then no two models would look alike to the engine, and TensorFlow
-    keeps memory for each name it ever saw.
-    """
-    with _BUILD_LOCK:
-        states = random.getstate(), np.random.get_state()
-        names = global_state.get_global_attribute("object_name_uids")
-        try:
-            seed_generator.python_random = _OwnOfThread(seed)
-            random.seed(seed)
-            np.random.seed(seed)
-            global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
-            yield
-        finally:
-            seed_generator.python_random = random
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            global_state.set_global_attribute("object_name_uids", names)
-
-
-class _OwnOfThread:
-    """What Keras draws seeds from: a generator for the thread that made this, Python's global one for all others."""
-
-    def __init__(self, seed):
-        self._thread, self._own = threading.get_ident(), random.Random(seed)
-
-    def randint(self, low, high):
-        return (self._own if threading.get_ident() == self._thread else random).randint(low, high)
-
-
-@contextlib.contextmanager
-def at_most(n_bytes):
-    """Have this thread make Keras variables of no more than `n_bytes` in all; it is asked before memory is."""
-    original, thread, left = keras.Variable._initialize_with_initializer, threading.get_ident(), n_bytes
-
-    def initialize(variable, initializer):
-        nonlocal left
-        if threading.get_ident() == thread:
-            left -= math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
-            if left < 0:
-                raise UnsafeFileError(
-                    f"{variable.path!r} of shape {tuple(variable.shape)} would make the model larger than its weights, "
-                    f"for which there are {n_bytes} bytes."
-                )
-        original(variable, initializer)
-
-    with _BOUND_LOCK:
-        keras.Variable._initialize_with_initializer = initialize
-        try:
-            yield
-        finally:
-            keras.Variable._initialize_with_initializer = original

@@ -1,10 +1,13 @@
-"""Keras' callbacks, made anew for each fit, and those of scikit-learn."""
+"""Keras' callbacks, a copy for each fit, and those of scikit-learn."""
 
 import copy
+import types
 
 import keras
 
 from kerasnet.estimators._scikeras import route_params, unflatten_params
+
+CALLBACKS = ("callbacks", "fit__callbacks")  # parameters
 
 
 def fresh_callbacks(callbacks, parameters):
@@ -13,7 +16,8 @@ def fresh_callbacks(callbacks, parameters):
     Parameters
     ----------
     callbacks : class or instance of keras.callbacks.Callback, list or dict of them, or None
-        As a user gave them. Instances are copied, so that neither fits nor clones share what a callback remembers.
+        As a user gave them. Of instances shallow copies are made: fits do not share the numbers that a callback keeps,
+        and what it refers to, such as a list or a file, stays the user's.
     parameters : dict
         All parameters of the estimator; those named ``callbacks__<name>`` are for callbacks given as classes.
 
@@ -23,11 +27,25 @@ def fresh_callbacks(callbacks, parameters):
         New ones.
     """
     routed = route_params(parameters, destination="callbacks", pass_filter=set())
-    given = {id(callback) for callback in _flat(callbacks)}
-    made = _flat(unflatten_params(items=[] if callbacks is None else callbacks, params=routed))
+    given = [] if callbacks is None else copy_callbacks(callbacks)
+    made = _flat(unflatten_params(items=given, params=routed))
     if strange := [callback for callback in made if not isinstance(callback, keras.callbacks.Callback)]:
         raise TypeError(f"callbacks must be Keras callbacks, as instances or classes. Received: {strange}.")
-    return [_copied(callback) if id(callback) in given else callback for callback in made]
+    return made
+
+
+def copy_callbacks(callbacks):
+    """Return callbacks in the same lists and dicts, with a shallow copy of each instance."""
+    if isinstance(callbacks, dict):
+        return {name: copy_callbacks(callback) for name, callback in callbacks.items()}
+    if isinstance(callbacks, list | tuple):
+        return type(callbacks)(map(copy_callbacks, callbacks))
+    copied = copy.copy(callbacks)
+    if isinstance(callbacks, keras.callbacks.Callback):
+        for name, value in vars(callbacks).items():
+            if isinstance(value, types.MethodType) and value.__self__ is callbacks:  # counts for the copy from now on
+                vars(copied)[name] = types.MethodType(value.__func__, copied)
+    return copied
 
 
 class EpochTasks(keras.callbacks.Callback):
@@ -88,14 +106,3 @@ def _flat(callbacks):
     if isinstance(callbacks, list | tuple):
         return [each for entry in callbacks for each in _flat(entry)]
     return [] if callbacks is None else [callbacks]
-
-
-def _copied(callback):
-    models = {id(model): model for model in (callback.model,) if model is not None}  # not those of an earlier use
-    try:
-        return copy.deepcopy(callback, models)
-    except Exception as error:
-        raise TypeError(
-            f"Each fit needs a callback of its own, and {callback!r} cannot be copied: {error}. "
-            f"Give the class instead, callbacks=[{type(callback).__name__}], and its parameters as callbacks__<name>."
-        ) from error

@@ -1,5 +1,6 @@
 """What classifiers share: labels in and out, probabilities, class weights."""
 
+import functools
 import inspect
 
 import keras
@@ -7,15 +8,20 @@ import numpy as np
 import scipy.sparse
 import scipy.special
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from kerasnet.estimators._base import KerasNetBase
+from kerasnet.estimators._building import names_of_losses
+from kerasnet.estimators._class_weights import weights_of_indicators, weights_of_labels
+from kerasnet.estimators._metrics import OF_DISTRIBUTIONS, ClassOutputs
+from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
+from kerasnet.models import registered_model
+from kerasnet.training import predict
 
-_CATEGORICAL_LOSSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+_N_CHECKED = 256  # samples
 
 
 class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
@@ -24,7 +30,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     _target_checks = {"multi_output": True}  # noqa: RUF012
     _multilabel = False
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
         """Train a new model.
 
         Parameters
@@ -36,10 +42,13 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels: ints, floats, strings or booleans; or 0 and 1 for each of several labels a sample.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
         X_val, y_val : array-like, default=None
             Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
             `early_stopping`, which holds out no part of `X` then.
+        **keywords
+            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
@@ -47,7 +56,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
             ``KeyboardInterrupt`` goes on.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val)
+        return self._fit_with(keywords, X, y, sample_weight, X_val, y_val)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one more epoch, on these samples, going on from where the model and its optimizer are.
@@ -63,7 +72,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls; used by the first call. The labels in `y` when None.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss, as it is.
 
         Returns
         -------
@@ -72,6 +81,12 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """
         if self.early_stopping:
             raise ValueError("partial_fit holds out no validation part: set early_stopping=False for it.")
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not supported by partial_fit, which sees a part of the data. "
+                "Compute the weights of all data with sklearn.utils.class_weight.compute_class_weight('balanced', "
+                "classes=classes, y=y), and give them as a dict."
+            )
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
     def predict_proba(self, X):
@@ -90,10 +105,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
             return self.target_encoder_.inverse_transform(outputs, return_proba=True)
-        if getattr(self.model_.loss, "_fn_kwargs", {}).get("from_logits"):
-            one_each = self._multilabel or outputs.shape[1] == 1
-            outputs = scipy.special.expit(outputs) if one_each else scipy.special.softmax(outputs, axis=1)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
+        return self._as_probabilities(outputs)
 
     def predict(self, X):
         """Predict the most probable class of each sample.
@@ -108,12 +120,16 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels of the type that `y` had in :meth:`fit`.
         """
+        outputs = self._predict_raw(X)
         if self.target_encoder is not None:
-            return self.target_encoder_.inverse_transform(self._predict_raw(X))
-        probabilities = self.predict_proba(X)
-        if self._multilabel:
-            return (probabilities > 0.5).astype(np.int64)
-        return self.classes_[probabilities.argmax(axis=1)]
+            return self.target_encoder_.inverse_transform(outputs)
+        form = self._class_outputs(self.model_, self.model_.loss)
+        if not form.one_label:
+            return (self._as_probabilities(outputs) > 0.5).astype(np.int64)
+        if form.n_outputs == 1:
+            outputs = self._as_probabilities(outputs)
+        labels = outputs.argmax(axis=1)
+        return np.eye(len(self.classes_), dtype=np.int64)[labels] if self._multilabel else self.classes_[labels]
 
     def __sklearn_tags__(self):
         """Tell scikit-learn what the estimator can do."""
@@ -131,15 +147,15 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
                 f"labels. Received: y of shape {y.shape} with several classes a column; see sklearn.multioutput."
             )
         if reset:
+            vars(self).pop("target_encoder_", None)
             self._multilabel = kind == "multilabel-indicator"
         elif self._multilabel != (y.ndim == 2 and y.shape[1] > 1):
             raise ValueError(f"{type(self).__name__} was fitted on another kind of y. Received: y of shape {y.shape}.")
         if self._multilabel:
             return self._encode_indicator(y, reset)
         y = column_or_1d(y, warn=True)
-        encoder = LabelEncoder()
         if reset:
-            self.classes_ = encoder.fit(y if classes is None else column_or_1d(classes)).classes_
+            self.classes_ = LabelEncoder().fit(y if classes is None else column_or_1d(classes)).classes_
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"{type(self).__name__} needs samples of at least 2 classes. "
@@ -150,28 +166,86 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}."
             )
+        if len(unknown := np.setdiff1d(y, self.classes_)):
+            raise ValueError(
+                f"Found unknown categories {unknown.tolist()} in y: {type(self).__name__} was fitted on the classes "
+                f"{self.classes_.tolist()}. Give all classes to fit, or to the first partial_fit as classes=."
+            )
+        return self.target_encoder_.transform(y)
+
+    @functools.cached_property
+    def target_encoder_(self):
+        """What encodes labels as indices of `classes_`, or that of a subclass's own `target_encoder`."""
+        if self._multilabel:
+            return FunctionTransformer()
+        encoder = LabelEncoder()
         encoder.classes_ = self.classes_
-        return encoder.transform(y)
+        return encoder
 
     def _encode_indicator(self, y, reset):
         if reset:
             self.classes_ = np.arange(y.shape[1])
-            self.n_classes_, self.n_outputs_ = 2, y.shape[1]
+            self.n_classes_, self.n_outputs_ = y.shape[1] if self._asks_for_one_label() else 2, y.shape[1]
         elif y.shape[1] != len(self.classes_):
             raise ValueError(
                 f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
             )
         return (y.toarray() if scipy.sparse.issparse(y) else y).astype(np.float32)
 
+    def _class_outputs(self, model, loss):
+        if self.target_encoder is not None:
+            return None
+        loss = keras.tree.flatten(loss)[0]
+        name = "".join(names_of_losses(loss))
+        return ClassOutputs(
+            n_outputs=self._output_shape(model)[1],
+            one_label=not self._multilabel or is_of_one_label(name),
+            sparse=name.startswith("sparse_"),
+            from_logits=bool({**getattr(loss, "_fn_kwargs", {}), **getattr(loss, "keywords", {})}.get("from_logits")),
+        )
+
+    def _as_probabilities(self, outputs):
+        """Return the probability of each class from the outputs of the model; refuse what cannot be one."""
+        form = self._class_outputs(self.model_, self.model_.loss)
+        are_exclusive = form.one_label and form.n_outputs > 1
+        if form.from_logits:
+            outputs = scipy.special.softmax(outputs, axis=1) if are_exclusive else scipy.special.expit(outputs)
+        check_probabilities(outputs, are_exclusive, self._multilabel, self.model)
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
+
+    def _check_outputs(self, X, *, is_trained=False):
+        """Refuse a model that ends in logits under a loss of probabilities, by its outputs for some samples."""
+        form = self._class_outputs(self.model_, self.model_.loss)
+        is_registered = self._own_builder() is None and registered_model(self.model) is not None
+        if form is None or form.from_logits or is_registered or not self._loss_takes_probabilities():
+            return
+        some = keras.tree.map_structure(lambda array: array[:_N_CHECKED], X)
+        # before training in plain Keras, since most models are not predicted by then
+        outputs = (
+            predict(self.model_, some) if is_trained else np.asarray(self.model_(some, training=False), np.float32)
+        )
+        if np.isfinite(outputs).all():
+            check_probabilities(outputs, form.one_label and form.n_outputs > 1, self._multilabel, self.model)
+
+    def _loss_takes_probabilities(self):
+        return any("entropy" in name for name in names_of_losses(self.model_.loss))
+
     def _as_loss_wants(self, y):
-        """Return the places of labels as they are for one output or a sparse loss, else one-hot."""
+        """Return targets in the shape of the outputs, or as indices of classes for a sparse loss."""
+        form = self._class_outputs(self.model_, self.model_.loss)
+        if self._multilabel and not form.one_label:
+            return y
         if self._multilabel:
-            return y
-        n_outputs = self._output_shape(self.model_)[1]
-        loss = getattr(self.model_.loss, "fn", self.model_.loss)  # the function that a Keras loss wraps
-        if n_outputs == 1 or loss_name(loss).startswith("sparse_"):
-            return y
-        return keras.utils.to_categorical(y, n_outputs)
+            if not (y.sum(axis=1) == 1).all():
+                raise ValueError(
+                    f"The loss {loss_name(self.model_.loss)!r} is for exactly one label a sample. Received: y with "
+                    f"{int(y.sum(axis=1).min())} to {int(y.sum(axis=1).max())} labels in a row. For several labels a "
+                    'sample set loss="binary_crossentropy".'
+                )
+            y = y.argmax(axis=1)
+        if form.n_outputs == 1:
+            return y.reshape(-1, 1).astype(np.float32)
+        return y if form.sparse else np.eye(form.n_outputs, dtype=np.float32)[y]
 
     def _strata(self, y):
         return None if self._multilabel else y
@@ -180,12 +254,15 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """Return the product of sample weights and class weights, as a new array; None without either."""
         if self.class_weight is None:
             return sample_weight
-        weights = compute_sample_weight(self.class_weight, y if self._multilabel else self.classes_[y])
+        if self._multilabel:
+            weights = weights_of_indicators(self.class_weight, y, sample_weight)
+        else:
+            weights = weights_of_labels(self.class_weight, self.classes_, self.classes_[y], sample_weight)
         return (weights if sample_weight is None else weights * sample_weight).astype(np.float32)
 
     def _outputs(self):
         """Return what the builder is told about its outputs."""
-        if self._multilabel:
+        if self._multilabel and not self._asks_for_one_label():
             return {"n_outputs": len(self.classes_), "output_activation": "sigmoid"}
         if (
             self._may_have_one_output()
@@ -196,8 +273,11 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
 
     def _may_have_one_output(self):
         """Tell whether one sigmoid output serves: for two classes, unless the loss wants an output for each."""
-        name = None if self.loss is None else loss_name(self.loss)
-        return len(self.classes_) == 2 and not self._multilabel and name not in _CATEGORICAL_LOSSES
+        return len(self.classes_) == 2 and not self._multilabel and not self._asks_for_one_label()
+
+    def _asks_for_one_label(self):
+        """Tell whether the loss that is given is for the probabilities of classes of which each sample has one."""
+        return any(map(is_of_one_label, names_of_losses(self.loss)))
 
     def _check_model(self, model):
         expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
@@ -212,11 +292,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy
 
-    def _compile_arguments(self, model=None):
-        arguments = super()._compile_arguments(model)
-        if self._multilabel:  # for which Keras would take one-hot classes
-            arguments["metrics"] = [
-                keras.metrics.BinaryAccuracy(name=name) if name in ("accuracy", "acc") else name
-                for name in arguments["metrics"] or ()
-            ]
-        return arguments
+
+def is_of_one_label(loss):
+    """Tell, by its name, whether a loss compares distributions over classes of which each sample has one."""
+    return "categorical" in loss or loss.replace("_", "") in OF_DISTRIBUTIONS

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from kerasnet.training import make_augmentation
+
 
 def as_model_input(X, input_kind, image_shape, owner):
     """Bring validated data into the shape and dtype that a model takes.
@@ -36,7 +38,7 @@ def as_model_input(X, input_kind, image_shape, owner):
         X = _as_sequences(X, owner)
     elif input_kind == "vector":
         X = X.reshape(len(X), -1)
-    return as_float32(X)
+    return as_float32(X) if input_kind is not None else as_numbers(X)
 
 
 def n_samples_of(X):
@@ -52,6 +54,82 @@ def as_float32(values, name="X"):
         values = values.astype(np.float32)
     assert_all_finite(values, input_name=name)
     return values
+
+
+def as_numbers(values):
+    """Return integers and float64 as they are, for the model to decide; uint8 as int32, since they are no images."""
+    if values.dtype == np.uint8:
+        return values.astype(np.int32)
+    return values if values.dtype.kind in "iu" or values.dtype == np.float64 else as_float32(values)
+
+
+def integers_as_inputs(model, X):
+    """Convert numbers to what the inputs of a model take: to integers, or to float32.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built. A model that does not tell its inputs gets integers as they are, as in Keras.
+    X : ndarray, or a list or dict of them
+        Bytes, which are images, stay bytes.
+
+    Returns
+    -------
+    X : ndarray, or a list or dict of them
+    """
+    inputs = getattr(model, "inputs", None) or []
+    arrays = keras.tree.flatten(X)
+    if len(inputs) != len(arrays):
+        return keras.tree.map_structure(lambda array: array if array.dtype.kind in "iu" else as_float32(array), X)
+    dtypes = [keras.backend.standardize_dtype(each.dtype) for each in inputs]
+    if isinstance(X, dict):
+        by_name = {each.name: dtype for each, dtype in zip(inputs, dtypes, strict=True)}
+        return {name: _as_input(array, by_name.get(name, "float32")) for name, array in X.items()}
+    return keras.tree.pack_sequence_as(X, [*map(_as_input, arrays, dtypes)])
+
+
+def _as_input(array, dtype):
+    if array.dtype == np.uint8:
+        return array
+    if "int" not in dtype:
+        return as_float32(array)
+    if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+        raise ValueError(f"The model takes integers. Received: X of dtype {array.dtype} with fractions.")
+    return array.astype(dtype)
+
+
+def warn_of_bytes(X, model, owner):
+    """Warn that a ready-made model gets bytes as they are."""
+    is_ready_made = isinstance(model, keras.Model) and not any(
+        isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization) for layer in model._flatten_layers()
+    )
+    if is_ready_made and X.dtype == np.uint8 and X.ndim > 2:
+        warnings.warn(
+            f"X holds bytes, and the model {model.name!r} takes them as they are: only models that are given by name "
+            f"or by their builder, to {owner} as model=, have bytes divided by 255. Divide X by 255, or put a "
+            "Rescaling layer into the model.",
+            stacklevel=2,
+        )
+
+
+def check_augmentation(augmentation, X, model, owner):
+    """Refuse an augmentation of anything but images, and one that changes their shape."""
+    if augmentation is None:
+        return
+    if getattr(X, "ndim", None) != 4:
+        shape = keras.tree.map_structure(np.shape, X)
+        raise ValueError(
+            f"augmentation={augmentation!r} is for images (n, height, width, channels), but the model {model!r} of "
+            f"{owner} takes X of shape {shape}. Set augmentation=None."
+        )
+    if not isinstance(augmentation, str):
+        image = np.zeros((1, *X.shape[1:]), np.float32)
+        augmented = make_augmentation(augmentation)(image, training=True)
+        if augmented.shape != image.shape:
+            raise ValueError(
+                f"augmentation={augmentation!r} must keep the shape of images. Expected {image.shape[1:]}, received "
+                f"{tuple(augmented.shape[1:])}."
+            )
 
 
 def _as_images(X, image_shape, owner):
@@ -100,5 +178,11 @@ def _as_sequences(X, owner):
         raise ValueError(
             f"{owner} expects sequences of shape (n, steps, features), or (n, steps) with one feature. "
             f"Received: X of shape {X.shape}."
+        )
+    if X.shape[1] == 1 and X.shape[2] > 1:
+        warnings.warn(
+            f"X of shape {X.shape} holds sequences of one step with {X.shape[2]} features, since {owner} takes "
+            f"(n, steps, features). For {X.shape[2]} steps with one feature give X.reshape({len(X)}, {X.shape[2]}, 1).",
+            stacklevel=2,
         )
     return X

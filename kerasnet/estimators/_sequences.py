@@ -1,6 +1,7 @@
 """Samples as scikit-learn takes them, and beside these lists of sequences of different lengths, which are padded."""
 
 import inspect
+import warnings
 
 import numpy as np
 from sklearn.utils import check_consistent_length
@@ -16,10 +17,12 @@ class SequenceInput:
     """The part of an estimator that validates samples, in whichever of these forms they come."""
 
     _padding = None  # what is behind the end of sequences, when they are of different lengths
+    _columns = None  # of sequences that are frames
     _target_checks = {}  # noqa: RUF012 - options of scikit-learn's validation of y
 
     def _validated(self, X, y="no_validation", *, reset):
         """Return X, or X and y, as arrays."""
+        X = self._with_columns_in_order(X, reset)
         without_y, sequences = isinstance(y, str), self._as_ragged(X, reset)
         if sequences is None:
             checks = {} if without_y else self._target_checks
@@ -30,6 +33,27 @@ class SequenceInput:
         y = _check_y(y, estimator=self, **self._target_checks)
         check_consistent_length(X, y)
         return X, y
+
+    def _with_columns_in_order(self, X, reset):
+        """Return frames of steps with their columns in the order of the first frame in fit; anything else as it is."""
+        if not isinstance(X, list | tuple) or not X or not all(hasattr(each, "columns") for each in X):
+            return X
+        if reset or self._columns is None:
+            self._columns = list(X[0].columns)
+        other = [number for number, each in enumerate(X) if list(each.columns) != self._columns]
+        if not other:
+            return X
+        if all(sorted(map(str, X[number].columns)) == sorted(map(str, self._columns)) for number in other):
+            warnings.warn(
+                f"The columns of {len(other)} of {len(X)} sequences are in another order than {self._columns}, such as "
+                f"those of number {other[0]}: {list(X[other[0]].columns)}. They are taken by name.",
+                stacklevel=2,
+            )
+            return [each[self._columns] for each in X]
+        raise ValueError(
+            f"All sequences must have the columns {self._columns}. "
+            f"Received: {list(X[other[0]].columns)} in number {other[0]}."
+        )
 
     def _as_ragged(self, X, reset):
         """Return sequences of any length as a list of arrays; None for anything else."""
@@ -42,7 +66,7 @@ class SequenceInput:
             raise ValueError("Expected sequences, as a list of arrays of shape (steps, features). Received: none.")
         if not are_sequences(X) and not (takes_any and isinstance(X, np.ndarray)):
             return None
-        mask_value = self.get_params(deep=False).get("mask_value")
+        mask_value = self._settings().get("mask_value")
         takes_masks = "mask_value" in inspect.signature(self._builder(self.model) or builder_of(self.model)).parameters
         are_meant = takes_any or mask_value is not None or are_sequences(X, without_doubt=True)
         if not (takes_masks and are_meant) and len({len(each) for each in X}) == 1:

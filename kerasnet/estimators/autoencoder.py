@@ -47,7 +47,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
+        parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -111,6 +112,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     ((1797, 16), (1797, 8, 8))
     """
 
+    _divides_bytes = True
+
     def __init__(
         self,
         *,
@@ -138,7 +141,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     ):
         self._store_parameters(locals())
 
-    def fit(self, X, y=None, sample_weight=None, X_val=None):
+    def fit(self, X, y=None, sample_weight=None, X_val=None, **keywords):
         """Train a new model to reproduce its input.
 
         Parameters
@@ -148,10 +151,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         y : None
             Ignored; for pipelines.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
         X_val : array-like, default=None
             Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
             `early_stopping`, which holds out no part of `X` then.
+        **keywords
+            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
@@ -159,7 +165,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
             ``KeyboardInterrupt`` goes on.
         """
-        return self._fit(X, None, sample_weight, X_val)
+        return self._fit_with(keywords, X, None, sample_weight, X_val)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train one more epoch, on these samples, going on from where the model and its optimizer are.
@@ -173,7 +179,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss, as it is.
 
         Returns
         -------

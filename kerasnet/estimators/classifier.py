@@ -15,7 +15,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         and, as by SciKeras, with
         ``meta`` (what is known of the data), ``params`` and ``compile_kwargs``. A builder without
         ``output_activation`` is asked for one output a class, also for two classes. A model that it compiles keeps
-        that loss, optimizer and metrics.
+        that loss, optimizer and metrics; another `loss` is refused. It must create its trainable layers itself, and
+        its outputs must be probabilities unless the loss has ``from_logits=True``.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows, for models of images.
     augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
@@ -34,15 +35,19 @@ class KerasNetClassifier(KerasNetClassifierBase):
         A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy. With several outputs, losses whose names begin with "sparse" are
-        given the number of each class, all others one-hot targets.
+        A Keras loss; None for cross-entropy. Names and classes take parameters as ``loss__<name>``. Targets have the
+        shape of the outputs: one column of floats, or one-hot rows; only losses whose names begin with "sparse" get
+        class indices. With a categorical loss, a one-hot `y` has exactly one label a row, in predictions too.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics recorded in `history_` after each epoch; None for none.
+        Keras metrics recorded in `history_` after each epoch; None for none. They see targets as losses do, each in
+        the form that it is defined for.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
-    class_weight : dict or "balanced", default=None
-        The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
-        by the inverse of its frequency.
+        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
+        parameters as ``callbacks__<name>``.
+    class_weight : dict, list of dict or "balanced", default=None
+        The weight of each class in the loss, multiplied by ``sample_weight``; "balanced" weights each class by the
+        inverse of its frequency. For several labels a sample, a list of one dict for each label. It counts for a part
+        that `early_stopping` holds out, not for validation data that are given, as in Keras.
     early_stopping : bool, default=False
         Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -66,7 +71,9 @@ class KerasNetClassifier(KerasNetClassifierBase):
         The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
         ``loss__``, ``metrics__`` and ``callbacks__<name>``; also ``model__``, ``compile__`` and ``fit__<name>``.
         ``get_params`` shows the builder's arguments with their defaults; only values given explicitly are kept when
-        `model` changes.
+        `model` changes. ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and
+        ``auto_scale_loss`` need no ``compile__``; ``validation_split`` holds out the last part of the data, as Keras
+        does, and ``validation_batch_size`` is `batch_size` when not given.
 
     Attributes
     ----------

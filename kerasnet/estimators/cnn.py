@@ -43,15 +43,19 @@ class CNNClassifier(KerasNetClassifierBase):
         A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy. With several outputs, losses whose names begin with "sparse" are
-        given the number of each class, all others one-hot targets.
+        A Keras loss; None for cross-entropy. Names and classes take parameters as ``loss__<name>``. Targets have the
+        shape of the outputs: one column of floats, or one-hot rows; only losses whose names begin with "sparse" get
+        class indices. With a categorical loss, a one-hot `y` has exactly one label a row, in predictions too.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics recorded in `history_` after each epoch; None for none.
+        Keras metrics recorded in `history_` after each epoch; None for none. They see targets as losses do, each in
+        the form that it is defined for.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
-    class_weight : dict or "balanced", default=None
-        The weight of each class in the loss, multiplied with ``sample_weight``; "balanced" weighs each class
-        by the inverse of its frequency.
+        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
+        parameters as ``callbacks__<name>``.
+    class_weight : dict, list of dict or "balanced", default=None
+        The weight of each class in the loss, multiplied by ``sample_weight``; "balanced" weights each class by the
+        inverse of its frequency. For several labels a sample, a list of one dict for each label. It counts for a part
+        that `early_stopping` holds out, not for validation data that are given, as in Keras.
     early_stopping : bool, default=False
         Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.

@@ -50,7 +50,8 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
+        parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -130,7 +131,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     ):
         self._store_parameters(locals())
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, **keywords):
         """Train an autoencoder on samples, most of them normal.
 
         Parameters
@@ -140,7 +141,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
+        **keywords
+            Other values of some parameters for this call, as for :meth:`Autoencoder.fit`.
 
         Returns
         -------
@@ -149,13 +152,17 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
             `offset_` of that, and ``KeyboardInterrupt`` goes on.
         """
         self._validate_params()
-        parameters = {name: value for name, value in self.get_params().items() if name != "contamination"}
+        parameters = {
+            name: value
+            for name, value in self._stored().items()
+            if name in Autoencoder._get_param_names() or name in self._others
+        }
         before = getattr(self, "autoencoder_", None) if self.warm_start else None
         autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
         callbacks = {name: vars(self)[name] for name in _OF_CALLBACKS if name in vars(self)}
         vars(autoencoder).update(callbacks)
         try:
-            autoencoder.fit(X, sample_weight=sample_weight)
+            autoencoder.fit(X, sample_weight=sample_weight, **keywords)
         finally:
             for name in callbacks:
                 delattr(autoencoder, name)

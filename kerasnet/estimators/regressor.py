@@ -44,7 +44,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     metrics : str, list or dict, default=None
         Keras metrics recorded in `history_` after each epoch; None for none.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks, made or copied for each fit. Classes take parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
+        parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         weights of the best epoch.
@@ -137,7 +138,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     ):
         self._store_parameters(locals())
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
         """Train a new model.
 
         Parameters
@@ -149,10 +150,13 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
         X_val, y_val : array-like, default=None
             Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
             `early_stopping`, which holds out no part of `X` then.
+        **keywords
+            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
             The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
             ``KeyboardInterrupt`` goes on.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val)
+        return self._fit_with(keywords, X, y, sample_weight, X_val, y_val)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train one more epoch, on these samples, going on from where the model and its optimizer are.
@@ -174,7 +178,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss.
+            The weight of each sample in the loss, as it is.
 
         Returns
         -------
@@ -214,7 +218,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         elif y.shape[1:] != self.output_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
-                f"Received: targets of shape {y.shape[1:]}."
+                f"Detected ``y`` to have targets of shape {y.shape[1:]}."
             )
         return as_float32(y, "y").reshape(len(y), -1)
 

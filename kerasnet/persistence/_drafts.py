@@ -9,7 +9,8 @@ from sklearn.utils._metadata_requests import MetadataRequest
 
 from kerasnet._formats import is_kept_as, parse_npz
 from kerasnet.errors import CheckpointMismatchError, CorruptFileError, KerasNetError, UnknownModelError, UnsafeFileError
-from kerasnet.estimators._building import Recipe, SavedModel, at_most
+from kerasnet.estimators._build_scope import at_most
+from kerasnet.estimators._building import Recipe, SavedModel
 from kerasnet.models import build_backbone, registered_model
 from kerasnet.persistence._container import MANIFEST, OPTIMIZER, STATE, WEIGHTS
 from kerasnet.persistence._networks import KINDS, PRIVATE, is_finite, new_optimizer
@@ -17,6 +18,7 @@ from kerasnet.persistence._plain import all_in, complaint_about, from_json
 
 _FITTED = {"input_shape_": tuple, "history_": dict, "n_iter_": int}
 _NOT_LEARNED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
+_DTYPE_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 _MORE_LAYERS = 64  # than arrays, at most
 _MAX_LAYERS = 2000
 _NUMBERS_OF_LAYERS = ("depth", "n_blocks")  # arguments of builders
@@ -177,8 +179,10 @@ class _Draft:
             raise ValueError(complaint)
         if type(seed) is not int or not 0 <= seed < 2**32:
             raise ValueError(f"the seed {seed!r:.100}")
-        self.recipe, self.offered = Recipe(builder, arguments, parameters, seed), list(offered)
-        self.dtype_policy, self.trainable = str(dtype_policy), [bool(each) for each in trainable]
+        if dtype_policy not in _DTYPE_POLICIES:
+            raise ValueError(f"the dtype policy {dtype_policy!r:.100}")
+        self.recipe, self.offered = Recipe(builder, arguments, parameters, seed, dtype_policy), list(offered)
+        self.trainable = [bool(each) for each in trainable]
         self.with_optimizer = bool(optimizer)
 
     def _values(self, packed):
@@ -225,11 +229,6 @@ class _Draft:
             raise CheckpointMismatchError(
                 f"{self.where}: its model cannot be built from what the file says: {error}"
             ) from error
-        if self.model.dtype_policy.name != self.dtype_policy:
-            raise CheckpointMismatchError(
-                f"{self.where}: expected a model of the dtype policy {self.dtype_policy!r}, found "
-                f"{self.model.dtype_policy.name!r}. Call keras.config.set_dtype_policy({self.dtype_policy!r}) first."
-            )
         for position, variable in enumerate(self.model.variables):
             self.weights[f"{self.number}/{position}/{variable.path}"] = variable
 

@@ -13,8 +13,14 @@ from kerasnet.models import registered_model
 from kerasnet.persistence._plain import complaint_about, to_json
 
 KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
-PRIVATE = ("_input_kind", "_multilabel", "_padding", "_sklearn_output_config")  # attributes that are kept all the same
-_LEFT_OUT = ("model_", "callbacks_")
+PRIVATE = (
+    "_columns",
+    "_input_kind",
+    "_multilabel",
+    "_padding",
+    "_sklearn_output_config",
+)  # attributes that are kept all the same
+_LEFT_OUT = ("model_", "callbacks_", "target_encoder_")
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _REMEDIES = {
     "model": "Give the name of a registered model, or a function defined with def, each under a name of its own",
@@ -77,6 +83,11 @@ class NetworkWriter:
             "fit": None,
         }
         for name, value in state.items():
+            if name not in names and name[0] != "_" and name[-1] != "_":
+                raise ValueError(
+                    f"kn.save keeps parameters and what was learned. Received: the attribute {name!r} of {kind}, which "
+                    "is neither. Delete it, or give it to kn.save as metadata."
+                )
             if name not in names and ((name not in _LEFT_OUT and name[0] != "_") or name in PRIVATE):
                 kept = {"network": self.add(value)} if isinstance(value, BaseEstimator) else None
                 self.states[number][name] = kept or self._json(estimator, name, value)
@@ -110,7 +121,7 @@ class NetworkWriter:
             ),
             "offered": [name for name in recipe.arguments if name in offered],
             "parameters": self._parameters(estimator, recipe.parameters),
-            "dtype_policy": model.dtype_policy.name,
+            "dtype_policy": recipe.dtype_policy,
             "seed": recipe.seed,
             "trainable": saved.trainable,
             "optimizer": bool(state),

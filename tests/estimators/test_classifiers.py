@@ -1,5 +1,6 @@
 """Classifiers as scikit-learn's users know them: labels, probabilities, seeds, folds."""
 
+import collections
 import json
 import os
 import random
@@ -131,6 +132,10 @@ def build_compiled(input_shape, n_outputs):
 @pytest.mark.parametrize("loss", [None, "mse"])
 def test_two_classes_are_learned_by_builders_of_ones_own(iris, build, loss):
     X, y = iris[0][:100], iris[1][:100]
+    if build is build_compiled and loss is not None:
+        with pytest.raises(ValueError, match="loss='mse' but model compiled with categorical_crossentropy"):
+            KerasNetClassifier(build, loss=loss).fit(X, y)
+        return
     estimator = KerasNetClassifier(build, loss=loss, epochs=20, learning_rate=0.05, random_state=0).fit(X, y)
     assert estimator.score(X, y) == 1
     assert estimator.predict_proba(X).shape == (100, 2)
@@ -239,7 +244,7 @@ def test_validation_scores_are_those_of_the_model(iris):
     assert estimator.history_["val_accuracy"][-1] == pytest.approx(estimator.score(X[1::2], y[1::2]))
     with pytest.raises(ValueError, match="give both or neither"):
         mlp().fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="previously unseen labels"):
+    with pytest.raises(ValueError, match="Found unknown categories"):
         mlp().fit(X[:100], y[:100], X_val=X, y_val=y)
 
 
@@ -429,12 +434,6 @@ def test_each_fit_has_callbacks_of_its_own(iris):
     assert clone(estimator.set_params(callbacks=[first])).fit(*iris).callbacks_[0].count == 4
 
 
-def test_a_callback_that_cannot_be_copied_is_refused_and_says_what_to_do(iris):
-    counter = Counter(threading.Lock())
-    with pytest.raises(TypeError, match=r"cannot be copied: .*callbacks=\[Counter\], .*callbacks__<name>"):
-        mlp(callbacks=[counter]).fit(*iris)
-
-
 def test_metrics_are_recorded(iris):
     assert set(mlp(metrics=None).fit(*iris).history_) == {"loss"}
     top = mlp(metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy], metrics__k=2)
@@ -452,7 +451,7 @@ def test_warm_start_goes_on_from_the_weights(iris):
     whole = mlp(epochs=6, optimizer="sgd").fit(X, y)
     assert same_weights(estimator, whole)  # plain gradient descent has no state but the weights
     assert all(np.array_equal(a, b) for a, b in zip(weights, first.get_weights(), strict=True))
-    with pytest.raises(ValueError, match="previously unseen labels"):
+    with pytest.raises(ValueError, match="Found unknown categories"):
         estimator.fit(X, y + 1)
     assert estimator.n_iter_ == 6
 
@@ -681,7 +680,7 @@ def test_what_other_threads_draw_changes_no_fit(iris):
 
 
 def test_layers_without_names_are_the_same_network_each_time(iris):
-    traced = []
+    traced = collections.deque()  # a list would be taken for a constant that has changed
 
     class Watched(keras.layers.Dense):
         def call(self, inputs, training=None):

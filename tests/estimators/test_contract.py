@@ -175,7 +175,7 @@ def test_invalid_values_are_named_all_at_once(iris):
         "'epochs' parameter of KerasNetClassifier must be an int in the range [1, inf). Got 0",
         "'batch_size' parameter",
         "'tol' parameter",
-        "Got 'adm' instead (did you mean 'adam'?)",
+        "Could not interpret optimizer identifier 'adm' (did you mean 'adam'?)",
         "(did you mean 'sparse_categorical_crossentropy'?)",
     ):
         assert part in message
@@ -347,7 +347,10 @@ def test_a_metric_that_is_given_is_not_used_itself(iris):
     ("params", "message"),
     [
         ({"model": keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])}, r"takes samples of shape \(5,\)"),
-        ({"loss__label_smoothing": 0.1}, "loss__label_smoothing are for a loss that is given as a class, but loss is"),
+        (
+            {"loss__label_smoothing": 0.1},
+            "loss__label_smoothing is for a loss given by name or as a class, but loss is None",
+        ),
         ({"fit__epochs": 0}, "'epochs' parameter of .* Got 0"),
         ({"fit__validation_split": 1.5}, "'validation_split' parameter .* Got 1.5"),
         (

@@ -1,11 +1,16 @@
 """get_params, set_params and clone, where the builder of the model names some of the parameters."""
 
+import copy
 import inspect
 import re
 
 import keras
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from kerasnet.errors import UnknownModelError
 from kerasnet.estimators import (
@@ -228,3 +233,147 @@ def test_what_is_no_builder_is_refused(digits):
         KerasNetClassifier(lambda: 3).fit(X, y)
     with pytest.raises(ValueError, match=r"must have 10 outputs for the 10 classes of y.*\(None, 4\)"):
         KerasNetClassifier(lambda input_shape: build_own(input_shape, 4, 4)).fit(X, y)
+
+
+class WithState(KerasNetClassifier):
+    """A subclass that keeps an attribute of its own."""
+
+    def fit(self, X, y):
+        self.scaler = StandardScaler().fit(X)
+        return super().fit(self.scaler.transform(X), y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(self.scaler.transform(X))
+
+
+class OwnConstructor(KerasNetClassifier):
+    """A subclass whose constructor derives parameters from its own."""
+
+    def __init__(self, hidden=8):
+        super().__init__("mlp", dense_units=(hidden,), epochs=2, random_state=0)
+        self.hidden = hidden
+
+
+class PassingOn(KerasNetClassifier):
+    """A subclass whose constructor passes on what else it is given."""
+
+    def __init__(self, hidden=8, **others):
+        super().__init__("mlp", dense_units=(hidden,), **others)
+        self.hidden = hidden
+
+
+def test_attributes_are_no_parameters():
+    X, y = load_iris(return_X_y=True)
+    estimator = KerasNetClassifier("mlp", epochs=1)
+    estimator.note = "x"
+    assert "note" not in clone(estimator).get_params()
+    estimator.fit(X, y)
+    fitted = WithState("mlp", epochs=1, random_state=0).fit(X, y)
+    assert "scaler" not in fitted.get_params()
+    assert not hasattr(clone(fitted), "scaler")
+    assert cross_val_score(fitted, X, y, cv=2, error_score="raise").shape == (2,)
+    assert copy.deepcopy(fitted).scaler is not fitted.scaler
+
+
+def test_a_subclass_with_a_constructor_of_its_own_has_its_parameters():
+    X, y = load_iris(return_X_y=True)
+    estimator = OwnConstructor(4)
+    assert estimator.get_params() == {"hidden": 4}
+    assert repr(estimator) == "OwnConstructor(hidden=4)"
+    assert clone(estimator).dense_units == (4,)
+    assert cross_val_score(estimator, X, y, cv=2, error_score="raise").shape == (2,)
+    search = GridSearchCV(estimator, {"hidden": [3, 5]}, cv=2, error_score="raise").fit(X, y)
+    units = search.best_estimator_.model_.layers[0].units
+    assert units == search.best_params_["hidden"]
+    with pytest.raises(ValueError, match=r"takes no parameter 'hiden' \(did you mean 'hidden'\?\)"):
+        estimator.set_params(hiden=3)
+    with pytest.raises(ValueError, match="takes no parameter 'epochs'"):
+        estimator.set_params(epochs=3)
+
+
+def test_a_constructor_that_passes_parameters_on():
+    estimator = PassingOn(4, epochs=7)
+    assert estimator.get_params() == {"hidden": 4, "epochs": 7}
+    changed = clone(estimator).set_params(hidden=6, batch_size=5)
+    assert changed.get_params() == {"hidden": 6, "epochs": 7, "batch_size": 5}
+    assert (changed.dense_units, changed.epochs, changed.batch_size) == ((6,), 7, 5)
+    with pytest.raises(ValueError, match="takes no parameter 'epoch'"):
+        estimator.set_params(epoch=3)
+
+
+def build_with_underscores(input_shape, n_outputs, lambda_=0.0, _units=4, output_activation="softmax"):
+    regularizer = keras.regularizers.L2(lambda_)
+    layers = [
+        keras.layers.Dense(_units),
+        keras.layers.Dense(n_outputs, output_activation, kernel_regularizer=regularizer),
+    ]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+def test_arguments_that_begin_or_end_with_an_underscore_are_parameters():
+    X, y = load_iris(return_X_y=True)
+    estimator = KerasNetClassifier(build_with_underscores, lambda_=100.0, _units=9, epochs=1, random_state=0)
+    for each in (estimator, clone(estimator)):
+        assert (each.get_params()["lambda_"], each.get_params()["_units"]) == (100.0, 9)
+        fitted = each.fit(X, y).model_
+        assert (fitted.layers[0].units, float(fitted.layers[1].kernel_regularizer.l2)) == (9, 100.0)
+    grid = {"lambda_": [0.0, 100.0]}
+    search = GridSearchCV(estimator.set_params(epochs=10, learning_rate=0.05), grid, cv=2, error_score="raise").fit(
+        X, y
+    )
+    assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+
+def test_the_representation_shows_only_what_differs_from_defaults():
+    assert repr(KerasNetClassifier("cnn")) == "KerasNetClassifier(model='cnn')"
+    assert repr(KerasNetClassifier("cnn", filters=(32,))) == "KerasNetClassifier(model='cnn')"
+    assert repr(KerasNetClassifier("cnn", filters=(8,))) == "KerasNetClassifier(filters=(8,), model='cnn')"
+    assert "units=(3,)" in repr(make_pipeline(StandardScaler(), KerasNetClassifier("lstm", units=(3,))))
+    assert "dropout" not in repr(make_pipeline(StandardScaler(), KerasNetClassifier("lstm", units=(3,))))
+    assert "units" in KerasNetClassifier("lstm").get_params()
+    assert "units" not in KerasNetClassifier("lstm").get_params(deep=False)  # which the HTML representation shows
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"compile__foo": 1}, "keras.Model.compile takes no parameter 'foo', which compile__foo is for"),
+        ({"compile__optimizer": "sgd"}, "Set 'optimizer' itself"),
+        (
+            {"callbacks": keras.callbacks.EarlyStopping, "callbacks__pacience": 2},
+            r"EarlyStopping takes no parameter 'pacience' \(did you mean 'patience'\?\)",
+        ),
+        (
+            {"callbacks__patience": 2},
+            "callbacks__patience is for callbacks given by name or as a class, but callbacks is None",
+        ),
+        (
+            {"callbacks": [keras.callbacks.EarlyStopping], "callbacks__7__patience": 1},
+            "entry 7 of callbacks, which has 1",
+        ),
+        (
+            {"optimizer": keras.optimizers.SGD(), "optimizer__momentum": 0.9},
+            "optimizer=SGD does not accept parameters because",
+        ),
+        (
+            {"metrics": "AUC", "metrics__thresholds_": 3},
+            r"AUC takes no parameter 'thresholds_' \(did you mean 'thresholds'",
+        ),
+        ({"metrics": ["acuracy"]}, r"Could not interpret metric identifier 'acuracy' \(did you mean 'accuracy'"),
+        (
+            {"loss": keras.losses.mean_squared_error, "loss__delta": 1},
+            "is for a loss given by name or as a class",
+        ),
+        ({"optimizer": None}, "Could not interpret optimizer identifier: None"),
+        ({"model": 3}, "``model`` must be the name of a registered model"),
+    ],
+)
+def test_wrong_names_and_values_of_routed_parameters_get_our_errors(params, message):
+    with pytest.raises(ValueError, match=message):
+        KerasNetClassifier(**{"model": "mlp", "epochs": 1, **params}).fit(*load_iris(return_X_y=True))
+
+
+def test_routed_parameters_of_metrics_by_name():
+    X, y = load_iris(return_X_y=True)
+    classifier = KerasNetClassifier("mlp", metrics="AUC", metrics__num_thresholds=50, epochs=1, random_state=0)
+    assert "AUC" in classifier.fit(X, y).history_

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -135,7 +135,9 @@ def test_weights_set_by_hand_and_a_model_put_in_by_hand_are_kept(fitted):
     original = copy.deepcopy(fitted["cnn"])
     original.model_.set_weights([weight * 0.5 for weight in original.model_.get_weights()])
     assert np.array_equal(outputs(pickle.loads(pickle.dumps(original))), outputs(original))
-    original.model_ = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    original.model_ = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    )
     twin = pickle.loads(pickle.dumps(original))
     assert len(twin.model_.layers) == 2
     assert np.array_equal(outputs(twin), outputs(original))
@@ -263,3 +265,48 @@ def test_a_search_in_workers_scores_as_one_here():
     grid = {"learning_rate": [0.001, 0.01]}
     here, there = (GridSearchCV(network, grid, cv=2, n_jobs=n_jobs).fit(X, Y) for n_jobs in (1, 2))
     assert np.allclose(here.cv_results_["mean_test_score"], there.cv_results_["mean_test_score"], atol=0.01)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+@pytest.mark.parametrize("further", ["fit", "partial_fit", "warm fit"])
+def test_training_a_shallow_copy_leaves_the_original_as_it_was(further, iris):
+    original = KerasNetClassifier("mlp", epochs=1, random_state=0).partial_fit(*iris)
+    copied = copy.copy(original)
+    before = original.predict_proba(iris[0])
+    if further == "warm fit":
+        copied.set_params(warm_start=True)
+    (copied.partial_fit if further == "partial_fit" else copied.fit)(*iris)
+    np.testing.assert_array_equal(original.predict_proba(iris[0]), before)
+    after = copied.predict_proba(iris[0])
+    assert further == "fit" or not np.array_equal(after, before)
+    original.partial_fit(*iris)
+    np.testing.assert_array_equal(copied.predict_proba(iris[0]), after)
+    if further == "partial_fit":  # both went the same way, with an optimizer of their own
+        np.testing.assert_array_equal(original.predict_proba(iris[0]), after)
+
+
+def build_that_shares_nothing(input_shape, n_outputs):
+    layers = [keras.layers.Lambda(lambda values: values), keras.layers.BatchNormalization()]
+    return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Dense(n_outputs, "softmax")])
+
+
+@pytest.mark.parametrize("model", ["mlp", build_that_shares_nothing])
+def test_a_partial_fit_that_fails_in_the_middle_changes_nothing(model, iris):
+    class Fails(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise RuntimeError("in the middle")
+
+    estimator, other = (KerasNetClassifier(model, random_state=0).partial_fit(*iris) for _ in range(2))
+    before = estimator.model_.get_weights()
+    with pytest.raises(RuntimeError, match="in the middle"):
+        estimator.set_params(callbacks=[Fails()]).partial_fit(*iris)
+    for old, new in zip(before, estimator.model_.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert len(estimator.history_["loss"]) == estimator.n_iter_ == 1
+    estimator.set_params(callbacks=None).partial_fit(*iris)
+    np.testing.assert_array_equal(estimator.predict_proba(iris[0]), other.partial_fit(*iris).predict_proba(iris[0]))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
-from kerasnet import KerasNetClassifier, KerasNetRegressor, SimpleRNNClassifier
+from kerasnet import KerasNetClassifier, KerasNetRegressor, SimpleRNNClassifier, load, save
 from kerasnet.models import create_model, list_models
 
 MODELS = list_models(input_kind="sequence")
@@ -153,3 +153,25 @@ def test_inputs_are_not_changed(ragged):
     before = [sequence.copy() for sequence in X]
     KerasNetClassifier("gru", epochs=1).fit(X, y).predict(X)
     assert all((one == other).all() for one, other in zip(X, before, strict=True))
+
+
+def test_frames_whose_columns_are_in_another_order_are_taken_by_name_with_a_warning(tmp_path):
+    random = np.random.default_rng(0)
+    for lengths in (random.integers(3, 6, 20), np.full(20, 4)):
+        X = [pd.DataFrame(random.normal(size=(length, 2)), columns=["u", "v"]) for length in lengths]
+        y = np.arange(20) % 2
+        classifier = KerasNetClassifier("lstm", units=(3,), epochs=1, random_state=0).fit(X, y)
+        expected = classifier.predict_proba(X)
+        save(classifier, tmp_path / "frames.kerasnet")
+        for each in (classifier, load(tmp_path / "frames.kerasnet")):
+            with pytest.warns(UserWarning, match=r"another order than \['u', 'v'\]"):
+                turned = each.predict_proba([frame[["v", "u"]] for frame in X])
+            np.testing.assert_array_equal(turned, expected)
+        with pytest.raises(ValueError, match=r"must have the columns \['u', 'v'\]"):
+            classifier.predict([frame.rename(columns={"v": "w"}) for frame in X])
+
+
+def test_one_step_of_many_features_is_warned_about():
+    X = np.random.default_rng(0).normal(size=(20, 1, 7))
+    with pytest.warns(UserWarning, match=r"For 7 steps with one feature give X.reshape\(20, 7, 1\)"):
+        KerasNetClassifier("lstm", units=(3,), epochs=1, random_state=0).fit(X, np.arange(20) % 2)

@@ -1,0 +1,126 @@
+"""Training and validation data, and the weights of their samples."""
+
+import keras
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from kerasnet.estimators._inputs import n_samples_of
+
+
+def hold_out(data, fraction, strata, seed):
+    """Hold out a random part of the data.
+
+    Parameters
+    ----------
+    data : tuple (X, y, sample_weight)
+        Arrays, or structures of them; `sample_weight` may be None.
+    fraction : float
+        The part that is held out.
+    strata : ndarray of shape (n_samples,) or None
+        What both parts have the same proportions of.
+    seed : int
+        Decides which samples are held out.
+
+    Returns
+    -------
+    train, validation : tuple
+        Of the form of `data`.
+    """
+    rows = np.arange(n_samples_of(data[0]))
+    return _split(data, train_test_split(rows, test_size=fraction, stratify=strata, random_state=seed))
+
+
+def hold_out_last(data, fraction):
+    """Hold out the last part of the data, as Keras does."""
+    n_samples = n_samples_of(data[0])
+    return _split(data, np.split(np.arange(n_samples), [int(n_samples * (1 - fraction))]))
+
+
+def _split(data, parts):
+    return [_rows_of(data, rows) for rows in parts]
+
+
+def _rows_of(data, rows):
+    """Return some rows of all arrays; what is the same array in `data` is the same in the result."""
+    taken = {id(array): None if array is None else array[rows] for array in keras.tree.flatten(data)}
+    return keras.tree.map_structure(lambda array: taken[id(array)], data)
+
+
+def as_validation_data(given, without_targets):
+    """Return ``validation_data`` of Keras as (X, y) or (X, y, sample_weight).
+
+    Parameters
+    ----------
+    given : tuple, or array where there are no targets
+        As a user gave it.
+    without_targets : bool
+        Whether the samples are their own targets.
+
+    Returns
+    -------
+    data : tuple
+    """
+    if without_targets and not isinstance(given, tuple):
+        given = (given,)
+    if not isinstance(given, tuple | list) or not 2 - without_targets <= len(given) <= 3:
+        raise ValueError(
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight). "
+            f"Received: {type(given).__name__} of length {len(given)}."
+        )
+    return (given[0], None, *given[2:]) if without_targets else tuple(given)
+
+
+def with_mean_weight_of_1(data, of_which=""):
+    """Scale the weights of samples once for all of them: Keras averages weighted losses over each batch.
+
+    Then a weight means the same in every batch, whichever other samples are in it.
+    """
+    if data is None or len(data) < 3 or data[2] is None:
+        return data
+    X, y, weights = data
+    mean = weights.mean(dtype=np.float64)
+    if not mean > 0:
+        raise ValueError(
+            f"At least one sample {of_which}must have a weight above 0. "
+            f"Received: {len(weights)} samples, all of weight 0."
+        )
+    return X, y, (weights / mean).astype(np.float32)
+
+
+def refuse_another_dtype(estimator, name, values, dtype, *, n_axes=None, divides_bytes=False):
+    """Refuse data for further training that are of another kind than the first data.
+
+    Parameters
+    ----------
+    estimator : estimator
+        For messages.
+    name : {"X", "y"}
+        What `values` is.
+    values : array-like
+        Only arrays of numbers are looked at.
+    dtype : numpy.dtype
+        That of the first data.
+    n_axes : int, default=None
+        The number of axes of the first data; None for any.
+    divides_bytes : bool, default=False
+        Whether uint8 is divided by 255, and means something else than the same numbers of another dtype.
+
+    Raises
+    ------
+    ValueError
+        If casting could change values, as that of floats to integers, or if only one of two dtypes is divided by 255.
+    """
+    found, owner = getattr(values, "dtype", None), type(estimator).__name__
+    if not isinstance(found, np.dtype) or {found.kind, dtype.kind} - set("biuf"):
+        return
+    if n_axes is not None and values.ndim != n_axes:
+        raise ValueError(
+            f"{name} has {values.ndim} dimensions, but this {owner} is expecting {n_axes} dimensions in {name}, as in "
+            "the first fit."
+        )
+    is_other_scale = divides_bytes and np.uint8 in (found, dtype) and found != dtype
+    if is_other_scale or not np.can_cast(found, dtype, "same_kind"):
+        raise ValueError(
+            f"Got {name} with dtype {found}, but {owner} was fitted on {name} of dtype {dtype}, and casting is not "
+            f"safe. Convert with {name}.astype({dtype.name!r}) if the values mean the same."
+        )
