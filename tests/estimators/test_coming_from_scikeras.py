@@ -7,13 +7,21 @@ import numpy as np
 import pytest
 from scikeras.wrappers import KerasClassifier as TheirClassifier
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.datasets import load_breast_cancer, load_digits, make_classification, make_moons, make_regression
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    make_classification,
+    make_moons,
+    make_regression,
+)
 from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
 
+from kerasnet import KerasNetClassifier, KerasNetRegressor
 from kerasnet import KerasNetClassifier as KerasClassifier
 from kerasnet import KerasNetRegressor as KerasRegressor
 
@@ -410,3 +418,112 @@ def test_what_a_builder_may_ask_for(data):
     assert ours["params"]["model__units"] == 5
     assert isinstance(ours["compile_kwargs"]["optimizer"], keras.optimizers.SGD)
     assert isinstance(ours["compile_kwargs"]["loss"], keras.losses.Loss)
+
+
+def build_for_keywords(input_shape, n_outputs):
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs, activation="softmax")])
+
+
+def test_keywords_of_fit_are_for_that_call_alone():
+    X, y = load_iris(return_X_y=True)
+    classifier = KerasNetClassifier(build_for_keywords, epochs=3, random_state=0)
+    assert classifier.fit(X, y, epochs=2, batch_size=50, validation_split=0.2).n_iter_ == 2
+    assert "val_loss" in classifier.history_
+    assert classifier.fit(X, y, validation_data=(X, y)).n_iter_ == 3
+    assert classifier.history_["val_accuracy"][-1] == pytest.approx(classifier.score(X, y), abs=1e-4)
+    weighted = classifier.fit(X, y, validation_data=(X, y, 1.0 + y)).history_["val_loss"][-1]
+    expected = log_loss(y, classifier.predict_proba(X), sample_weight=1.0 + y)
+    assert weighted == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match=r"validation_data must be a tuple \(X, y\)"):
+        classifier.fit(X, y, validation_data=X)
+    assert "val_loss" not in classifier.fit(X, y).history_
+    with pytest.raises(TypeError, match=r"fit takes no keyword 'epoch' \(did you mean 'epochs'\?\)"):
+        classifier.fit(X, y, epoch=2)
+    with pytest.raises(ValueError, match="epochs"):
+        classifier.fit(X, y, epochs=0)
+    assert classifier.get_params()["epochs"] == 3
+
+
+def test_validation_split_takes_the_last_samples_also_with_early_stopping():
+    X, y = load_iris(return_X_y=True)
+    shuffled = np.random.default_rng(0).permutation(150)
+    X, y = X[shuffled], y[shuffled]
+    parameters = {"epochs": 2, "random_state": 0}
+    for name in ("validation_split", "fit__validation_split"):
+        split = KerasNetClassifier("mlp", early_stopping=True, **{name: 0.2}, **parameters).fit(X, y)
+        given = KerasNetClassifier("mlp", early_stopping=True, **parameters).fit(
+            X[:120], y[:120], X_val=X[120:], y_val=y[120:]
+        )
+        np.testing.assert_array_equal(split.history_["val_loss"], given.history_["val_loss"])
+
+
+def test_arguments_of_compile_and_build_fn_are_parameters():
+    X, y = load_iris(return_X_y=True)
+    eager = KerasNetClassifier(build_fn=build_for_keywords, run_eagerly=True, epochs=1, random_state=0)
+    assert clone(eager).fit(X, y).model_.run_eagerly
+    assert eager.get_params()["model"] is build_for_keywords
+    with pytest.raises(TypeError, match="'validation_fracton'.*'validation_fraction'"):
+        KerasNetClassifier(validation_fracton=0.1)
+
+
+def test_a_subclass_is_its_own_builder_by_call_and_without_a_model():
+    X, y = load_iris(return_X_y=True)
+
+    class ByCall(KerasNetClassifier):
+        def __init__(self, model=None, hidden=4, **others):
+            super().__init__(model, **others)
+            self.hidden = hidden
+
+        def __call__(self, hidden, meta):
+            assert meta["n_classes_"] == 3
+            layers = [keras.layers.Dense(hidden, "relu"), keras.layers.Dense(3, "softmax")]
+            return keras.Sequential([keras.Input(meta["X_shape_"][1:]), *layers])
+
+    fitted = clone(ByCall(hidden=7, epochs=1)).fit(X, y)
+    assert fitted.model_.layers[0].units == 7
+    with pytest.raises(ValueError, match="own builder cannot implement"):
+        ByCall(build_for_keywords, epochs=1).fit(X, y)
+
+
+def test_labels_are_encoded_by_target_encoder_which_stays_through_partial_fit():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["a", "b", "c"])[y]
+    classifier = KerasNetClassifier("mlp", random_state=0).partial_fit(X, names)
+    encoder = classifier.target_encoder_
+    assert encoder.transform(["c", "a"]).tolist() == [2, 0]
+    assert classifier.partial_fit(X, names).target_encoder_ is encoder
+    assert pickle.loads(pickle.dumps(classifier)).target_encoder_.classes_.tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, y.astype(np.float64)), "Got y with dtype float64"),
+        (lambda X, y: (X, y[:, np.newaxis]), "y has 2 dimensions, but this .* is expecting 1 dimensions in y"),
+        (lambda X, y: (X.astype(np.float64), y), "Got X with dtype float64"),
+    ],
+)
+def test_data_of_another_kind_are_refused_by_partial_fit(kind, change, message):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.int64)
+    estimator = kind("mlp", random_state=0).partial_fit(X, y).partial_fit(X, y.astype(np.uint8))
+    before = estimator.predict(X)
+    with pytest.raises(ValueError, match=message):
+        estimator.partial_fit(*change(X, y))
+    np.testing.assert_array_equal(estimator.predict(X), before)
+
+
+def test_bytes_after_fractions_are_refused_by_partial_fit(mnist):
+    X, y = mnist[0][:50], mnist[1][:50]
+    estimator = KerasNetClassifier("cnn", random_state=0).partial_fit(X, y)
+    with pytest.raises(
+        ValueError, match="Got X with dtype float32, but KerasNetClassifier was fitted on X of dtype uint8"
+    ):
+        estimator.partial_fit((X / 255).astype(np.float32), y)
+
+
+def test_the_model_lists_its_metrics_after_a_fit():
+    X, y = load_iris(return_X_y=True)
+    fitted = KerasNetClassifier("mlp", metrics=["accuracy", "AUC"], epochs=1).fit(X, y)
+    assert fitted.model_.get_metrics_result().keys() == {"AUC", "accuracy", "loss"}

@@ -1,0 +1,242 @@
+"""Builders of users: layers from outside, random layers without a seed, names registered twice."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+from kerasnet import KerasNetClassifier, KerasNetRegressor
+from kerasnet.models import _registry, create_model, register_model
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+def base(trainable=True):
+    layers = [keras.Input((4,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(8, "relu")]
+    model = keras.Sequential(layers)
+    model.trainable = trainable
+    return model
+
+
+def builder_around(layer, *, shares_code=True):
+    """Return a builder that takes a layer from outside."""
+
+    def build(input_shape, n_outputs):
+        own = [] if shares_code else [keras.layers.Lambda(lambda values: values)]
+        return keras.Sequential([keras.Input(input_shape), *own, layer, keras.layers.Dense(n_outputs, "softmax")])
+
+    return build
+
+
+def test_trainable_layers_from_outside_are_refused_at_the_first_fit(iris):
+    estimator = KerasNetClassifier(builder_around(base()), epochs=1, random_state=0)
+    with pytest.raises(ValueError, match=r"takes the weights .* from outside.*trainable = False"):
+        estimator.fit(*iris)
+
+
+def test_they_are_refused_before_they_change_an_earlier_fit(iris):
+    build = builder_around(base(), shares_code=False)
+    first = KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    before = first.predict_proba(iris[0])
+    with pytest.raises(ValueError, match="from outside"):
+        KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    np.testing.assert_array_equal(first.predict_proba(iris[0]), before)
+
+
+def build_of(input_shape, n_outputs, layers=()):
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+def test_layers_as_parameters_are_refused(iris):
+    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")]
+    with pytest.raises(ValueError, match="from outside"):
+        KerasNetClassifier(build_of, layers=layers, epochs=1).fit(*iris)
+
+
+def test_a_frozen_shared_base_is_allowed(iris):
+    frozen = base(trainable=False)
+    build = builder_around(frozen)
+    before = frozen.get_weights()
+    fits = [KerasNetClassifier(build, epochs=2, random_state=0).fit(*iris) for _ in range(2)]
+    np.testing.assert_array_equal(*(each.predict_proba(iris[0]) for each in fits))
+    for old, new in zip(before, frozen.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_model_given_as_such_may_be_one_that_was_fitted(iris):
+    fitted = KerasNetClassifier(lambda input_shape, n_outputs: build_of(input_shape, n_outputs, own_layers()), epochs=1)
+    fitted.fit(*iris)
+    further = KerasNetClassifier(fitted.model_, epochs=1, random_state=0)
+    further.fit(*iris)
+    np.testing.assert_array_equal(further.predict(iris[0]), clone(further).fit(*iris).predict(iris[0]))
+
+
+def own_layers():
+    return [keras.layers.Dense(3, "softmax")]
+
+
+class Noise(keras.layers.Layer):
+    """Draws without a seed."""
+
+    def call(self, inputs, training=None):
+        return inputs + keras.random.normal(keras.ops.shape(inputs)) if training else inputs
+
+
+def build_noisy(input_shape, n_outputs):
+    return keras.Sequential([keras.Input(input_shape), Noise(), keras.layers.Dense(n_outputs, "softmax")])
+
+
+def test_random_layers_without_a_seed_are_reproducible(iris, tmp_path):
+    X, y = iris
+
+    def probabilities(seed=0, **parameters):
+        return (
+            KerasNetClassifier(build_noisy, random_state=seed, **{"epochs": 4, **parameters}).fit(X, y).predict_proba(X)
+        )
+
+    first = probabilities()
+    np.testing.assert_array_equal(first, probabilities())
+    keras.random.normal((3,))  # moves the generator of the process
+    np.testing.assert_array_equal(first, probabilities())
+    assert not np.array_equal(first, probabilities(seed=1))
+    probabilities(epochs=2, memory=tmp_path)
+    np.testing.assert_array_equal(first, probabilities(memory=tmp_path))
+
+
+def test_a_fit_leaves_the_random_generator_of_keras_alone(iris):
+    keras.utils.set_random_seed(0)
+    expected = keras.random.normal((2, 3))[1]
+    keras.utils.set_random_seed(0)
+    KerasNetClassifier(build_noisy, epochs=1, random_state=0).fit(*iris)
+    np.testing.assert_array_equal(keras.random.normal((2, 3))[1], expected)
+
+
+def test_weights_that_are_drawn_without_a_seed_are_reproducible(iris):
+    def build(input_shape, n_outputs):
+        def initialize(shape, dtype=None):
+            return keras.random.normal(shape, dtype=dtype)
+
+        layer = keras.layers.Dense(n_outputs, "softmax", kernel_initializer=initialize)
+        return keras.Sequential([keras.Input(input_shape), layer])
+
+    fits = [KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris) for _ in range(2)]
+    np.testing.assert_array_equal(*(each.predict_proba(iris[0]) for each in fits))
+
+
+CELL = """
+@register_model("from_a_cell", input_kind="vector", tasks=("classification",))
+def build_from_a_cell(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="from_a_cell"):
+    output = keras.layers.Dense(n_outputs, activation=output_activation, name={name!r})
+    return keras.Sequential([keras.Input(input_shape), output], name=name)
+"""
+
+
+def test_a_notebook_cell_that_registers_a_model_may_run_twice(iris):
+    try:
+        for name in ("first", "second"):
+            exec(CELL.format(name=name), {"register_model": register_model, "keras": keras, "__name__": "__main__"})
+            assert create_model("from_a_cell").layers[-1].name == name
+            fitted = KerasNetClassifier("from_a_cell", epochs=1, random_state=0).fit(*iris)
+            assert fitted.model_.layers[-1].name == name
+    finally:
+        _registry._REGISTRY.pop("from_a_cell", None)
+
+
+class Weights(keras.layers.Layer):
+    """Computes with a variable from outside."""
+
+    def __init__(self, variable, **arguments):
+        super().__init__(**arguments)
+        self.variable = variable
+
+    def call(self, inputs):
+        return inputs @ self.variable
+
+
+def test_a_trainable_variable_from_outside_is_refused(iris):
+    variable = keras.Variable(np.ones((4, 3), np.float32))
+
+    def build(input_shape):
+        return keras.Sequential([keras.Input(input_shape), Weights(variable), keras.layers.Softmax()])
+
+    first = KerasNetClassifier(build, epochs=1, random_state=0)
+    with pytest.raises(ValueError, match="from outside"):
+        [first.fit(*iris), KerasNetClassifier(build, epochs=1).fit(*iris)]
+
+
+CONSTANTS = {"list": [1.0], "array": np.ones(1, np.float32)}
+
+
+def factor():
+    return CONSTANTS["list"][0] * CONSTANTS["array"][0]
+
+
+def scaled_error(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1) * factor()
+
+
+class ScaledError(keras.losses.Loss):
+    """Keeps a list that is changed between fits."""
+
+    def __init__(self):
+        super().__init__()
+        self.factors = [1.0]
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1) * self.factors[0]
+
+
+def test_compiled_code_is_not_reused_with_constants_of_an_earlier_fit(iris, monkeypatch):
+    def loss_of(loss):
+        estimator = KerasNetRegressor("mlp", loss=loss, epochs=1, batch_size=-1, random_state=0)
+        return estimator.fit(*iris).history_["loss"][0]
+
+    before = loss_of(scaled_error)
+    monkeypatch.setitem(CONSTANTS, "list", [3.0])
+    assert loss_of(scaled_error) == pytest.approx(3 * before)
+    monkeypatch.setitem(CONSTANTS, "array", np.full(1, 2.0, np.float32))
+    assert loss_of(scaled_error) == pytest.approx(6 * before)
+    instance = ScaledError()
+    before = loss_of(instance)
+    instance.factors = [5.0]
+    assert loss_of(instance) == pytest.approx(5 * before)
+
+
+class Scaling(keras.layers.Layer):
+    """Reads a constant of its module through a method of its own."""
+
+    def call(self, inputs):
+        return inputs * self.read()
+
+    def read(self):
+        return CONSTANTS["list"][0]
+
+
+def test_predictions_are_those_of_the_model_whatever_was_fitted_before(iris, monkeypatch):
+    def build(input_shape, n_outputs):
+        return keras.Sequential([keras.Input(input_shape), Scaling(), keras.layers.Dense(n_outputs, "softmax")])
+
+    KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    monkeypatch.setitem(CONSTANTS, "list", [0.5])
+    fitted = KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    np.testing.assert_allclose(fitted.predict_proba(iris[0]), fitted.model_(iris[0].astype(np.float32)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["n_features_in_", "n_iter_", "predict"])
+def test_arguments_named_as_attributes_of_estimators_are_refused_and_may_be_routed(name, iris):
+    code = f"def build(input_shape, n_outputs, {name}=3):\n    return make(input_shape, n_outputs, {name})"
+
+    def make(input_shape, n_outputs, units):
+        layers = [keras.layers.Dense(units), keras.layers.Dense(n_outputs, "softmax")]
+        return keras.Sequential([keras.Input(input_shape), *layers])
+
+    scope = {"make": make, "__name__": "builders"}
+    exec(code, scope)
+    with pytest.raises(TypeError, match=rf"'{name}' of its own. Give these arguments of the builder as model__<name>"):
+        KerasNetClassifier(scope["build"], **{name: 5})
+    routed = KerasNetClassifier(scope["build"], epochs=1, **{f"model__{name}": 5})
+    assert clone(routed).fit(*iris).model_.layers[0].units == 5

@@ -1,0 +1,188 @@
+"""Callbacks: each fit has its own, and what they refer to is the user's."""
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
+
+from kerasnet import KerasNetClassifier
+from kerasnet.training import clear_cache
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+def mlp(**parameters):
+    return KerasNetClassifier("mlp", **{"epochs": 3, "random_state": 0, **parameters})
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps a number of its own, and refers to things of the user's."""
+
+    def __init__(self, sink, tracker=None):
+        super().__init__()
+        self.sink, self.tracker, self.count = sink, tracker, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+        self.sink.append(logs["loss"])
+
+
+class Pruned(Exception):
+    """What a callback of Optuna raises."""
+
+
+class Trial:
+    """Like a trial of a study of Optuna in memory: it cannot be copied, and tells whether to go on."""
+
+    def __init__(self, n_epochs):
+        self.lock, self.n_epochs, self.reported = threading.Lock(), n_epochs, {}
+
+    def report(self, value, step):
+        with self.lock:
+            self.reported[step] = value
+
+    def should_prune(self):
+        return len(self.reported) == self.n_epochs
+
+
+class Prune(keras.callbacks.Callback):
+    """As ``optuna_integration.KerasPruningCallback``."""
+
+    def __init__(self, trial):
+        super().__init__()
+        self.trial = trial
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.trial.report(logs["accuracy"], step=epoch)
+        if self.trial.should_prune():
+            raise Pruned
+
+
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: [each], lambda each: {"mine": [each]}])
+def test_what_a_callback_refers_to_is_not_copied(wrap, iris):
+    sink, tracker = [], threading.Lock()
+    estimator = mlp(callbacks=wrap(Recorder(sink, tracker)))
+    for fitted in (estimator.fit(*iris), clone(estimator).fit(*iris)):
+        assert fitted.callbacks_[0].sink is sink
+        assert fitted.callbacks_[0].tracker is tracker
+    assert len(sink) == 6
+
+
+def test_numbers_of_a_callback_belong_to_each_fit(iris):
+    recorder = Recorder([])
+    estimator = mlp(callbacks=[recorder]).fit(*iris)
+    first = estimator.callbacks_[0]
+    assert (estimator.fit(*iris).callbacks_[0].count, first.count, recorder.count) == (3, 3, 0)
+    assert clone(estimator).callbacks[0] is not recorder
+
+
+def test_folds_share_no_patience(iris):
+    stopping = keras.callbacks.EarlyStopping("loss", patience=2, min_delta=10.0)
+    histories = []
+    recorder = Recorder(histories)
+    cross_val_score(mlp(callbacks=[stopping, recorder], epochs=9), *iris, cv=3, error_score="raise")
+    assert len(histories) == 3 * 3
+    assert stopping.wait == 0
+
+
+def test_a_pruning_callback_prunes(iris):
+    trial = Trial(2)
+    estimator = mlp(epochs=9).fit(*iris)
+    fitted = estimator.model_
+    with pytest.raises(Pruned):
+        estimator.set_params(callbacks=[Prune(trial)]).fit(*iris)
+    assert sorted(trial.reported) == [0, 1]
+    assert estimator.model_ is fitted
+    with pytest.raises(Pruned):
+        clone(mlp(callbacks=[Prune(Trial(1))])).fit(*iris)
+
+
+def test_fit_takes_callbacks_for_one_call(iris):
+    sink = []
+    estimator = mlp().fit(*iris, callbacks=[Recorder(sink)], epochs=2)
+    assert len(sink) == estimator.n_iter_ == 2
+    assert estimator.fit(*iris).n_iter_ == 3
+    assert len(sink) == 2
+
+
+class Marker(keras.callbacks.Callback):
+    """Keeps the model under another name, and puts something on it."""
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.network = model
+
+    def on_train_begin(self, logs=None):
+        self.found = hasattr(self.model, "note")
+        self.model.note = "a note"
+
+
+def test_afterwards_the_model_of_a_callback_is_the_fitted_one(iris):
+    fits = [mlp(callbacks=[Marker()]).fit(*iris) for _ in range(3)]
+    for fitted in fits:
+        (callback,) = fitted.callbacks_
+        assert callback.model is fitted.model_
+        assert callback.network is fitted.model_
+        assert fitted.model_.note == "a note"
+        assert not callback.found
+    np.testing.assert_array_equal(fits[0].predict_proba(iris[0]), fits[2].predict_proba(iris[0]))
+    assert not hasattr(mlp().fit(*iris).model_, "note")
+
+
+def test_what_a_failed_fit_leaves_on_a_model_is_not_seen_later(iris):
+    class Fails(Marker):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("stop")
+
+    clear_cache()
+    mlp().fit(*iris)
+    with pytest.raises(RuntimeError, match="stop"):
+        mlp(callbacks=[Fails()]).fit(*iris)
+    assert not mlp(callbacks=[Marker()]).fit(*iris).callbacks_[0].found
+
+
+def test_a_list_restored_from_memory_is_the_users(iris, tmp_path):
+    def fit(sink):
+        return mlp(callbacks=[Recorder(sink, "plain")], memory=tmp_path).fit(*iris)
+
+    first, second = [], []
+    fit(first)
+    assert fit(second).n_iter_from_memory_ == 3
+    assert first == second
+    assert len(second) == 3
+
+
+class Wrapper(keras.callbacks.Callback):
+    """Keeps the model in another callback and in containers, and calls itself through a bound method."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.seen, self.count = keras.callbacks.LambdaCallback(), {"models": []}, 0
+        self.step = self.add
+
+    def add(self):
+        self.count += 1
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.inner.set_model(model)
+        self.seen["models"].append(model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.step()
+
+
+def test_wrapped_callbacks_and_containers_refer_to_the_fitted_model(iris):
+    wrapper = Wrapper()
+    fitted = mlp(callbacks=[wrapper]).fit(*iris)
+    (callback,) = fitted.callbacks_
+    assert callback.inner.model is fitted.model_
+    assert callback.seen["models"] == [fitted.model_]
+    assert (callback.count, wrapper.count) == (3, 0)

@@ -1,0 +1,172 @@
+"""Mixed precision; integers that stay integers; bytes that are no images."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import kerasnet as kn
+from kerasnet import Autoencoder, KerasNetClassifier, KerasNetRegressor
+
+IDS = np.arange(20_000_000, 20_000_008)  # float32 holds every second of them
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(params=["mixed_float16", "mixed_bfloat16"])
+def policy(request):
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")
+
+
+def test_mixed_precision_trains_and_predicts_float32(policy, iris):
+    X, y = iris
+    classifier = KerasNetClassifier("mlp", epochs=20, learning_rate=0.01, random_state=0).fit(X, y)
+    probabilities = classifier.predict_proba(X)
+    assert probabilities.dtype == np.float32
+    assert roc_auc_score(y, probabilities / probabilities.sum(axis=1, keepdims=True), multi_class="ovr") > 0.95
+    assert classifier.partial_fit(X, y).n_iter_ == 21
+    regressor = KerasNetRegressor("mlp", epochs=2, learning_rate_schedule="cosine", random_state=0).fit(X, X[:, 0])
+    assert np.isfinite(regressor.predict(X)).all()
+    autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, random_state=0).fit(X)
+    assert autoencoder.transform(X).dtype == autoencoder.reconstruct(X).dtype == np.float32
+
+
+def test_mixed_precision_resumes(policy, iris, tmp_path):
+    plain = KerasNetClassifier("mlp", epochs=4, random_state=0).fit(*iris)
+    resumed = KerasNetClassifier("mlp", epochs=2, random_state=0, memory=tmp_path).fit(*iris)
+    assert resumed.set_params(epochs=4).fit(*iris).n_iter_from_memory_ == 2
+    np.testing.assert_array_equal(plain.predict_proba(iris[0]), resumed.predict_proba(iris[0]))
+
+
+def test_pickles_and_archives_of_mixed_precision_open_under_any_policy(policy, iris, tmp_path):
+    X, y = iris
+    classifier = KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    expected, pickled = classifier.predict_proba(X), pickle.dumps(classifier)
+    kn.save(classifier, tmp_path / "mixed.kerasnet", include_optimizer=True)
+    keras.config.set_dtype_policy("float32")
+    for loaded in (pickle.loads(pickled), kn.load(tmp_path / "mixed.kerasnet")):
+        np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+        assert loaded.model_.dtype_policy.name == policy
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_an_optimizer_that_scales_losses(iris):
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01))
+    classifier = KerasNetClassifier("mlp", optimizer=optimizer, epochs=20, random_state=0).fit(*iris)
+    assert classifier.score(*iris) > 0.9
+    assert KerasNetClassifier("mlp", optimizer=optimizer, learning_rate_schedule="cosine", epochs=1).fit(*iris)
+
+
+class OfOwnClass(keras.Model):
+    """A model that does not tell the dtype of its inputs."""
+
+    def __init__(self, n_outputs, output_activation):
+        super().__init__()
+        self.steps = [
+            keras.layers.IntegerLookup(vocabulary=IDS.tolist()),
+            keras.layers.Embedding(10, 4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(n_outputs, output_activation),
+        ]
+
+    def call(self, inputs):
+        for step in self.steps:
+            inputs = step(inputs)
+        return inputs
+
+
+def build_functional(n_outputs, output_activation):
+    inputs = keras.Input((1,), dtype="int64")
+    codes = keras.layers.Embedding(8, 4)(inputs - int(IDS[0]))
+    return keras.Model(inputs, keras.layers.Dense(n_outputs, output_activation)(keras.layers.Flatten()(codes)))
+
+
+def build_own_class(n_outputs, output_activation):
+    return OfOwnClass(n_outputs, output_activation)
+
+
+@pytest.mark.parametrize("model", [build_functional, build_own_class])
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint32])
+def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
+    X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis].astype(dtype)
+    y = X[:, 0] % 2
+    classifier = KerasNetClassifier(model, epochs=30, learning_rate=0.05, random_state=0).fit(X, y)
+    assert classifier.score(X, y) == 1
+    assert len(np.unique(classifier.predict_proba(IDS[:, np.newaxis].astype(dtype))[:, 1])) > 2
+    assert classifier.fit(X, y, X_val=X, y_val=y).history_["val_accuracy"][-1] == 1
+    assert pickle.loads(pickle.dumps(classifier)).score(X, y) == 1
+
+
+def test_integers_of_several_inputs():
+    X = np.random.default_rng(0).choice(IDS, 300)[:, np.newaxis]
+
+    class TwoInputs(KerasNetClassifier):
+        @property
+        def feature_encoder(self):
+            return FunctionTransformer(lambda X: {"ids": X, "size": X / X.max()})
+
+    def build():
+        ids, size = keras.Input((1,), dtype="int64", name="ids"), keras.Input((1,), name="size")
+        codes = keras.layers.Flatten()(keras.layers.Embedding(8, 4)(ids - int(IDS[0])))
+        outputs = keras.layers.Dense(1, "sigmoid")(keras.layers.Concatenate()([codes, size]))
+        return keras.Model({"ids": ids, "size": size}, outputs)
+
+    y = X[:, 0] % 2
+    assert TwoInputs(build, epochs=30, learning_rate=0.05, random_state=0).fit(X, y).score(X, y) == 1
+
+
+def test_integers_for_a_model_of_floats_are_floats(iris):
+    X, y = (iris[0] * 100).astype(np.int64), iris[1]
+
+    def build(input_shape, n_outputs):
+        return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs, "softmax")])
+
+    integers, floats = (
+        KerasNetClassifier(build, epochs=1, random_state=0).fit(each, y) for each in (X, X.astype(float))
+    )
+    np.testing.assert_array_equal(integers.predict_proba(X), floats.predict_proba(X.astype(float)))
+
+
+def test_encoded_targets_of_bytes_are_not_divided(iris):
+    X, y = iris
+
+    class Bytes(KerasNetClassifier):
+        @property
+        def target_encoder(self):
+            return FunctionTransformer(lambda y: np.asarray(y).astype(np.uint8))
+
+    def build(input_shape):
+        return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(3, activation="softmax")])
+
+    given = {"loss": "sparse_categorical_crossentropy", "epochs": 40, "learning_rate": 0.05, "random_state": 0}
+    for parameters in ({}, {"early_stopping": True}):
+        classifier = Bytes(build, **given, **parameters).fit(X, y)
+        assert (classifier.model_.predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.8
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}])
+def test_an_autoencoder_of_bytes_has_fractions_of_255_as_targets(parameters, mnist):
+    X = mnist[0][:200]
+    given = {"code_units": 8, "epochs": 2, "random_state": 0, **parameters}
+    of_bytes, of_floats = Autoencoder(**given).fit(X), Autoencoder(**given).fit((X / 255).astype(np.float32))
+    np.testing.assert_allclose(of_bytes.history_["loss"], of_floats.history_["loss"], rtol=1e-4)
+    np.testing.assert_allclose(of_bytes.reconstruct(X), of_floats.reconstruct((X / 255).astype(np.float32)), atol=1e-3)
+
+
+def test_whole_numbers_in_floats_are_integers_for_a_model_of_integers():
+    X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis]
+    y = X[:, 0] % 2
+    classifier = KerasNetClassifier(build_functional, epochs=30, learning_rate=0.05, random_state=0).fit(X, y)
+    assert classifier.score(X.astype(np.float64), y) == 1
+    with pytest.raises(ValueError, match="takes integers. Received: X of dtype float64 with fractions"):
+        classifier.predict(X + 0.5)

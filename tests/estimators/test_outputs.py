@@ -1,0 +1,161 @@
+"""What a classifier takes outputs for: one-hot targets, logits, outputs that are no probabilities."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.preprocessing import StandardScaler
+
+from kerasnet import KerasNetClassifier
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def build(input_shape, n_outputs, activation="softmax"):
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs, activation)])
+
+
+def build_logits(input_shape, n_outputs):
+    return build(input_shape, n_outputs, None)
+
+
+def build_one_logit(input_shape):
+    return build(input_shape, 1, None)
+
+
+def build_compiled(input_shape, n_outputs):
+    model = build(input_shape, n_outputs)
+    model.compile(keras.optimizers.Adam(0.05), "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize(
+    "loss", ["categorical_crossentropy", "CategoricalFocalCrossentropy", "sparse_categorical_crossentropy"]
+)
+def test_one_hot_targets_under_a_categorical_loss_mean_exactly_one_label(loss, iris):
+    X, y = iris
+    one_hot = np.eye(3, dtype=int)[y]
+    classifier = KerasNetClassifier("mlp", loss=loss, epochs=30, learning_rate=0.01, random_state=0).fit(X, one_hot)
+    assert (classifier.predict(X).sum(axis=1) == 1).all()
+    assert classifier.score(X, one_hot) > 0.9
+    np.testing.assert_allclose(classifier.predict_proba(X).sum(axis=1), 1, atol=1e-5)
+    by_number = KerasNetClassifier("mlp", loss=loss, epochs=30, learning_rate=0.01, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(by_number.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_one_hot_targets_of_a_builder_that_compiles(iris):
+    X, y = iris
+    one_hot = np.eye(3, dtype=int)[y]
+    classifier = KerasNetClassifier(build_compiled, epochs=20, random_state=0).fit(X, one_hot)
+    assert (classifier.predict(X).sum(axis=1) == 1).all()
+    assert classifier.score(X, one_hot) > 0.9
+    held_out = KerasNetClassifier(build_compiled, epochs=3, early_stopping=True, random_state=0).fit(X, one_hot)
+    assert len(held_out.history_["val_loss"]) == 3
+
+
+def test_rows_without_exactly_one_label_are_refused_by_a_categorical_loss(iris):
+    X, y = iris
+    several = np.c_[np.eye(3, dtype=int)[y][:, :2], np.ones(len(y), int)]
+    with pytest.raises(ValueError, match=r"exactly one label a sample. Received: y with 1 to 2 labels in a row"):
+        KerasNetClassifier("mlp", loss="categorical_crossentropy", epochs=1).fit(X, several)
+    assert KerasNetClassifier("mlp", epochs=1).fit(X, several).predict(X).shape == (150, 3)
+
+
+def test_a_softmax_for_several_labels_is_refused_under_the_default_loss(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match='set loss="categorical_crossentropy"'):
+        KerasNetClassifier(build, epochs=1).fit(X, np.eye(3, dtype=int)[y])
+
+
+def compiled_without_from_logits(input_shape, n_outputs):
+    model = build_logits(input_shape, n_outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+class LogitsOfOwnClass(keras.Model):
+    """A model whose layers do not tell what its outputs are."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.softmax_named = keras.layers.Dense(n_outputs, name="softmax")
+
+    def call(self, inputs):
+        return self.softmax_named(inputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (build_logits, {}),
+        (build_logits, {"loss": "sparse_categorical_crossentropy"}),
+        (build_logits, {"loss": "categorical_crossentropy"}),
+        (compiled_without_from_logits, {}),
+        (lambda n_outputs: LogitsOfOwnClass(n_outputs), {}),
+        (lambda input_shape, n_outputs: build(input_shape, n_outputs, "sigmoid"), {}),
+    ],
+)
+def test_outputs_that_are_no_probabilities_are_refused_before_training(model, parameters, iris):
+    estimator = KerasNetClassifier(model, epochs=1, random_state=0, **parameters)
+    with pytest.raises(ValueError, match=r"must be probabilities\. .*softmax.*from_logits=True"):
+        estimator.fit(*iris)
+    assert not hasattr(estimator, "model_")
+
+
+def test_one_logit_is_refused_and_taken_with_a_loss_that_says_so():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    with pytest.raises(ValueError, match=r"sigmoid.*BinaryCrossentropy\(from_logits=True\)"):
+        KerasNetClassifier(build_one_logit).fit(X, y)
+    named = {"loss": "binary_crossentropy", "loss__from_logits": True}
+    classifier = KerasNetClassifier(build_one_logit, epochs=20, random_state=0, **named).fit(X, y)
+    probabilities = classifier.predict_proba(X)
+    assert 0 <= probabilities.min() < probabilities.max() <= 1
+    assert classifier.score(X, y) > 0.9
+
+
+def test_outputs_of_another_loss_are_refused_when_they_are_asked_for_as_probabilities(iris):
+    classifier = KerasNetClassifier(
+        build_logits, loss="categorical_hinge", epochs=20, learning_rate=0.05, random_state=0
+    )
+    assert classifier.fit(*iris).score(*iris) > 0.8
+    with pytest.raises(ValueError, match="must be probabilities"):
+        classifier.predict_proba(iris[0])
+
+
+def test_a_loss_given_to_a_builder_that_compiles_with_another_is_refused(iris):
+    with pytest.raises(ValueError, match="loss='mse' but model compiled with categorical_crossentropy"):
+        KerasNetClassifier(build_compiled, loss="mse").fit(*iris)
+
+
+def test_a_model_that_is_compiled_without_a_loss_is_refused(iris):
+    def build_without(input_shape, n_outputs):
+        model = build(input_shape, n_outputs)
+        model.compile("adam")
+        return model
+
+    with pytest.raises(ValueError, match="must provide a loss"):
+        KerasNetClassifier(build_without).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    "initial", [{"kernel_initializer": "zeros"}, {"bias_initializer": keras.initializers.Constant(0.5)}]
+)
+def test_logits_that_begin_as_probabilities_are_refused_after_training(initial):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+
+    def build_quiet(input_shape):
+        kernel = keras.initializers.RandomUniform(0, 1e-4, seed=1)
+        return keras.Sequential(
+            [keras.Input(input_shape), keras.layers.Dense(1, **{"kernel_initializer": kernel, **initial})]
+        )
+
+    estimator = KerasNetClassifier(build_quiet, epochs=5, learning_rate=0.05, random_state=0)
+    with pytest.raises(ValueError, match="must be probabilities"):
+        estimator.fit(X, y)
+    assert not hasattr(estimator, "model_")
