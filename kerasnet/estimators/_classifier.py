@@ -211,6 +211,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         if form.from_logits:
             outputs = scipy.special.softmax(outputs, axis=1) if are_exclusive else scipy.special.expit(outputs)
         check_probabilities(outputs, are_exclusive, self._multilabel, self.model)
+        if are_exclusive and self.model_.compute_dtype in ("float16", "bfloat16"):  # which add up to about 1
+            outputs = outputs / outputs.sum(axis=1, keepdims=True)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 
     def _check_outputs(self, X, *, is_trained=False):
