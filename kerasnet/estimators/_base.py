@@ -54,6 +54,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
 
     image_shape = augmentation = None
     _input_kind = None  # that of a registered model
+    _first_epoch = 0  # of the last whole fit; above 0 after a warm start
     _of_this_call = {}  # noqa: RUF012 - never changed; parameters that a call of fit gives other values
     target_encoder = feature_encoder = None  # a subclass may make them properties that return transformers
 
@@ -90,8 +91,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
 
     @property
     def current_epoch(self):
-        """The number of epochs trained so far, 0 before :meth:`fit`."""
-        return getattr(self, "n_iter_", 0)
+        """The number of epochs trained since the last whole fit began, 0 before :meth:`fit`."""
+        return getattr(self, "n_iter_", 0) - self._first_epoch
 
     @property
     def initialized_(self):
@@ -136,6 +137,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
             X, y, sample_weight, seed = self._begin(
                 X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
             )
+            if not partial:
+                self._first_epoch = self.n_iter_
             data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
             if not partial:
                 data = with_mean_weight_of_1(data)

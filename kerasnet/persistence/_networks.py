@@ -15,6 +15,7 @@ from kerasnet.persistence._plain import complaint_about, to_json
 KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
 PRIVATE = (
     "_columns",
+    "_first_epoch",
     "_input_kind",
     "_multilabel",
     "_padding",

@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
 
-from kerasnet import KerasNetClassifier, KerasNetRegressor
+from kerasnet import KerasNetClassifier, KerasNetRegressor, load, save
 from kerasnet import KerasNetClassifier as KerasClassifier
 from kerasnet import KerasNetRegressor as KerasRegressor
 
@@ -527,3 +527,15 @@ def test_the_model_lists_its_metrics_after_a_fit():
     X, y = load_iris(return_X_y=True)
     fitted = KerasNetClassifier("mlp", metrics=["accuracy", "AUC"], epochs=1).fit(X, y)
     assert fitted.model_.get_metrics_result().keys() == {"AUC", "accuracy", "loss"}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_current_epoch_counts_from_the_last_whole_fit(warm_start, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    classifier = KerasNetClassifier("mlp", epochs=2, warm_start=warm_start, random_state=0)
+    assert classifier.current_epoch == 0
+    for expected in (2, 2):
+        assert classifier.fit(X, y).current_epoch == expected
+    assert classifier.partial_fit(X, y).current_epoch == 3
+    save(classifier, tmp_path / "a.kerasnet")
+    assert load(tmp_path / "a.kerasnet").current_epoch == 3
