@@ -31,7 +31,6 @@ from kerasnet.estimators._validation import (
     refuse_another_dtype,
     with_mean_weight_of_1,
 )
-from kerasnet.models import registered_model
 from kerasnet.training import (
     AUGMENTATIONS,
     EpochMemory,
@@ -80,7 +79,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         "image_shape": [tuple, list, None],
         "mask_value": [Interval(Real, PADDING, -PADDING, closed="both"), None],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
-        "validation_split": [Interval(Real, 0, 1, closed="left"), None],  # only as fit__validation_split
+        "validation_split": [Interval(Real, 0, 1, closed="left"), None],
         "validation_batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
 
@@ -308,7 +307,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
 
     def _as_model_input(self, X, reset):
         if reset:  # what the registry says later does not change a fitted model
-            entry = None if self._own_builder() else registered_model(self.model)
+            entry = self._registry_entry()
             self._input_kind = entry.input_kind if entry else None
             warn_of_bytes(X, self.model, type(self).__name__)
         return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)

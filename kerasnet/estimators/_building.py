@@ -12,7 +12,7 @@ from kerasnet.estimators._compiling import compile_arguments
 from kerasnet.estimators._metrics import adapt_metrics, inner_function
 from kerasnet.estimators._parameters import EstimatorParameters, builder_of
 from kerasnet.estimators._scikeras import loss_name, route_params
-from kerasnet.models import build_backbone, registered_model
+from kerasnet.models import build_backbone
 from kerasnet.training import hand_on, refuse_forked_process
 
 
@@ -99,7 +99,7 @@ class ModelBuilding(EstimatorParameters):
                 model.compile(**self._compile_arguments(model))
             elif not isinstance(self.model, keras.Model):
                 self._check_compiled_loss(model)
-        if self._own_builder() or (not isinstance(self.model, keras.Model) and registered_model(self.model) is None):
+        if not isinstance(self.model, keras.Model) and self._registry_entry() is None:
             refuse_shared_layers(model, arguments)
         vars(model)["_kerasnet_recipe"] = recipe  # not by setattr: Keras would track it
         return model

@@ -18,7 +18,6 @@ from kerasnet.estimators._class_weights import weights_of_indicators, weights_of
 from kerasnet.estimators._metrics import OF_DISTRIBUTIONS, ClassOutputs
 from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
-from kerasnet.models import registered_model
 from kerasnet.training import predict
 
 _N_CHECKED = 256  # samples
@@ -218,7 +217,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def _check_outputs(self, X, *, is_trained=False):
         """Refuse a model that ends in logits under a loss of probabilities, by its outputs for some samples."""
         form = self._class_outputs(self.model_, self.model_.loss)
-        is_registered = self._own_builder() is None and registered_model(self.model) is not None
+        is_registered = self._registry_entry() is not None
         if form is None or form.from_logits or is_registered or not self._loss_takes_probabilities():
             return
         some = keras.tree.map_structure(lambda array: array[:_N_CHECKED], X)

@@ -210,6 +210,10 @@ class EstimatorParameters(BaseEstimator):
         """Return the method by which a subclass is its own builder, as in SciKeras; None if it is not."""
         return getattr(self, "_keras_build_fn", None) or (self.__call__ if callable(self) else None)
 
+    def _registry_entry(self):
+        """Return the registry's entry of the model; None for a user's builder or model."""
+        return None if self._own_builder() else registered_model(self.model)
+
     def _builder(self, model):
         """Return the builder of a model; None when there is none, which `fit` refuses."""
         if own := self._own_builder():
