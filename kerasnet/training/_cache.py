@@ -319,9 +319,9 @@ def _constants_of(code, seen=()):
         names = inspect.getclosurevars(function)
         for name, value in {**names.globals, **names.nonlocals}.items():
             if is_constant(value):
-                constants[name] = _fingerprint(value)
+                constants[function.__qualname__, name] = _fingerprint(value)
             elif isinstance(value, types.FunctionType | type):
-                constants[name] = _constants_of(value, (*seen, code))
+                constants[function.__qualname__, name] = _constants_of(value, (*seen, code))
     return tuple(sorted(constants.items(), key=repr))
 
 
