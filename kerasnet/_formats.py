@@ -132,10 +132,10 @@ def check_sha256(content, expected, where):
         raise CorruptFileError(f"{where}: expected sha256 {expected}, found {found}.")
 
 
-def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=100_000, stored=False):
+def parse_npz(content, where, *, names=None, max_bytes, max_members=100_000, stored=False):
     """Parse an npz file of a bounded size, without pickles.
 
-    Sizes, names, dtypes and shapes are compared with each other before memory is asked for.
+    Sizes, names, dtypes and shapes are compared with each other before memory is allocated.
 
     Parameters
     ----------
@@ -145,8 +145,6 @@ def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=1
         Its place, for messages.
     names : sequence of str, default=None
         The arrays to read; all of them when None.
-    like : callable, default=None
-        Called with a dict of names to ``(dtype, shape)`` before any array is read, to refuse them.
     max_bytes : int
         The largest size of all arrays together that is read.
     max_members : int, default=100_000
@@ -174,15 +172,35 @@ def parse_npz(content, where, *, names=None, like=None, max_bytes, max_members=1
         total = sum(members[name].file_size for name in wanted)
         if total > max_bytes:
             raise UnsafeFileError(f"{where}: its arrays take {total} bytes, more than {max_bytes}.")
-        if like is not None:
-            like({name: _header(archive, members[name], f"{where}: {name}") for name in wanted})
         return {name: _read_array(archive, members[name], f"{where}: {name}") for name in wanted}
 
 
 def read_headers(content, where, *, max_members=100_000):
-    """Read dtype and shape of the arrays of an npz file that is not packed, by name; all else as for `parse_npz`."""
-    with _open_npz(content, where, max_members, True) as (archive, members):
-        return {name: _header(archive, info, f"{where}: {name}") for name, info in members.items()}
+    """Read dtypes and shapes of the arrays of an uncompressed npz file, without reading the arrays.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    where : str or path-like
+        Its place, for messages.
+    max_members : int, default=100_000
+        The largest number of arrays.
+
+    Returns
+    -------
+    dict of str to (numpy.dtype, tuple of int)
+        The dtype and shape of each array under its name.
+
+    Raises
+    ------
+    UnsafeFileError
+        If there are too many arrays, or one is compressed or holds Python objects.
+    CorruptFileError
+        If the file is damaged, or the size of an array does not agree with its dtype and shape.
+    """
+    with _open_npz(content, where, max_members, stored=True) as (archive, members):
+        return {name: _read_header(archive, info, f"{where}: {name}") for name, info in members.items()}
 
 
 @contextlib.contextmanager
@@ -198,7 +216,8 @@ def _open_npz(content, where, max_members, stored):
         raise CorruptFileError(str(error)) from error
 
 
-def _header(archive, info, where):
+def _read_header(archive, info, where):
+    """Read dtype and shape of one npy member; `info` is its entry in the archive's directory."""
     with archive.open(info) as member:
         return read_npy_header(member, info.file_size, where)[:2]
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import inspect
+import operator
 from collections.abc import Callable
 
 from kerasnet.errors import UnknownModelError
@@ -27,15 +28,47 @@ class RegisteredModel:
         What one sample is: (height, width, channels), (steps, features) or (features,).
     tasks : tuple of str
         What it can be trained for, such as "classification".
+    max_layers, max_unused_bytes : callable or None
+        Upper bounds of what the builder creates, as declared in :func:`register_model`.
     """
 
     name: str
     builder: Callable
     input_kind: str
     tasks: tuple[str, ...]
+    max_layers: Callable | None = None
+    max_unused_bytes: Callable | None = None
+
+    def upper_bounds(self, arguments):
+        """Return the declared upper bounds for a call of the builder, without calling it.
+
+        Parameters
+        ----------
+        arguments : dict
+            Arguments of the builder; its defaults are used for the others.
+
+        Returns
+        -------
+        n_layers : int or None
+            The largest number of layers, nested ones included; None if no bound is declared.
+        n_unused_bytes : int
+            The largest size of variables that are created but are not part of the model.
+
+        Raises
+        ------
+        Exception
+            If the arguments are not those of the builder, or of other types than it takes.
+        """
+        if self.max_layers is None:
+            return None, 0
+        bound = inspect.signature(self.builder).bind_partial(**arguments)
+        bound.apply_defaults()
+        n_layers = operator.index(self.max_layers(**bound.arguments))
+        unused = self.max_unused_bytes
+        return n_layers, 0 if unused is None else operator.index(unused(**bound.arguments))
 
 
-def register_model(name, *, input_kind, tasks):
+def register_model(name, *, input_kind, tasks, max_layers=None, max_unused_bytes=None):
     """Register a builder under a name; a decorator.
 
     Parameters
@@ -46,6 +79,15 @@ def register_model(name, *, input_kind, tasks):
         What one sample is: (height, width, channels), (steps, features) or (features,).
     tasks : sequence of str
         What the model can be trained for, such as ``("classification", "regression")``.
+    max_layers : callable, default=None
+        A function of the builder's arguments, passed by keyword, that returns an upper bound of the number of layers,
+        nested ones included. It is plain arithmetic and builds nothing. :func:`kerasnet.load` calls it before it builds
+        a model, and refuses arguments that ask for far more layers than the file has weights for. When None, only the
+        size of the variables is limited.
+    max_unused_bytes : callable, default=None
+        A function of the builder's arguments like `max_layers`, for builders that create layers that are not part of
+        the model: an upper bound of the size of their variables, in bytes. No variables when None. Without `max_layers`
+        it has no effect.
 
     Returns
     -------
@@ -58,10 +100,13 @@ def register_model(name, *, input_kind, tasks):
         If the name is taken by another function, or `input_kind` is unknown. A function of the same module and
         qualified name replaces the earlier one, as when a notebook cell is run twice.
     TypeError
-        If the builder is no function with an argument ``input_shape``.
+        If the builder is no function with an argument ``input_shape``, or a bound is no function.
 
     Notes
     -----
+    An argument ``weights`` of a registered builder is for pretrained weights: :func:`kerasnet.load` always sets it to
+    None, and takes the weights from the file.
+
     Another process, such as a worker of a search with ``n_jobs=2``, knows a name only if it imports the module that
     registers it. For a builder written in a notebook give the search the builder itself, not its name.
 
@@ -69,7 +114,7 @@ def register_model(name, *, input_kind, tasks):
     --------
     >>> import keras
     >>> from kerasnet.models import create_model, register_model
-    >>> @register_model("logistic", input_kind="vector", tasks=("classification",))
+    >>> @register_model("logistic", input_kind="vector", tasks=("classification",), max_layers=lambda **_: 2)
     ... def build_logistic(input_shape=(784,), n_outputs=10, *, output_activation="softmax", name="logistic"):
     ...     output = keras.layers.Dense(n_outputs, activation=output_activation, name="output")
     ...     return keras.Sequential([keras.Input(input_shape, name="input"), output], name=name)
@@ -80,6 +125,9 @@ def register_model(name, *, input_kind, tasks):
         raise ValueError(f"input_kind must be one of {list(_INPUT_KINDS)}. Received: {input_kind!r}.")
     if isinstance(tasks, str):
         raise ValueError(f"tasks must be a sequence of names, such as ({tasks!r},). Received: {tasks!r}.")
+    for what, bound in (("max_layers", max_layers), ("max_unused_bytes", max_unused_bytes)):
+        if bound is not None and not callable(bound):
+            raise TypeError(f"{what} must be a function of the builder's arguments, or None. Received: {bound!r}.")
 
     def register(builder):
         if not hasattr(builder, "__qualname__") or "input_shape" not in inspect.signature(builder).parameters:
@@ -89,7 +137,7 @@ def register_model(name, *, input_kind, tasks):
             raise ValueError(
                 f"The model name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. Choose another."
             )
-        _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks))
+        _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks), max_layers, max_unused_bytes)
         return builder
 
     return register

@@ -14,7 +14,12 @@ from kerasnet.models._layers import MaskedAveragePooling1D, SinusoidalPositions
 from kerasnet.models._registry import register_model
 
 
-@register_model("attention", input_kind="sequence", tasks=("classification", "regression"))
+@register_model(
+    "attention",
+    input_kind="sequence",
+    tasks=("classification", "regression"),
+    max_layers=lambda n_blocks, **_: 7 + 15 * check_size("n_blocks", n_blocks),
+)
 def build_attention(
     input_shape=(10, 32),
     n_outputs=10,

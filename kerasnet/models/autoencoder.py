@@ -9,7 +9,12 @@ from kerasnet.models._arguments import check_input_shape, check_size, check_size
 from kerasnet.models._registry import register_model
 
 
-@register_model("autoencoder", input_kind="vector", tasks=("reconstruction",))
+@register_model(
+    "autoencoder",
+    input_kind="vector",
+    tasks=("reconstruction",),
+    max_layers=lambda **_: 5,
+)
 def build_autoencoder(
     input_shape=(784,),
     *,
@@ -76,7 +81,12 @@ def build_autoencoder(
     return keras.Model(inputs, outputs, name=name)
 
 
-@register_model("conv_autoencoder", input_kind="image", tasks=("reconstruction",))
+@register_model(
+    "conv_autoencoder",
+    input_kind="image",
+    tasks=("reconstruction",),
+    max_layers=lambda filters, **_: 5 + 3 * len(filters),
+)
 def build_conv_autoencoder(
     input_shape=(28, 28, 1),
     *,

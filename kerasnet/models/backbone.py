@@ -16,31 +16,39 @@ from kerasnet.models._registry import register_model
 _POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: layers.Flatten}
 _MOMENTUM = 0.9  # of batch normalisation: at up to 0.999, statistics would need thousands of steps to follow
 _CACHE = "~/.keras/models"
+_MAX_UNUSED_BYTES = 2**27  # upper bound for the layers after `layer`, which keras.applications builds as well
 
 
 class _Backbone(NamedTuple):
     function: str  # of keras.applications
     scaling: str  # what it was trained on, in the words of keras.applications; "bytes": it scales them itself
+    max_layers: int  # upper bound, with the layers that build_backbone adds
     smallest: int = 32  # height and width, in pixels
 
 
 BACKBONES = {
-    "convnext_tiny": _Backbone("ConvNeXtTiny", "bytes"),
-    "densenet121": _Backbone("DenseNet121", "torch"),
-    "efficientnet_v2_b0": _Backbone("EfficientNetV2B0", "bytes"),
-    "inception_v3": _Backbone("InceptionV3", "tf", 75),
-    "mobilenet": _Backbone("MobileNet", "tf"),
-    "mobilenet_v2": _Backbone("MobileNetV2", "tf"),
-    "mobilenet_v3_small": _Backbone("MobileNetV3Small", "bytes"),
-    "resnet50": _Backbone("ResNet50", "caffe"),
-    "resnet50_v2": _Backbone("ResNet50V2", "tf"),
-    "vgg16": _Backbone("VGG16", "caffe"),
-    "vgg19": _Backbone("VGG19", "caffe"),
-    "xception": _Backbone("Xception", "tf", 71),
+    "convnext_tiny": _Backbone("ConvNeXtTiny", "bytes", 160),
+    "densenet121": _Backbone("DenseNet121", "torch", 440),
+    "efficientnet_v2_b0": _Backbone("EfficientNetV2B0", "bytes", 290),
+    "inception_v3": _Backbone("InceptionV3", "tf", 330, 75),
+    "mobilenet": _Backbone("MobileNet", "tf", 100),
+    "mobilenet_v2": _Backbone("MobileNetV2", "tf", 170),
+    "mobilenet_v3_small": _Backbone("MobileNetV3Small", "bytes", 170),
+    "resnet50": _Backbone("ResNet50", "caffe", 190),
+    "resnet50_v2": _Backbone("ResNet50V2", "tf", 210),
+    "vgg16": _Backbone("VGG16", "caffe", 40),
+    "vgg19": _Backbone("VGG19", "caffe", 40),
+    "xception": _Backbone("Xception", "tf", 150, 71),
 }
 
 
-@register_model("backbone", input_kind="image", tasks=("classification", "regression"))
+@register_model(
+    "backbone",
+    input_kind="image",
+    tasks=("classification", "regression"),
+    max_layers=lambda backbone, **_: _known(backbone).max_layers,
+    max_unused_bytes=lambda layer, **_: 0 if layer is None else _MAX_UNUSED_BYTES,
+)
 def build_backbone(
     backbone="mobilenet_v2",
     input_shape=(224, 224, 3),

@@ -13,7 +13,12 @@ from kerasnet.models._arguments import (
 from kerasnet.models._registry import register_model
 
 
-@register_model("cnn", input_kind="image", tasks=("classification", "regression"))
+@register_model(
+    "cnn",
+    input_kind="image",
+    tasks=("classification", "regression"),
+    max_layers=lambda filters, dense_units, **_: 3 + 3 * len(filters) + 2 * len(dense_units),
+)
 def build_cnn(
     input_shape=(28, 28, 1),
     n_outputs=10,
@@ -84,7 +89,12 @@ def build_cnn(
     return _convolutional(**locals(), normalised=False)
 
 
-@register_model("lenet", input_kind="image", tasks=("classification", "regression"))
+@register_model(
+    "lenet",
+    input_kind="image",
+    tasks=("classification", "regression"),
+    max_layers=lambda filters, dense_units, **_: 3 + 5 * len(filters) + 2 * len(dense_units),
+)
 def build_lenet(
     input_shape=(28, 28, 1),
     n_outputs=10,

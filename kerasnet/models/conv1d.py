@@ -15,7 +15,12 @@ from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
 from kerasnet.models._registry import register_model
 
 
-@register_model("conv1d", input_kind="sequence", tasks=("classification", "regression"))
+@register_model(
+    "conv1d",
+    input_kind="sequence",
+    tasks=("classification", "regression"),
+    max_layers=lambda filters, **_: 4 + 4 * len(filters),
+)
 def build_conv1d(
     input_shape=(10, 32),
     n_outputs=10,

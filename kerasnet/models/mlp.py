@@ -13,7 +13,12 @@ from kerasnet.models._arguments import (
 from kerasnet.models._registry import register_model
 
 
-@register_model("mlp", input_kind="vector", tasks=("classification", "regression"))
+@register_model(
+    "mlp",
+    input_kind="vector",
+    tasks=("classification", "regression"),
+    max_layers=lambda dense_units, **_: 3 + 2 * len(dense_units),
+)
 def build_mlp(
     input_shape=(784,),
     n_outputs=10,

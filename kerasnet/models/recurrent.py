@@ -14,7 +14,12 @@ from kerasnet.models._arguments import (
 from kerasnet.models._registry import register_model
 
 
-@register_model("simple_rnn", input_kind="sequence", tasks=("classification", "regression"))
+@register_model(
+    "simple_rnn",
+    input_kind="sequence",
+    tasks=("classification", "regression"),
+    max_layers=lambda units, **_: 3 + 3 * len(units),
+)
 def build_simple_rnn(
     input_shape=(10, 32),
     n_outputs=10,
@@ -74,7 +79,12 @@ def build_simple_rnn(
     return _recurrent(layers.SimpleRNN, "rnn", **locals())
 
 
-@register_model("lstm", input_kind="sequence", tasks=("classification", "regression"))
+@register_model(
+    "lstm",
+    input_kind="sequence",
+    tasks=("classification", "regression"),
+    max_layers=lambda units, **_: 3 + 3 * len(units),
+)
 def build_lstm(
     input_shape=(10, 32),
     n_outputs=10,
@@ -140,7 +150,12 @@ def build_lstm(
     return _recurrent(layers.LSTM, "lstm", **locals())
 
 
-@register_model("gru", input_kind="sequence", tasks=("classification", "regression"))
+@register_model(
+    "gru",
+    input_kind="sequence",
+    tasks=("classification", "regression"),
+    max_layers=lambda units, **_: 3 + 3 * len(units),
+)
 def build_gru(
     input_shape=(10, 32),
     n_outputs=10,

@@ -9,7 +9,12 @@ from kerasnet.models._registry import register_model
 _N_STAGES = 3
 
 
-@register_model("resnet_small", input_kind="image", tasks=("classification", "regression"))
+@register_model(
+    "resnet_small",
+    input_kind="image",
+    tasks=("classification", "regression"),
+    max_layers=lambda depth, **_: 4 + 4 * check_size("depth", depth),
+)
 def build_resnet_small(
     input_shape=(28, 28, 1),
     n_outputs=10,
