@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = "tests/persistence/test_hostile_archives.py"
+LIMITS = "tests/persistence/test_limits_of_models.py"
 INTERRUPTED = "tests/persistence/test_interrupted_saves.py"
 FILES, FORMATS, PERSISTENCE = "kerasnet/_files.py", "kerasnet/_formats.py", "kerasnet/persistence/"
 GUARDS = {  # name -> (file, what is replaced by what, the tests that must notice)
@@ -46,13 +47,23 @@ GUARDS = {  # name -> (file, what is replaced by what, the tests that must notic
     "packed members": (FORMATS, {"if stored and (packed or": "if False and (packed or"}, HOSTILE),
     "the limit of bytes": (FILES, {"if status.st_size <= max_bytes:": "if True:"}, HOSTILE),
     "objects in arrays": (FORMATS, {"if dtype.hasobject:": "if False:"}, HOSTILE),
-    "the bound of the weights": ("kerasnet/estimators/_build_scope.py", {"if left < 0:": "if False:"}, HOSTILE),
+    "the bound of the weights": ("kerasnet/training/_building.py", {"if left < 0:": "if False:"}, HOSTILE),
+    "the bound of the layers": (
+        f"{PERSISTENCE}_loading.py",
+        {"if n is not None and n > max(_FEW_LAYERS, _LAYERS_PER_ARRAY * n_arrays):": "if False:"},
+        LIMITS,
+    ),
+    "pretrained weights": (
+        f"{PERSISTENCE}_loading.py",
+        {'        arguments["weights"] = None\n': "        pass\n"},
+        LIMITS,
+    ),
     "the arrays' shapes": (
-        f"{PERSISTENCE}_drafts.py",
+        f"{PERSISTENCE}_loading.py",
         {"if not is_kept_as(found, dtype) or found_shape != shape:": "if False:"},
         HOSTILE,
     ),
-    "finite weights": (f"{PERSISTENCE}_drafts.py", {"if not is_finite(value):": "if False:"}, HOSTILE),
+    "finite weights": (f"{PERSISTENCE}_loading.py", {"if not is_finite(value):": "if False:"}, HOSTILE),
     "configurations of Keras": (f"{PERSISTENCE}_plain.py", {"each.keys() >= _CONFIG": "False"}, HOSTILE),
     "the decision trees": (f"{PERSISTENCE}_steps.py", {"or (children >= len(nodes)).any()": ""}, HOSTILE),
     "the encoders": (f"{PERSISTENCE}_steps.py", {"        _check_encoder(part)\n": "        pass\n"}, HOSTILE),

@@ -13,6 +13,7 @@ import kerasnet
 PACKAGE = Path(kerasnet.__file__).parent
 # From top to bottom: a room imports only from rooms above it.
 ROOMS = (
+    "_private_names",
     "errors",
     "_formats",
     "_files",

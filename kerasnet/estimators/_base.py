@@ -1,4 +1,11 @@
-"""What all estimators share: from parameters and data to a trained model."""
+"""What all estimators share: from parameters and data to a trained network.
+
+A fit validates the data and encodes the targets (``_validated_data``). Parameters and data give the specification of a
+model, and with a seed a network (``_network_to_train``). The network lends an engine: the compiled steps of this
+specification, with the weights of a new model with this seed (``Network.engine``). The engine trains as
+``keras.Model.fit`` would, with callbacks, validation and checkpoints (``train``). What the fit leaves is a network
+again: the specification, the trained weights, and the state of the optimizer (``Network.after_training``).
+"""
 
 import contextlib
 import os
@@ -10,9 +17,8 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from kerasnet.estimators._building import ModelBuilding, names_of_losses
 from kerasnet.estimators._callbacks import EpochTasks, fresh_callbacks, refuse_unknown_callbacks
 from kerasnet.estimators._inputs import (
     as_model_input,
@@ -22,33 +28,30 @@ from kerasnet.estimators._inputs import (
     n_samples_of,
     warn_of_bytes,
 )
+from kerasnet.estimators._models import ModelOwner
 from kerasnet.estimators._routing import nearest
 from kerasnet.estimators._sequences import PADDING, SequenceInput
+from kerasnet.estimators._targets import names_of_losses
 from kerasnet.estimators._validation import (
     as_validation_data,
+    check_sample_weight,
     hold_out,
     hold_out_last,
     refuse_another_dtype,
     with_mean_weight_of_1,
 )
-from kerasnet.training import (
-    AUGMENTATIONS,
-    EpochMemory,
-    as_memory,
-    follows_schedule,
-    hand_on,
-    learning_rates,
-    make_augmentation,
-    n_batches,
-    predict,
-    train,
-)
+from kerasnet.training import AUGMENTATIONS, EpochMemory, learning_rates, n_batches
+from kerasnet.training._loop import Training, train
+from kerasnet.training._network import Network
+from kerasnet.training._resume import Checkpoints
+from kerasnet.training._variables import follows_schedule
+from kerasnet.training.memory import as_memory
 from kerasnet.training.schedules import SCHEDULES
 
 _KEYWORDS = ("batch_size", "callbacks", "epochs", "validation_batch_size", "validation_split", "verbose")  # of fit
 
 
-class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
+class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
     """Base of the estimators; its subclasses say what a target is and which outputs and loss fit it."""
 
     image_shape = augmentation = None
@@ -96,7 +99,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
     @property
     def initialized_(self):
         """Whether there is a model, trained or not."""
-        return hasattr(self, "model_")
+        return self._network is not None
 
     def initialize(self, X, y):
         """Build the model for some data without training it.
@@ -113,143 +116,138 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         self
             This estimator, with an untrained ``model_``.
         """
-        self._validate_params()
+        self._check_parameters()
         with unchanged_on_error(self):
-            self._begin(X, y, None, keep_model=False)
+            X, y, _ = self._validated_data(X, y, None, reset=True)
+            self._network = Network(self._spec(), self._draw_seed())
+            integers_as_inputs(self._network.any_model, X)
+            self.history_, self.n_iter_ = {}, 0
         return self
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, X_val=None, y_val=None, *, partial=False, classes=None):
-        """Train; for `partial`, one more epoch of the model there is, with the state of its optimizer."""
-        self._validate_params()
+        """Train; for `partial`, one more epoch of the network there is, with the state of its optimizer."""
+        self._check_parameters()
         memory = None if partial else as_memory(self.memory)
         if memory is not None:
             refuse_unknown_callbacks(getattr(self, "_skl_callbacks", ()))
-        epochs, schedule = (1, "constant") if partial else (self._for_fit("epochs"), self.learning_rate_schedule)
+        epochs = 1 if partial else self._for_fit("epochs")
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         for_callbacks = {"X": X, "y": y, "metadata": weights}
         context = self._init_callback_context(max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with unchanged_on_error(self):
-            self.callbacks_ = fresh_callbacks(self._for_fit("callbacks"), self._settings())
-            keep_model = (partial or self.warm_start) and hasattr(self, "model_")
-            X, y, sample_weight, seed = self._begin(
-                X, y, sample_weight, keep_model=keep_model, copy_model=not partial, classes=classes
-            )
+            callbacks = fresh_callbacks(self._for_fit("callbacks"), self._settings())
+            tasks = [EpochTasks(self, context, for_callbacks)] if hasattr(self, "_skl_callbacks") else []
+            seed, continues = self._draw_seed(), (partial or self.warm_start) and self._network is not None
+            X, y, sample_weight = self._validated_data(X, y, sample_weight, reset=not continues, classes=classes)
+            self._network = self._network_to_train(seed, continues=continues, partial=partial)
+            if not continues:
+                self.history_, self.n_iter_ = {}, 0
             if not partial:
                 self._first_epoch = self.n_iter_
-            data, validation_data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
-            if not partial:
-                data = with_mean_weight_of_1(data)
-                validation_data = with_mean_weight_of_1(validation_data, "of the validation data ")
-            tasks = [EpochTasks(self, context, for_callbacks)] if hasattr(self, "_skl_callbacks") else []
-            interrupted = self._train(
-                *data,
-                validation_data,
-                epochs=epochs,
-                schedule=schedule,
-                seed=seed,
-                tasks=tasks,
-                memory=memory,
-            )
-            self._check_outputs(X, is_trained=True)
+            with self._network.engine() as engine:
+                X = integers_as_inputs(engine.model, X)
+                self._check_outputs(X, lambda some: np.asarray(self.model_(some, training=False), np.float32))
+                data = self._validation_split(X, y, sample_weight, X_val, y_val, seed)
+                if not partial:
+                    data = [*map(with_mean_weight_of_1, data, ("", "of the validation data "))]
+                training = self._training(engine, data[0], epochs, seed, [*callbacks, *tasks], partial=partial)
+                if memory is not None:
+                    training = training._replace(checkpoints=Checkpoints(memory, self._network.describe))
+                interrupted = self._train(engine, training, *data)
+                self._check_outputs(X, engine.predict)
+                self._network = self._network.after_training(engine)
+            self._hand_over(callbacks, engine.model)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **for_callbacks)
         if interrupted is not None:
             raise interrupted
         return self
 
-    def _train(self, X, y, sample_weight, validation_data, *, epochs, schedule, seed, tasks, memory):
-        """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
-        if not names_of_losses(self.model_.loss):
-            raise ValueError(
-                f"You must provide a loss: {type(self).__name__} cannot train a model that is compiled with "
-                f"loss={self.model_.loss!r}. Set loss=None for the default, or compile the model with one."
-            )
-        rates, interrupted, batch_size = None, None, self._for_fit("batch_size")
-        as_wanted = self._as_loss_wants if self.target_encoder is None else lambda y: y
-        if validation_data is not None:
-            X_val, y_val, *weight_val = validation_data
-            validation_data = X_val, as_wanted(y_val), *(each for each in weight_val if each is not None)
-        y = as_wanted(y)
+    def _draw_seed(self):
+        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+
+    def _validated_data(self, X, y, sample_weight, *, reset, classes=None):
+        """Validate the data; return samples, encoded targets and weights."""
+        if not reset:
+            refuse_another_dtype(self, "X", X, self.X_dtype_, divides_bytes=self._divides_bytes)
+            if y is not None:
+                refuse_another_dtype(self, "y", np.asarray(y), self.y_dtype_, n_axes=self.y_ndim_)
+        X, y = self._check_data(X, y, reset=reset, classes=classes)
+        check_augmentation(self.augmentation, X, self.model, type(self).__name__)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, n_samples_of(X))
+        if self.target_encoder is None:
+            sample_weight = self._weigh(y, sample_weight)
+        return X, y, sample_weight
+
+    def _network_to_train(self, seed, *, continues, partial):
+        """Return the network that training starts from: a new one, or one with the weights of the last fit."""
+        if not continues:
+            return Network(self._spec(), seed)
+        if partial:
+            return self._network.unshared()
+        spec = self._spec().without_pretrained_weights()
+        return Network(spec, self._network.seed).with_weights_of(self._network)
+
+    def _training(self, engine, data, epochs, seed, callbacks, *, partial):
+        """Return how the network is trained."""
+        optimizer, batch_size = engine.model.optimizer, self._for_fit("batch_size")
+        schedule, rates = "constant" if partial else self.learning_rate_schedule, None
         if schedule != "constant":
-            if follows_schedule(self.model_.optimizer):
+            if follows_schedule(optimizer):
                 raise ValueError(
                     f"The optimizer brings a schedule of its own, and learning_rate_schedule={schedule!r} is another. "
                     'Keep one of them: set learning_rate_schedule="constant", or give the optimizer a number.'
                 )
-            rate = float(self.model_.optimizer.learning_rate)
-            rates = learning_rates(schedule, rate, epochs * n_batches(n_samples_of(X), batch_size))
+            n_steps = epochs * n_batches(n_samples_of(data[0]), batch_size)
+            rates = learning_rates(schedule, float(optimizer.learning_rate), n_steps)
         history = keras.callbacks.History()
         history.history = self.history_ = {key: list(values) for key, values in self.history_.items()}
+        return Training(
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            rates=rates,
+            first_epoch=self.n_iter_,
+            validation_batch_size=self._for_fit("validation_batch_size"),
+            callbacks=[*callbacks, *self._early_stopping(), history],
+            verbose=int(self._for_fit("verbose")),
+        )
+
+    def _train(self, engine, training, data, validation_data):
+        """Run epochs and record them; return the KeyboardInterrupt that ended them early, if one did."""
+        loss, interrupted = engine.model.loss, None
+        if not names_of_losses(loss):
+            raise ValueError(
+                f"You must provide a loss: {type(self).__name__} cannot train a model that is compiled with "
+                f"loss={loss!r}. Set loss=None for the default, or compile the model with one."
+            )
+        n_steps = int(engine.model.optimizer.iterations)
         try:
             self.n_iter_from_memory_ = train(
-                self.model_,
-                X,
-                y,
-                sample_weight,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=seed,
-                rates=rates,
-                initial_epoch=self.n_iter_,
-                validation_data=validation_data,
-                validation_batch_size=self._for_fit("validation_batch_size"),
-                callbacks=[*self.callbacks_, *self._early_stopping(), history, *tasks],
-                verbose=int(self._for_fit("verbose")),
-                twin=self._twin,
-                recipe=self._recipe()[:2],
-                optimizer_state=self._optimizer_state,
-                memory=memory,
-                augmentation=make_augmentation(self.augmentation),
+                engine, self._for_loss(engine.model, data), training, self._for_loss(engine.model, validation_data)
             )
         except KeyboardInterrupt as error:
-            if not self._optimizer_state:
-                raise  # nothing was trained: the earlier model stays
+            if int(engine.model.optimizer.iterations) == n_steps:
+                raise  # nothing was trained: the earlier network stays
             interrupted = error
         self.n_iter_ = len(self.history_.get("loss", ()))
         return interrupted
 
-    def _begin(self, X, y, sample_weight, *, keep_model, copy_model=True, classes=None):
-        """Validate the data and build the model; return the data as the model takes them, and the seed.
+    def _for_loss(self, model, data):
+        """Return data with targets in the form that the model's loss takes, and without weights that are None."""
+        if data is None:
+            return None
+        X, y, *weights = data
+        y = self._as_loss_wants(y, model) if self.target_encoder is None else y
+        return X, y, *(each for each in weights if each is not None)
 
-        With `keep_model` the data must fit the model there is, and its weights stay: in a copy, so that a fit
-        that fails changes nothing, or (`copy_model` False) in place.
-        """
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if keep_model:
-            refuse_another_dtype(self, "X", X, self.X_dtype_, divides_bytes=self._divides_bytes)
-            if y is not None:
-                refuse_another_dtype(self, "y", np.asarray(y), self.y_dtype_, n_axes=self.y_ndim_)
-        X, y = self._check_data(X, y, reset=not keep_model, classes=classes)
-        check_augmentation(self.augmentation, X, self.model, type(self).__name__)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, keras.tree.flatten(X)[0], dtype=np.float32, ensure_non_negative=True
-            )
-        if self.target_encoder is None:
-            sample_weight = self._weigh(y, sample_weight)
-        if not keep_model:
-            self.history_, self.n_iter_ = {}, 0
-        if copy_model or not keep_model:
-            model = self._twin() if keep_model else self._new_model(seed)
-            if keep_model:
-                self._hand_on_weights(model)
-            self.model_, self._optimizer_state = model, []  # outside: Python is slow to free models
-            if not keep_model:
-                X = integers_as_inputs(model, X)
-                self._check_outputs(X)
-        else:
-            self._own_model()
-        return X, y, sample_weight, seed
-
-    def _hand_on_weights(self, model):
-        old, new = ([weight.shape for weight in each.weights] for each in (self.model_, model))
-        if old != new:
-            raise ValueError(
-                "warm_start=True goes on with the weights of the last fit, but the architecture has changed since. "
-                f"Expected weights of shapes {old}, received {new}. Set warm_start=False for a new start."
-            )
-        model.set_weights(self.model_.get_weights())
+    def _hand_over(self, callbacks, trained_in):
+        """Keep the callbacks of a fit, and let those of users refer to ``model_`` at once."""
+        self._callbacks = callbacks, trained_in
+        if any(type(each).__module__.partition(".")[0] != "keras" for each in callbacks):
+            _ = self.callbacks_
 
     def _check_data(self, X, y, reset, classes=None):
         """Validate samples and targets; return them as the model takes them."""
@@ -272,8 +270,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
             vars(self).update({f"{name}_": encoder, **getattr(encoder, "get_metadata", dict)()})
         return getattr(self, f"{name}_").transform(values)
 
-    def _as_loss_wants(self, y):
-        """Return targets in the form that the compiled model's loss takes."""
+    def _as_loss_wants(self, y, model):
+        """Return targets in the form that the loss of a compiled model takes."""
         return y
 
     def _strata(self, y):
@@ -295,7 +293,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         if self._padding is not None:
             shape = (None, shape[1])  # of any length
         if not reset:
-            X = integers_as_inputs(self.model_, X)
+            X = integers_as_inputs(self._network.any_model, X)
         if reset:
             self.input_shape_ = shape
         elif shape != self.input_shape_:
@@ -336,11 +334,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         finally:
             vars(self).pop("_of_this_call", None)
 
-    def _check_model(self, model):
-        """Refuse a model whose outputs do not fit the targets."""
-
-    def _check_outputs(self, X, *, is_trained=False):
-        """Refuse a model whose outputs for training samples are not what they are taken for."""
+    def _check_outputs(self, X, predict):
+        """Refuse a model whose outputs for training samples, by `predict`, are not what they are taken for."""
 
     def _validation_split(self, X, y, sample_weight, X_val, y_val, seed):
         """Return the training data and what is evaluated after each epoch, if anything."""
@@ -350,7 +345,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
         if X_val is not None:
             weights = self._of_this_call.get("validation_sample_weight")
             if weights is not None:
-                weights = _check_sample_weight(weights, X_val, dtype=np.float32, ensure_non_negative=True)
+                weights = check_sample_weight(weights, len(y_val))
             return data, (*self._check_data(X_val, y_val, reset=False), weights)
         last_part = self._for_fit("validation_split") or 0
         if self.early_stopping and not last_part:
@@ -372,25 +367,19 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelBuilding):
             )
         ]
 
-    def _fitted_so_far(self, model, n_iter):
-        """Return the attributes of an estimator that was fitted for `n_iter` epochs, in which `model` came to be."""
-        twin = self._twin()
-        hand_on(model, twin)
+    def _fitted_so_far(self, n_iter):
+        """Return the attributes of an estimator that was fitted for `n_iter` epochs, in the middle of a fit."""
         history = {name: list(values) for name, values in self.history_.items()}
-        return {"model_": twin, "n_iter_": n_iter, "history_": history, "_optimizer_state": []}
-
-    def _default_loss(self, model):
-        """Return the class of the loss that fits targets and the model's outputs."""
-        return keras.losses.MeanSquaredError
+        return {"_network": self._network.snapshot(), "n_iter_": n_iter, "history_": history}
 
     def _predict_raw(self, X):
         """Return the outputs of the model for each sample."""
         samples = self._check_samples(X)
-        return predict(self.model_, samples)
+        return self._network.predict(samples)
 
     def _check_samples(self, X):
         """Validate samples given to a fitted estimator; return them as the model takes them."""
-        check_is_fitted(self, "model_")
+        check_is_fitted(self)
         return self._as_input(self._validated(X, reset=False), reset=False)
 
 

@@ -76,7 +76,7 @@ class EpochTasks(keras.callbacks.Callback):
         """End it, and training too when a callback wants that."""
         stop = self.task.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.estimator._fitted_so_far(self.model, epoch + 1),
+            reconstruction_attributes=lambda: self.estimator._fitted_so_far(epoch + 1),
             **self.data,
         )
         if stop:

@@ -1,7 +1,6 @@
 """What classifiers share: labels in and out, probabilities, class weights."""
 
 import functools
-import inspect
 
 import keras
 import numpy as np
@@ -13,12 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._building import names_of_losses
 from kerasnet.estimators._class_weights import weights_of_indicators, weights_of_labels
-from kerasnet.estimators._metrics import OF_DISTRIBUTIONS, ClassOutputs
 from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
-from kerasnet.training import predict
+from kerasnet.estimators._targets import Classes, is_of_one_label, names_of_losses
 
 _N_CHECKED = 256  # samples
 
@@ -122,7 +119,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
             return self.target_encoder_.inverse_transform(outputs)
-        form = self._class_outputs(self.model_, self.model_.loss)
+        form = self._class_outputs()
         if not form.one_label:
             return (self._as_probabilities(outputs) > 0.5).astype(np.int64)
         if form.n_outputs == 1:
@@ -184,62 +181,66 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def _encode_indicator(self, y, reset):
         if reset:
             self.classes_ = np.arange(y.shape[1])
-            self.n_classes_, self.n_outputs_ = y.shape[1] if self._asks_for_one_label() else 2, y.shape[1]
+            self.n_classes_, self.n_outputs_ = (
+                y.shape[1] if any(map(is_of_one_label, names_of_losses(self.loss))) else 2,
+                y.shape[1],
+            )
         elif y.shape[1] != len(self.classes_):
             raise ValueError(
                 f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
             )
         return (y.toarray() if scipy.sparse.issparse(y) else y).astype(np.float32)
 
-    def _class_outputs(self, model, loss):
+    def _targets(self, loss):
+        return Classes(
+            self.input_shape_,
+            n_classes=len(self.classes_),
+            multilabel=self._multilabel,
+            asks_for_one_label=any(map(is_of_one_label, names_of_losses(loss))),
+        )
+
+    def _class_outputs(self):
+        """Return how the outputs of the fitted model are read; None for a subclass's own encoder."""
         if self.target_encoder is not None:
             return None
-        loss = keras.tree.flatten(loss)[0]
-        name = "".join(names_of_losses(loss))
-        return ClassOutputs(
-            n_outputs=self._output_shape(model)[1],
-            one_label=not self._multilabel or is_of_one_label(name),
-            sparse=name.startswith("sparse_"),
-            from_logits=bool({**getattr(loss, "_fn_kwargs", {}), **getattr(loss, "keywords", {})}.get("from_logits")),
-        )
+        model, spec = self._network.any_model, self._network.spec
+        targets = self._targets(self.loss) if spec is None else spec.compiling.targets
+        return targets.class_outputs(model, model.loss)
 
     def _as_probabilities(self, outputs):
         """Return the probability of each class from the outputs of the model; refuse what cannot be one."""
-        form = self._class_outputs(self.model_, self.model_.loss)
+        form = self._class_outputs()
         are_exclusive = form.one_label and form.n_outputs > 1
         if form.from_logits:
             outputs = scipy.special.softmax(outputs, axis=1) if are_exclusive else scipy.special.expit(outputs)
         check_probabilities(outputs, are_exclusive, self._multilabel, self.model)
-        if are_exclusive and self.model_.compute_dtype in ("float16", "bfloat16"):  # which add up to about 1
+        if are_exclusive and self._network.any_model.compute_dtype in (
+            "float16",
+            "bfloat16",
+        ):  # whose sum is about 1
             outputs = outputs / outputs.sum(axis=1, keepdims=True)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 
-    def _check_outputs(self, X, *, is_trained=False):
+    def _check_outputs(self, X, predict):
         """Refuse a model that ends in logits under a loss of probabilities, by its outputs for some samples."""
-        form = self._class_outputs(self.model_, self.model_.loss)
-        is_registered = self._registry_entry() is not None
-        if form is None or form.from_logits or is_registered or not self._loss_takes_probabilities():
+        if self._registry_entry() is not None or (form := self._class_outputs()) is None:
+            return
+        if form.from_logits or not any("entropy" in name for name in names_of_losses(self._network.any_model.loss)):
             return
         some = keras.tree.map_structure(lambda array: array[:_N_CHECKED], X)
-        # before training in plain Keras, since most models are not predicted by then
-        outputs = (
-            predict(self.model_, some) if is_trained else np.asarray(self.model_(some, training=False), np.float32)
-        )
+        outputs = predict(some)
         if np.isfinite(outputs).all():
             check_probabilities(outputs, form.one_label and form.n_outputs > 1, self._multilabel, self.model)
 
-    def _loss_takes_probabilities(self):
-        return any("entropy" in name for name in names_of_losses(self.model_.loss))
-
-    def _as_loss_wants(self, y):
+    def _as_loss_wants(self, y, model):
         """Return targets in the shape of the outputs, or as indices of classes for a sparse loss."""
-        form = self._class_outputs(self.model_, self.model_.loss)
+        form = self._targets(self.loss).class_outputs(model, model.loss)
         if self._multilabel and not form.one_label:
             return y
         if self._multilabel:
             if not (y.sum(axis=1) == 1).all():
                 raise ValueError(
-                    f"The loss {loss_name(self.model_.loss)!r} is for exactly one label a sample. Received: y with "
+                    f"The loss {loss_name(model.loss)!r} is for exactly one label a sample. Received: y with "
                     f"{int(y.sum(axis=1).min())} to {int(y.sum(axis=1).max())} labels in a row. For several labels a "
                     'sample set loss="binary_crossentropy".'
                 )
@@ -260,40 +261,3 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         else:
             weights = weights_of_labels(self.class_weight, self.classes_, self.classes_[y], sample_weight)
         return (weights if sample_weight is None else weights * sample_weight).astype(np.float32)
-
-    def _outputs(self):
-        """Return what the builder is told about its outputs."""
-        if self._multilabel and not self._asks_for_one_label():
-            return {"n_outputs": len(self.classes_), "output_activation": "sigmoid"}
-        if (
-            self._may_have_one_output()
-            and "output_activation" in inspect.signature(self._builder(self.model)).parameters
-        ):
-            return {"n_outputs": 1, "output_activation": "sigmoid"}
-        return {"n_outputs": len(self.classes_), "output_activation": "softmax"}
-
-    def _may_have_one_output(self):
-        """Tell whether one sigmoid output serves: for two classes, unless the loss wants an output for each."""
-        return len(self.classes_) == 2 and not self._multilabel and not self._asks_for_one_label()
-
-    def _asks_for_one_label(self):
-        """Tell whether the loss that is given is for the probabilities of classes of which each sample has one."""
-        return any(map(is_of_one_label, names_of_losses(self.loss)))
-
-    def _check_model(self, model):
-        expected = {len(self.classes_)} | ({1} if self._may_have_one_output() else set())
-        if len(self._output_shape(model)) != 2 or self._output_shape(model)[1] not in expected:
-            raise ValueError(
-                f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
-                f"{len(self.classes_)} classes of y. Received: a model of output shape {self._output_shape(model)}."
-            )
-
-    def _default_loss(self, model):
-        if self._multilabel or self._output_shape(model)[1] == 1:
-            return keras.losses.BinaryCrossentropy
-        return keras.losses.SparseCategoricalCrossentropy
-
-
-def is_of_one_label(loss):
-    """Tell, by its name, whether a loss compares distributions over classes of which each sample has one."""
-    return "categorical" in loss or loss.replace("_", "") in OF_DISTRIBUTIONS

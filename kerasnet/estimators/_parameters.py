@@ -14,7 +14,7 @@ from kerasnet.estimators._callbacks import CALLBACKS, copy_callbacks
 from kerasnet.estimators._compiling import COMPILE_NAMES
 from kerasnet.estimators._routing import complaints_about_keras, nearest
 from kerasnet.models import registered_model
-from kerasnet.training import as_memory
+from kerasnet.training.memory import as_memory
 
 # What the data decide, or the registry; never parameters of an estimator.
 _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
@@ -52,6 +52,7 @@ class EstimatorParameters(BaseEstimator):
     """
 
     model = None  # the registered name or the builder; estimators of one architecture set it for their class
+    __signature__ = inspect.Signature()
 
     _others = ()  # names of the stored parameters that are not in the constructor's signature
     _given = ()  # those of them that were given to the own constructor of a subclass
@@ -62,7 +63,8 @@ class EstimatorParameters(BaseEstimator):
         super().__init_subclass__(**keywords)
         arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
         cls._takes_others = any(each.kind == each.VAR_KEYWORD for each in arguments)
-        cls.__signature__ = inspect.Signature([each for each in arguments if each.kind != each.VAR_KEYWORD])
+        named = [each for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
+        cls.__signature__ = inspect.Signature(named)
         if "__init__" in vars(cls):
             cls._own_constructor = cls.__module__.partition(".")[0] != "kerasnet"
 
@@ -141,7 +143,7 @@ class EstimatorParameters(BaseEstimator):
             return self
         if complaint := self._complaint_about({**self._explicit(), **params}, params.get("model", self.model)):
             raise ValueError(complaint)
-        named = self._get_param_names()
+        named = type(self).__signature__.parameters
         vars(self).update((name, value) for name, value in params.items() if name in named)
         self._add_others({name: value for name, value in params.items() if name not in named})
         return self
@@ -149,7 +151,7 @@ class EstimatorParameters(BaseEstimator):
     def _construct_with(self, params):
         """Let the constructor of a subclass derive from new values what it derives from them."""
         given = self.get_params(deep=False)
-        valid = self._get_param_names()
+        valid = sorted(type(self).__signature__.parameters)
         if not self._takes_others and (unknown := sorted(params.keys() - set(valid))):
             described = [f"{name!r}{nearest(name, valid)}" for name in unknown]
             raise ValueError(
@@ -163,15 +165,17 @@ class EstimatorParameters(BaseEstimator):
         vars(self).update((name, v) for name, v in after.items() if name not in before or v is not before[name])
 
     def __sklearn_clone__(self):
-        """Clone with shallow copies of callbacks.
+        """Clone with shallow copies of callbacks, and with the same losses.
 
-        What a callback refers to, such as a list or a trial of Optuna, is the user's.
+        What a callback refers to, such as a list or a trial of Optuna, is the user's. Losses have no state, and a copy
+        of one is made from its configuration, from which Keras leaves out some arguments, such as ``Huber``'s delta.
         """
         source, params = copy.copy(self), self.get_params(deep=False)
         callbacks = {name: params[name] for name in CALLBACKS if params.get(name) is not None}
-        vars(source).update(dict.fromkeys(callbacks))
+        losses = {name: value for name, value in params.items() if isinstance(value, keras.losses.Loss)}
+        vars(source).update(dict.fromkeys([*callbacks, *losses]))
         cloned = super(EstimatorParameters, source).__sklearn_clone__()
-        vars(cloned).update((name, copy_callbacks(value)) for name, value in callbacks.items())
+        vars(cloned).update(losses, **{name: copy_callbacks(value) for name, value in callbacks.items()})
         if not self._own_constructor:
             same = self._explicit().keys() - self._not_default().keys()
             cloned._add_others({name: clone(getattr(self, name), safe=False) for name in self._others if name in same})
@@ -183,8 +187,13 @@ class EstimatorParameters(BaseEstimator):
 
     def _stored(self):
         """Return the stored parameters of this class and its bases."""
-        named = {name for kind in type(self).__mro__ for name in getattr(kind, "_get_param_names", tuple)()}
+        named = self._parameters_of_bases()
         return {name: getattr(self, name) for name in named if hasattr(self, name)} | self._explicit()
+
+    def _parameters_of_bases(self):
+        """Return the names of the parameters of this class and its bases."""
+        kinds = [kind for kind in type(self).__mro__ if issubclass(kind, EstimatorParameters)]
+        return {name for kind in kinds for name in kind.__signature__.parameters}
 
     def _explicit(self):
         """Return the stored parameters that are not in the constructor's signature."""
@@ -226,7 +235,7 @@ class EstimatorParameters(BaseEstimator):
 
     def _complaint_about(self, names, model):
         """Say which of `names` nothing takes when the model is `model`; None if all are taken."""
-        named = {name for kind in type(self).__mro__ for name in getattr(kind, "_get_param_names", tuple)()}
+        named = self._parameters_of_bases()
         if set(names) - named and not self._own_builder():
             builder_of(model)  # an unknown model is the better complaint
         arguments = _arguments_for_users(self._builder(model))
@@ -250,7 +259,7 @@ class EstimatorParameters(BaseEstimator):
             f"{', '.join(described)}. Valid parameters: {', '.join(sorted(valid))}."
         )
 
-    def _validate_params(self):
+    def _check_parameters(self):
         """Refuse invalid values, all of them at once."""
         complaints = []
         for name, value in [*self._settings().items(), *getattr(self, "_of_this_call", {}).items()]:
@@ -297,7 +306,10 @@ def copy_of(model):
 
 def _arguments_for_users(builder):
     """Return the arguments of a builder that users may set, as ``inspect.Parameter`` by name."""
-    if builder is None:
-        return {}
+    return {} if builder is None else _arguments_of(builder)
+
+
+@functools.lru_cache(maxsize=64)
+def _arguments_of(builder):
     arguments = inspect.signature(builder).parameters
     return {name: argument for name, argument in arguments.items() if name not in _GIVEN_TO_BUILDERS}

@@ -63,7 +63,7 @@ def _unknown_names(owner, kind, given):
         if not isinstance(name, str) or (kind == "metrics" and name in SHORTHANDS):
             continue
         try:
-            module.get(name)
+            CLASS_OF[kind](name)
         except ValueError:
             yield (
                 f"The {kind!r} parameter of {owner} must be a name that Keras knows, a class or an instance. "

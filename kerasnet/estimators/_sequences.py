@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _check_y, validate_data
+from sklearn.utils.validation import validate_data
 
 from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._parameters import builder_of
@@ -30,7 +30,7 @@ class SequenceInput:
         X = self._padded(sequences, reset)
         if without_y:
             return X
-        y = _check_y(y, estimator=self, **self._target_checks)
+        y = validate_data(self, y=y, reset=False, **self._target_checks)
         check_consistent_length(X, y)
         return X, y
 

@@ -1,8 +1,12 @@
 """Training and validation data, and the weights of their samples."""
 
+from numbers import Number
+
 import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_non_negative
 
 from kerasnet.estimators._inputs import n_samples_of
 
@@ -44,6 +48,39 @@ def _rows_of(data, rows):
     """Return some rows of all arrays; what is the same array in `data` is the same in the result."""
     taken = {id(array): None if array is None else array[rows] for array in keras.tree.flatten(data)}
     return keras.tree.map_structure(lambda array: taken[id(array)], data)
+
+
+def check_sample_weight(sample_weight, n_samples):
+    """Validate the weights of samples.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), or float
+        One weight for each sample, or one for all.
+    n_samples : int
+        The number of samples.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,), dtype float32
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, if a weight is negative, NaN or infinite, or if all weights are zero.
+    """
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float32, order="C", input_name="sample_weight")
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have the shape ({n_samples},), with one weight for each sample. "
+            f"Received: shape {weights.shape}."
+        )
+    if not weights.any():
+        raise ValueError("sample_weight must contain at least one non-zero number. Received: zeros only.")
+    check_non_negative(weights, "`sample_weight`")
+    return weights
 
 
 def as_validation_data(given, without_targets):

@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
-from kerasnet.models import list_models, registered_model
-from kerasnet.training import predict
+from kerasnet.estimators._targets import Reconstructions
+from kerasnet.models import registered_model
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
@@ -202,7 +202,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             What the layer "code" gives.
         """
         samples = self._check_samples(X)
-        return predict(self.model_, samples, part=_encoder)
+        return self._network.predict(samples, part=_encoder)
 
     def inverse_transform(self, X):
         """Compute samples from codes.
@@ -217,11 +217,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X : ndarray of shape (n_samples, ...), dtype float32
             In the shape that samples had in :meth:`fit`.
         """
-        check_is_fitted(self, "model_")
+        check_is_fitted(self)
         X = check_array(X, dtype=np.float32, input_name="codes")
         if X.shape[1] != self._n_features_out:
             raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {X.shape}.")
-        return self._in_shape(predict(self.model_, X, part=_decoder))
+        return self._in_shape(self._network.predict(X, part=_decoder))
 
     def reconstruct(self, X):
         """Compute what the network makes of samples: encoded, and decoded again.
@@ -269,13 +269,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             One mean a sample.
         """
         samples = self._check_samples(X)
-        reconstructed = predict(self.model_, samples)
+        reconstructed = self._network.predict(samples)
         samples = samples / np.float32(255) if samples.dtype == np.uint8 else samples
         return np.square(samples - reconstructed, dtype=float).reshape(len(samples), -1).mean(axis=1)
 
     @property
     def _n_features_out(self):
-        return self.model_.get_layer("code").units
+        return self._network.any_model.get_layer("code").units
 
     def __sklearn_tags__(self):
         """Tell scikit-learn what the estimator can do."""
@@ -301,13 +301,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """Return samples in the shape that they had in fit."""
         return samples.reshape(len(samples), *self.sample_shape_)
 
-    def _check_model(self, model):
-        if "code" not in [layer.name for layer in model.layers]:
-            raise ValueError(
-                f"The model of {type(self).__name__} must have a layer 'code'. Received: {self.model!r}. Registered "
-                f"are {', '.join(list_models(task='reconstruction'))}."
-            )
-
     def _as_model_input(self, X, reset):
         entry = registered_model(self.model)
         if entry is not None and entry.input_kind == "image" and X.ndim == 3:
@@ -323,8 +316,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             )
         return X
 
-    def _outputs(self):
-        return {}
+    def _targets(self, loss):
+        return Reconstructions(self.input_shape_)
 
 
 def _encoder(model):

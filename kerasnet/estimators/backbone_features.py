@@ -2,14 +2,13 @@
 
 import os
 
-import keras
-import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
 from kerasnet.estimators._base import KerasNetBase, unchanged_on_error
+from kerasnet.estimators._targets import Features
+from kerasnet.training._network import Network
 
 
 class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
@@ -153,12 +152,13 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         self
             The fitted transformer.
         """
-        self._validate_params()
+        self._check_parameters()
         with unchanged_on_error(self):
             X = validate_data(self, X, allow_nd=True)
             self._as_input(X, reset=True)
-            self.history_, self.n_iter_, self._optimizer_state = {}, 0, []
-            self.model_ = self._new_model(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            self.history_, self.n_iter_ = {}, 0
+            self._network = Network(self._spec(), self._draw_seed())
+            _ = self._network.any_model  # a download that fails is reported here
         return self
 
     def transform(self, X):
@@ -178,7 +178,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
 
     @property
     def _n_features_out(self):
-        return self.model_.output_shape[1]
+        return self._network.any_model.output_shape[1]
 
     def __sklearn_tags__(self):
         """Tell scikit-learn what the transformer can do."""
@@ -186,8 +186,5 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _outputs(self):
-        return {"n_outputs": None}
-
-    def _compile_arguments(self, model=None):
-        return {"optimizer": keras.optimizers.SGD(), "loss": None}  # which nothing asks for
+    def _targets(self, loss):
+        return Features(self.input_shape_)

@@ -151,11 +151,11 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
             The fitted detector. After an error it is as before; after Ctrl-C it keeps what was trained, with the
             `offset_` of that, and ``KeyboardInterrupt`` goes on.
         """
-        self._validate_params()
+        self._check_parameters()
         parameters = {
             name: value
             for name, value in self._stored().items()
-            if name in Autoencoder._get_param_names() or name in self._others
+            if name in Autoencoder.__signature__.parameters or name in self._others
         }
         before = getattr(self, "autoencoder_", None) if self.warm_start else None
         autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
@@ -166,7 +166,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         finally:
             for name in callbacks:
                 delattr(autoencoder, name)
-            if getattr(autoencoder, "model_", None) is not getattr(before, "model_", None):  # something was trained
+            if autoencoder._network is not getattr(before, "_network", None):  # something was trained
                 scores = -autoencoder.reconstruction_errors(X)
                 self.autoencoder_, self.offset_ = autoencoder, np.percentile(scores, 100 * self.contamination)
         return self

@@ -5,6 +5,7 @@ from sklearn.base import RegressorMixin
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
+from kerasnet.estimators._targets import Numbers
 
 
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
@@ -222,14 +223,5 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
             )
         return as_float32(y, "y").reshape(len(y), -1)
 
-    def _outputs(self):
-        """Return what the builder is told about its outputs."""
-        return {"n_outputs": self.n_outputs_, "output_activation": "linear"}
-
-    def _check_model(self, model):
-        expected = (None, self._outputs()["n_outputs"])
-        if tuple(self._output_shape(model)) != expected:
-            raise ValueError(
-                f"The model must have an output shape of {expected} for these targets. "
-                f"Received: a model of output shape {self._output_shape(model)}."
-            )
+    def _targets(self, loss):
+        return Numbers(self.input_shape_, n_columns=self.n_outputs_)

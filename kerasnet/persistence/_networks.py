@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from kerasnet import estimators
-from kerasnet.estimators._building import SavedModel
 from kerasnet.models import registered_model
 from kerasnet.persistence._plain import complaint_about, to_json
 
@@ -21,7 +20,8 @@ PRIVATE = (
     "_padding",
     "_sklearn_output_config",
 )  # attributes that are kept all the same
-_LEFT_OUT = ("model_", "callbacks_", "target_encoder_")
+_LEFT_OUT = ("target_encoder_",)
+_OFFERED = ("meta", "compile_kwargs")  # arguments that an estimator computes
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _REMEDIES = {
     "model": "Give the name of a registered model, or a function defined with def, each under a name of its own",
@@ -72,7 +72,7 @@ class NetworkWriter:
         self.entries.append(None)
         self.states.append({})
         state = estimator.__getstate__()
-        names = {*estimator._get_param_names(), *estimator._explicit()}
+        names = {*type(estimator).__signature__.parameters, *estimator._explicit()}
         requests = state.get("_metadata_request")
         parameters = {name: value for name, value in state.items() if name in names}
         self.left_out |= {name for name in _CALLBACKS if parameters.get(name)}
@@ -80,7 +80,7 @@ class NetworkWriter:
             "class": kind,
             "model": _describe_builder(estimator, estimator.model),
             "parameters": self._parameters(estimator, parameters),
-            "requests": {} if requests is None else requests._serialize(),
+            "requests": {} if requests is None else described_requests(requests),
             "fit": None,
         }
         for name, value in state.items():
@@ -92,52 +92,48 @@ class NetworkWriter:
             if name not in names and ((name not in _LEFT_OUT and name[0] != "_") or name in PRIVATE):
                 kept = {"network": self.add(value)} if isinstance(value, BaseEstimator) else None
                 self.states[number][name] = kept or self._json(estimator, name, value)
-        if "model_" in state:
-            entry["fit"] = self._add_model(number, estimator, state["model_"])
+        if (network := getattr(estimator, "_network", None)) is not None:
+            entry["fit"] = self._add_model(number, estimator, network)
         self.entries[number] = entry
         return number
 
-    def _add_model(self, number, estimator, saved):
-        if not isinstance(saved, SavedModel):
+    def _add_model(self, number, estimator, network):
+        if not network.is_as_compiled:
             raise ValueError(
-                f"kn.save keeps models that {type(estimator).__name__} has built itself. Received: one that was put "
-                "into model_ by hand. Give its builder as model=, and fit."
+                f"kn.save keeps models that {type(estimator).__name__} has built and compiled itself. Received: one "
+                "that was put into model_ or compiled by hand. Give its builder as model=, and fit."
             )
-        recipe, offered, model = saved.recipe, estimator._offered(), estimator.model_
-        for position, (variable, value) in enumerate(zip(model.variables, saved.values, strict=True)):
+        spec, state, model = network.spec, network.state(), network.any_model
+        arguments = {name: value for name, value in spec.arguments.items() if name not in _OFFERED}
+        if "params" in arguments:
+            arguments["params"] = _without_what_is_for_training_here(arguments["params"])
+        for position, (variable, value) in enumerate(zip(model.variables, state["values"], strict=True)):
             if not is_finite(value):
                 raise ValueError(f"kn.save keeps finite weights. Received: NaN or infinity in {variable.path}.")
             self.weights[f"{number}/{position}/{variable.path}"] = value
-        state = [value.numpy() for value in estimator._optimizer_state] if self.include_optimizer else []
-        if state and [value.shape for value in state] != [tuple(each.shape) for each in new_optimizer(model).variables]:
+        optimizer = state["optimizer"] if self.include_optimizer else []
+        if optimizer and [value.shape for value in optimizer] != [
+            tuple(each.shape) for each in new_optimizer(model).variables
+        ]:
             raise ValueError(
                 "The state of the optimizer belongs to other trainable variables than the model has now, as after "
                 "freezing a layer. Set include_optimizer=False, or train once more."
             )
-        self.optimizer.update((f"{number}/{position}", value) for position, value in enumerate(state))
+        self.optimizer.update((f"{number}/{position}", value) for position, value in enumerate(optimizer))
         return {
-            "model": _describe_builder(estimator, recipe.parameters.get("model", estimator.model), recipe.builder),
-            "arguments": self._all_json(
-                estimator, {name: value for name, value in recipe.arguments.items() if name not in offered}
-            ),
-            "offered": [name for name in recipe.arguments if name in offered],
-            "parameters": self._parameters(estimator, recipe.parameters),
-            "dtype_policy": recipe.dtype_policy,
-            "seed": recipe.seed,
-            "trainable": saved.trainable,
-            "optimizer": bool(state),
+            "model": _describe_builder(estimator, spec.builder, spec.builder),
+            "arguments": self._all_json(estimator, arguments),
+            "offered": [name for name in spec.arguments if name in _OFFERED],
+            "parameters": self._parameters(estimator, spec.compiling.parameters),
+            "dtype_policy": spec.dtype_policy,
+            "seed": network.seed,
+            "trainable": state["trainable"],
+            "optimizer": bool(optimizer),
         }
 
     def _parameters(self, estimator, parameters):
         """Return parameters as they are kept: without what is for training here alone, and with seeds."""
-        return self._all_json(
-            estimator,
-            {
-                name: as_seed(value) if is_random(value) else value
-                for name, value in parameters.items()
-                if name not in ("model", "memory", *_CALLBACKS)
-            },
-        )
+        return self._all_json(estimator, _without_what_is_for_training_here(parameters))
 
     def _all_json(self, estimator, values):
         packed = {name: self._json(estimator, name, value) for name, value in values.items()}
@@ -153,6 +149,20 @@ class NetworkWriter:
             raise ValueError(
                 f"kn.save keeps plain values, but {error} in {name!r} of {type(estimator).__name__}. {remedy}."
             ) from None
+
+
+def _without_what_is_for_training_here(parameters):
+    return {
+        name: as_seed(value) if is_random(value) else value
+        for name, value in parameters.items()
+        if name not in ("model", "memory", *_CALLBACKS)
+    }
+
+
+def described_requests(requests):
+    """Return the metadata requests of an estimator as plain values: parameters and their aliases, by method."""
+    by_method = {method: part.requests for method, part in vars(requests).items() if method != "owner"}
+    return {method: asked for method, asked in by_method.items() if asked}
 
 
 def _describe_builder(estimator, model, builder=None):

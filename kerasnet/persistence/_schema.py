@@ -9,7 +9,7 @@ import re
 import zipfile
 
 import numpy as np
-from skops.io._protocol import PROTOCOL
+import skops.io
 
 from kerasnet._formats import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, UnsafeFileError
@@ -61,7 +61,6 @@ _SCALARS = (
     *("uint8", "uint16", "uint32", "uint64"),
 )
 _KEY_TYPES = {*(f"builtins.{name}" for name in _PLAIN), *(f"numpy.{name}" for name in _SCALARS)}
-_MODULES_OF_UFUNCS = ("numpy", "numpy._core._multiarray_umath", "numpy._core.umath")
 _TUPLES = ("sklearn.impute._iterative._ImputerTriplet",)
 _SCHEMA = "schema.json"
 _MAX_NODES = 50_000
@@ -108,11 +107,10 @@ def _resolved(table):
 @functools.cache
 def _allowed():
     """Return the full names that may stand in a file, by the kind of skops' node."""
-    ufuncs = [name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)]
     return {
         "DTypeNode": {"numpy.dtype"},
         "DictNode": {"builtins.dict"},
-        "FunctionNode": {*_resolved(_FUNCTIONS), *(f"{each}.{name}" for each in _MODULES_OF_UFUNCS for name in ufuncs)},
+        "FunctionNode": {*_resolved(_FUNCTIONS), *(f"numpy.{name}" for name in _ufuncs())},
         "JsonNode": {"builtins.str"},
         "ListNode": {"builtins.list"},
         "NdArrayNode": {f"numpy.{name}" for name in ("ndarray", *_SCALARS)},
@@ -123,6 +121,19 @@ def _allowed():
         "TupleNode": {"builtins.tuple", *_TUPLES},
         "TypeNode": {*_KEY_TYPES, "builtins.object", "numpy.number", "numpy.object_"},
     }
+
+
+@functools.cache
+def _ufuncs():
+    """Return the names of NumPy's universal functions."""
+    return {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)}
+
+
+@functools.cache
+def _protocol():
+    """Return the version of the format that the installed skops writes."""
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(None))) as archive:
+        return json.loads(archive.read(_SCHEMA))["protocol"]
 
 
 @functools.cache
@@ -156,6 +167,8 @@ class _Rewriter:
     def node(self, node, *loaders):
         """Return a node, and all below it, without what is not understood."""
         loader, module, kind = node["__loader__"], node["__module__"], node["__class__"]
+        if loader == "FunctionNode" and str(kind) in _ufuncs() and str(module).startswith("numpy."):
+            module = "numpy"  # skops names one of the private modules that have the function, too
         name = f"{module}.{kind}"
         self.n_nodes += 1
         if self.n_nodes > _MAX_NODES:
@@ -304,7 +317,7 @@ def read_schema(content, where, limits):
     schema = parse_json(files.pop(_SCHEMA), f"{where}: {_SCHEMA}", max_depth=limits.max_json_depth)
     rewriter = _Rewriter(headers, copies=False)
     try:
-        if schema["protocol"] != PROTOCOL:  # older ones have loaders of their own
+        if schema["protocol"] != _protocol():  # older ones have loaders of their own
             raise ForeignTypeError(f"protocol {schema['protocol']!r:.100}")
         made = rewriter.node(schema)
     except ForeignTypeError as error:
@@ -317,7 +330,7 @@ def read_schema(content, where, limits):
 def _put_together(schema, rewriter, files):
     """Return a file of skops', and the size of the JSON in it."""
     written = io.BytesIO()
-    text = json.dumps({**schema, "protocol": PROTOCOL, "_skops_version": ""}, separators=(",", ":"))
+    text = json.dumps({**schema, "protocol": _protocol()}, separators=(",", ":"))
     with zipfile.ZipFile(written, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_SCHEMA), text)
         for new, old in rewriter.files.items():

@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.base import BaseEstimator
-from sklearn.ensemble._forest import BaseForest
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.tree import BaseDecisionTree
-from sklearn.tree._tree import NODE_DTYPE, Tree
+from sklearn.tree import BaseDecisionTree, DecisionTreeRegressor
 
 from kerasnet.errors import CorruptFileError, KerasNetError, UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.persistence._container import STEPS
-from kerasnet.persistence._drafts import metadata_request
-from kerasnet.persistence._networks import as_seed, is_random
+from kerasnet.persistence._entries import metadata_request
+from kerasnet.persistence._networks import as_seed, described_requests, is_random
 from kerasnet.persistence._schema import (
     ForeignTypeError,
     Placeholder,
@@ -30,8 +33,11 @@ from kerasnet.persistence._schema import (
     write_schema,
 )
 
+_FORESTS = ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 _CALLBACKS = "_skl_callbacks"  # for training alone
 _LEAF = -1
+_stump = DecisionTreeRegressor(random_state=0).fit([[0.0]], [0.0]).tree_
+_TREE, _NODE = type(_stump), _stump.__getstate__()["nodes"].dtype  # scikit-learn has no public names for them
 _MAX_FEATURES = 10_000_000
 _NAMES_OUT = re.compile(r"[^{}]*(\{(transformer_name|feature_name)\}[^{}]*)*")
 _REMEDY = (
@@ -72,10 +78,10 @@ def dump_steps(obj, add_network):
             _check_class(type(part))
             for name, value in vars(part).items():
                 if name == "_metadata_request":  # it knows its owner, which would be without end
-                    replaced[id(value)] = value._serialize()
+                    replaced[id(value)] = described_requests(value)
                 elif name == _CALLBACKS:
                     replaced[id(value)] = None
-        elif isinstance(part, Tree):
+        elif isinstance(part, _TREE):
             replaced[id(part)] = Placeholder("tree", n_trees)
             state = part.__getstate__()
             arrays[f"{n_trees}/nodes"], arrays[f"{n_trees}/values"] = state["nodes"], state["values"]
@@ -141,7 +147,7 @@ def load_steps(content, trees, networks, path, limits):
         for part in parts:
             _settle(part, where)
         owned = {id(part.tree_) for part in parts if isinstance(part, BaseDecisionTree) and "tree_" in vars(part)}
-        if any(isinstance(part, Tree) and id(part) not in owned for part in parts):
+        if any(isinstance(part, _TREE) and id(part) not in owned for part in parts):
             raise ValueError("a tree in another place than tree_")
     except (KerasNetError, Warning):  # warnings are errors where the user wants it
         raise
@@ -180,7 +186,7 @@ def _parts(root):
 def _check_class(kind):
     """Refuse an estimator that is not on the list."""
     if name_of(kind) not in known_classes():
-        hint = "Save its best_estimator_. " if issubclass(kind, BaseSearchCV) else ""
+        hint = "Save its best_estimator_. " if any(each.__name__.endswith("SearchCV") for each in kind.__mro__) else ""
         raise TypeError(f"kn.save keeps no {kind.__name__}. {hint}{_REMEDY}")
 
 
@@ -190,7 +196,7 @@ def _tree(trees, number):
     if sizes.dtype != np.int64 or values.ndim != 3 or sizes.shape != (1 + values.shape[1],):
         raise ValueError(f"a decision tree of sizes {sizes.dtype}{list(sizes.shape)}")
     n_features, *n_classes = sizes.tolist()
-    if not 1 <= n_features <= _MAX_FEATURES or min(n_classes) < 1 or nodes.dtype != NODE_DTYPE or not len(nodes):
+    if not 1 <= n_features <= _MAX_FEATURES or min(n_classes) < 1 or nodes.dtype != _NODE or not len(nodes):
         raise ValueError(f"a decision tree of {n_features} features and {len(nodes)} nodes")
     left, right, feature = (nodes[name] for name in ("left_child", "right_child", "feature"))
     numbers, inner = np.arange(len(nodes)), left != _LEAF
@@ -206,7 +212,7 @@ def _tree(trees, number):
     for node in numbers[inner]:  # children come after their parents
         below = depths[node] + 1
         depths[left[node]], depths[right[node]] = max(depths[left[node]], below), max(depths[right[node]], below)
-    tree = Tree(n_features, np.array(n_classes, dtype=np.intp), len(n_classes))
+    tree = _TREE(n_features, np.array(n_classes, dtype=np.intp), len(n_classes))
     state = {"max_depth": int(depths.max()), "node_count": len(nodes), "nodes": nodes, "values": values}
     tree.__setstate__(state)
     return tree
@@ -232,10 +238,10 @@ def _settle(part, where):
         part.random_state_ = np.random.RandomState(part.random_state_)
     if "_metadata_request" in attributes:
         part._metadata_request = metadata_request(part, part._metadata_request)
-    own_tree = isinstance(part, BaseDecisionTree) and type(attributes.get("tree_")) is Tree
+    own_tree = isinstance(part, BaseDecisionTree) and type(attributes.get("tree_")) is _TREE
     if "tree_" in attributes and not (own_tree and part.tree_.n_features == part.n_features_in_):
         raise ValueError(f"a {type(part).__name__} with another tree")
-    if isinstance(part, BaseForest):
+    if isinstance(part, _FORESTS):
         for tree in attributes.get("estimators_", ()):
             if not isinstance(tree, BaseDecisionTree) or tree.n_features_in_ != part.n_features_in_:
                 raise ValueError(f"a {type(part).__name__} of other trees")

@@ -25,7 +25,7 @@ from kerasnet.persistence._container import (
     read_archive,
     write_archive,
 )
-from kerasnet.persistence._drafts import read_networks
+from kerasnet.persistence._loading import read_networks
 from kerasnet.persistence._networks import NetworkWriter
 from kerasnet.persistence._plain import from_json, to_json
 from kerasnet.persistence._steps import dump_steps, list_types, load_steps
@@ -201,9 +201,14 @@ def load(
 
     Notes
     -----
+    The headers of the arrays are read first, then the models are built and compared with them, then the arrays are
+    read. Before a model is built, the number of layers that its registration declares for the arguments in the file
+    (see :func:`~kerasnet.models.register_model`) must be at most 512, or twice the number of its arrays. An argument
+    ``weights`` of a registered builder is ignored: no pretrained weights are read or downloaded.
+
     Fixed are what no file of a usual model comes near: 300,000 lists and objects in a JSON text, 50,000 values in
-    scikit-learn's steps, 2,000 layers, 100 metrics, 1,000 characters of a text among parameters, ints of 64 bits,
-    decision trees of 10,000,000 features. Of `n_jobs` no more is taken than there are processors.
+    scikit-learn's steps, 2,000 layers of all models together, 100 metrics, 1,000 characters of a text among parameters,
+    ints of 64 bits, decision trees of 10,000,000 features. Of `n_jobs` no more is taken than there are processors.
     """
     limits = Limits(max_bytes, max_parameters, max_json_bytes, max_json_depth, max_members)
     manifest, members = read_archive(path, limits)

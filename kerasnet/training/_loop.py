@@ -1,151 +1,112 @@
 """The loop over epochs and batches."""
 
-import contextlib
 import math
 import re
 import time
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerasnet.errors import DivergenceError
-from kerasnet.training._cache import borrowed_engine, looks, remembered_engine
-from kerasnet.training._engine import follows_schedule, is_keras
-from kerasnet.training._fork import refuse_forked_process
-from kerasnet.training._resume import Known, Resumable
+from kerasnet.training._engine import is_keras
+from kerasnet.training._resume import Checkpoints, TrainingState
+from kerasnet.training._variables import compiled_as, describe_layers
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
 _STEPS_A_CALL = 64
-_LARGEST_BATCH = 512
-_VALUES_A_BATCH = 2**22
-_ROWS_ALIKE = 24  # rows of a product are computed in sixes or eights, by processor; what is left over, by other code
-_VALUES_OF_A_SMALL_SAMPLE = 128  # computing 24 of them takes hardly longer than one
+_SET_BY_KERAS = {"history", "stop_training", "train_function", "test_function", "predict_function"}  # in training
 
 
-def train(
-    model,
-    X,
-    y,
-    sample_weight=None,
-    *,
-    epochs,
-    batch_size,
-    seed,
-    rates=None,
-    initial_epoch=0,
-    validation_data=None,
-    validation_batch_size=None,
-    callbacks=(),
-    verbose=0,
-    twin=None,
-    recipe=None,
-    optimizer_state=None,
-    memory=None,
-    augmentation=None,
-):
-    """Train a compiled model, as ``keras.Model.fit`` would, in compiled code that serves the next model too.
+class Training(NamedTuple):
+    """How a model is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs.
+    batch_size : int
+        The number of samples in a step; -1 for all samples. The last batch of an epoch may be smaller.
+    seed : int
+        Decides the order of samples. The order in epoch *e* depends on ``(seed, e)`` alone.
+    rates : ndarray of shape (epochs * n_batches,), default=None
+        The learning rate of each step; see :func:`learning_rates`. The optimizer's own when None.
+    first_epoch : int, default=0
+        The number of epochs that the model has seen before.
+    validation_batch_size : int, default=None
+        The number of validation samples in a batch, on which some metrics depend; `batch_size` when None.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        During training their ``model`` is that of the engine. One that acts on batches makes training go step by step.
+    verbose : {0, 1, 2}, default=0
+        As in ``keras.Model.fit``.
+    checkpoints : Checkpoints, default=None
+        Where the state of the training is stored and found again.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    rates: Any = None
+    first_epoch: int = 0
+    validation_batch_size: int | None = None
+    callbacks: Any = ()
+    verbose: int = 0
+    checkpoints: Checkpoints | None = None
+
+
+def train(engine, data, training, validation_data=None):
+    """Train an engine's model as ``keras.Model.fit`` would, with whole epochs in compiled code.
 
     Arrays of dtype uint8 are images: they stay bytes in memory, and each batch is divided by 255 in the graph.
 
     Parameters
     ----------
-    model : keras.Model
-        Built and compiled. It is as before when training fails; Ctrl-C keeps what was trained.
-    X, y : ndarray of shape (n_samples, ...), or a list of them for several inputs or outputs
-        Inputs and targets.
-    sample_weight : ndarray of shape (n_samples,), default=None
-        The weight of each sample in the loss.
-    epochs : int
-        The number of epochs to train.
-    batch_size : int
-        The number of samples a step; -1 for all samples. The last batch of an epoch may be smaller.
-    seed : int
-        Decides the order of samples. The order in epoch *e* depends on ``(seed, e)`` alone.
-    rates : ndarray of shape (epochs * n_batches,), default=None
-        The learning rate of each step; see :func:`learning_rates`. The optimizer's own when None; it is back in
-        place at the end.
-    initial_epoch : int, default=0
-        The number of epochs the model has seen before.
+    engine : Engine
+        In the state that training starts from.
+    data : tuple (X, y) or (X, y, sample_weight)
+        Arrays, or lists of them for several inputs or outputs; a weight multiplies the loss of its sample.
+    training : Training
+        How.
     validation_data : tuple (X, y) or (X, y, sample_weight), default=None
         Evaluated at the end of each epoch.
-    validation_batch_size : int, default=None
-        The number of validation samples a batch, which some metrics depend on; `batch_size` when None.
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Keras callbacks. During training their ``model`` is another one, of the same architecture and in the state
-        of the training; afterwards it is `model`. One that acts on batches has training go step by step.
-    verbose : {0, 1, 2}, default=0
-        As in ``keras.Model.fit``.
-    twin : callable, default=None
-        Returns another compiled model of the same architecture, which compiled code can be made for and kept. When
-        None, the code is for `model` alone.
-    recipe : object, default=None
-        What `twin` makes its model from: a builder and the builder's arguments. Compiled code is shared between
-        models of equal recipes which look alike too.
-    optimizer_state : list, default=None
-        Keeps the state of the optimizer, as tensors, outside of `model`, whose own optimizer then gives no more than
-        the learning rate: empty for a new optimizer, and filled for the next training at the end. When None, the
-        state is that of `model.optimizer`.
-    memory : EpochMemory, default=None
-        Where the states of trainings are kept; epochs that it knows are not trained again.
-    augmentation : keras.layers.Layer, default=None
-        What images go through in training; bytes are divided by 255 before. What its random layers draw in epoch *e*
-        depends on ``(seed, e)`` alone.
 
     Returns
     -------
-    n_known : int
-        The number of epochs that were not trained, because `memory` knows them.
+    n_restored : int
+        The number of epochs that were restored from a checkpoint.
 
     Raises
     ------
     ValueError
-        If TensorFlow refuses the targets, such as a class beyond the outputs; or if `memory` cannot tell what the
-        training depends on, such as a lambda, or cannot keep what a callback knows.
+        If TensorFlow refuses the targets, such as a class beyond the outputs; or if a training with checkpoints depends
+        on something that other processes cannot know again, such as a lambda.
     DivergenceError
         If the loss becomes NaN or infinite, which ends training at once, or a weight at the end of an epoch.
     """
-    arrays = (X, y) if sample_weight is None else (X, y, sample_weight)
-    settings = {"the data": arrays, "the validation data": validation_data, "the learning rates": rates}
-    settings |= {
-        "validation_batch_size": validation_batch_size or batch_size,
-        "batch_size": batch_size,
-        "the seed": seed,
-        "the first epoch": initial_epoch,
-    }
-    if augmentation is not None:
-        settings["the augmentation"] = list(augmentation._flatten_layers())
-    refuse_forked_process()
-    data = _tensors(arrays)
-    if validation_data is not None:
-        validation_data = _tensors(validation_data)
-    lent = borrowed_engine(model, data, twin, recipe, optimizer_state, augmentation)
-    with _rate_kept(model.optimizer), lent as engine:
-        run = _Run(engine, data, batch_size, seed, rates, validation_data, validation_batch_size)
-        epochs = range(initial_epoch, initial_epoch + epochs)
-        callbacks = keras.callbacks.CallbackList(
-            list(callbacks),
-            add_progbar=verbose != 0,
-            model=engine.model,
-            verbose=verbose,
-            epochs=epochs.stop,
-            steps=run.n_steps,
-        )
-        states = None
-        if memory is not None:
-            states = Resumable(memory, engine, callbacks.callbacks, settings, len(epochs))
-        try:
-            return run.epochs(epochs, callbacks, states)
-        except tf.errors.InvalidArgumentError as error:
-            metric = re.search(r"metric_of_user_(\w+)/", error.message)
-            what = f"The metric {metric[1]!r}" if metric else f"The loss, {model.loss!r},"
-            raise ValueError(
-                f"TensorFlow could not compute a step. {what} must be one for such targets and outputs: one column, or "
-                'one-hot rows; only what is called "sparse..." gets class indices. '
-                f"TensorFlow says: {error.message}"
-            ) from error
-        finally:
-            _replace(engine.model, model, callbacks.callbacks)
+    tensors = as_tensors(data)
+    validation_tensors = None if validation_data is None else as_tensors(validation_data)
+    run = _Run(engine, tensors, training, validation_tensors)
+    callbacks = keras.callbacks.CallbackList(
+        list(training.callbacks),
+        add_progbar=training.verbose != 0,
+        model=engine.model,
+        verbose=training.verbose,
+        epochs=training.first_epoch + training.epochs,
+        steps=run.n_steps,
+    )
+    if training.checkpoints is not None:
+        training.checkpoints.open(engine, callbacks.callbacks, training, data, validation_data)
+    try:
+        return run.epochs(callbacks)
+    except tf.errors.InvalidArgumentError as error:
+        metric = re.search(r"metric_of_user_(\w+)/", error.message)
+        what = f"The metric {metric[1]!r}" if metric else f"The loss, {engine.model.loss!r},"
+        raise ValueError(
+            f"TensorFlow could not compute a step. {what} must be one for such targets and outputs: one column, or "
+            'one-hot rows; only what is called "sparse..." gets class indices. '
+            f"TensorFlow says: {error.message}"
+        ) from error
 
 
 def n_batches(n_samples, batch_size):
@@ -156,7 +117,7 @@ def n_batches(n_samples, batch_size):
     n_samples : int
         The number of samples.
     batch_size : int
-        The number of samples a batch; -1 for all samples.
+        The number of samples in a batch; -1 for all samples.
 
     Returns
     -------
@@ -166,111 +127,81 @@ def n_batches(n_samples, batch_size):
     return 1 if batch_size == -1 else math.ceil(n_samples / batch_size)
 
 
-def whole(model):
-    """Return the model: the part of it that computes its outputs."""
-    return model
-
-
-def predict(model, X, part=whole):
-    """Compute a model's outputs in batches, in compiled code.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built. Its weights are those of now, however they came about.
-    X : ndarray of shape (n_samples, ...), or a list of them for several inputs
-        Inputs; uint8 is divided by 255, as in :func:`train`.
-    part : callable, default=whole
-        Takes a model and returns what shall be called with `X`, such as a function that runs some of its layers. Code
-        is compiled for each function once.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
-        The outputs of the model, or of its part.
-    """
-    refuse_forked_process()
-    engine, (first, *_) = remembered_engine(model), tf.nest.flatten(X)
-    size = _batch_size_without_training(first)
-    alike = _ROWS_ALIKE if math.prod(first.shape[1:]) <= _VALUES_OF_A_SMALL_SAMPLE else 2
-    size -= size % alike
-    outputs = []
-    for start in range(0, len(first), size):
-        end = min(start + size, len(first))
-        missing = (start - end) % alike
-        rows = [*range(start, end), *[start] * missing] if missing else slice(start, end)
-        batch = tf.nest.map_structure(lambda array, rows=rows: tf.constant(array[rows]), X)
-        outputs.append(engine.outputs(model, part, batch))
-    return tf.nest.map_structure(lambda *batches: np.concatenate(batches)[: len(first)], *outputs)
-
-
 class _Run:
     """The epochs of one training."""
 
-    def __init__(self, engine, data, batch_size, seed, rates, validation_data, validation_batch_size):
-        self.engine, self.data, self.seed, self.validation_data = engine, data, seed, validation_data
-        self.validation_batch_size = validation_batch_size or batch_size
+    def __init__(self, engine, data, training, validation_data):
+        self.engine, self.data, self.training, self.validation_data = engine, data, training, validation_data
         self.n_samples = len(tf.nest.flatten(data)[0])
-        self.batch_size = self.n_samples if batch_size == -1 else batch_size
+        self.batch_size = self.n_samples if training.batch_size == -1 else training.batch_size
         self.n_steps = n_batches(self.n_samples, self.batch_size)
-        self.rates = None if rates is None else np.reshape(rates, (-1, self.n_steps))
+        self.rates = (
+            None if training.rates is None else np.reshape(training.rates, (-1, self.n_steps)).astype(np.float32)
+        )
         self.steps_a_call = _STEPS_A_CALL
 
-    def epochs(self, epochs, callbacks, states):
-        """Run epochs until they are done or a callback stops them; return how many of them were known."""
-        model = self.engine.model
+    def epochs(self, callbacks):
+        """Run epochs until they are done or a callback stops them; return how many of them were restored."""
+        model, n_epochs, checkpoints = self.engine.model, self.training.epochs, self.training.checkpoints
         model.stop_training = False
-        before = self._looks_if_watched(callbacks)
+        attributes = vars(model).keys() | _SET_BY_KERAS
+        before = self._description_if_watched(callbacks)
         try:
             callbacks.on_train_begin()
-            known = Known() if states is None else states.resume(len(epochs))
-            logs = known.logs
-            for number, epoch in enumerate(epochs):
-                if number < known.n_epochs or known.stopped:
-                    continue
+            state = TrainingState() if checkpoints is None else checkpoints.restore(n_epochs)
+            logs = state.logs
+            for number in range(state.n_epochs, 0 if state.stopped else n_epochs):
+                epoch = self.training.first_epoch + number
                 model.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
-                if number == known.n_epochs and self._looks_if_watched(callbacks) != before:
+                if number == state.n_epochs and self._description_if_watched(callbacks) != before:
                     self.engine.forget_graphs()  # as Keras, which traces at the first batch
+                    self.engine.changed = True
                 logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
                 self._check_weights(epoch)
                 if self.validation_data is not None:
                     logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
-                # of a model that a callback has changed, a state would not be all that there is
-                if states is not None and self._looks_if_watched(callbacks) == before:
-                    reached = Known(number + 1, model.stop_training, logs)
-                    states.keep(reached, at_end=model.stop_training or epoch == epochs[-1])
+                # of a model that a callback has changed, a checkpoint would not hold everything
+                if checkpoints is not None and self._description_if_watched(callbacks) == before:
+                    at_end = model.stop_training or number == n_epochs - 1
+                    checkpoints.store(TrainingState(number + 1, model.stop_training, logs), at_end=at_end)
                 if model.stop_training:
                     break
         finally:
-            self.engine.changed |= self._looks_if_watched(callbacks) != before
+            changed = self._description_if_watched(callbacks) != before or vars(model).keys() - attributes
+            self.engine.changed |= bool(changed) or _have_a_part_of(model, callbacks.callbacks)
         model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
-        return known.n_epochs
+        return state.n_epochs
 
-    def _looks_if_watched(self, callbacks):
-        """Return what the model looks like, if there is a callback that might change it."""
+    def _description_if_watched(self, callbacks):
+        """Describe the model, if there is a callback that might change it."""
         watched = not all(
             is_keras(type(callback)) or getattr(callback, "changes_nothing", False) for callback in callbacks.callbacks
         )
-        return (looks(self.engine.model), id(self.engine.model.optimizer)) if watched else None
+        return _description(self.engine.model) if watched else None
 
     def train(self, epoch, rates, callbacks):
         """Run the steps of an epoch; return its logs."""
         model, optimizer = self.engine.model, self.engine.model.optimizer
-        order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([self.seed, epoch]))
-        self.engine.reseed(self.seed, epoch)
-        each = _acts_on_batches(callbacks, "train") or model.stop_training
+        seed = self.training.seed
+        order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([seed, epoch]))
+        self.engine.reseed(seed, epoch)
+        per_batch = _acts_on_batches(callbacks, "train") or model.stop_training
         first, logs = 0, {}
         while first < self.n_steps:
-            last = first + 1 if each or not self.engine.loops else min(first + self.steps_a_call, self.n_steps)
+            last = (
+                first + 1
+                if per_batch or not self.engine.steps_are_keras_own
+                else min(first + self.steps_a_call, self.n_steps)
+            )
             if rates is not None:
                 optimizer.learning_rate = rates[first]
-            if each:
+            if per_batch:
                 callbacks.on_train_batch_begin(first)
             rate = float(optimizer.learning_rate)
-            of_steps = np.full(last - first, rate, np.float32) if rates is None or each else rates[first:last]
+            of_steps = np.full(last - first, rate, np.float32) if rates is None or per_batch else rates[first:last]
             started = time.perf_counter()
             n_done, logs = self.engine.train(self.data, order, of_steps, self.batch_size, first, last)
             self._set_pace(time.perf_counter() - started, last - first)
@@ -278,7 +209,7 @@ class _Run:
             if not math.isfinite(logs.get("loss", 0)):
                 where = f"at step {first + n_done} of {self.n_steps}"
                 raise _diverged(f"the loss is {logs['loss']}", epoch, where, of_steps[n_done - 1])
-            if each:
+            if per_batch:
                 callbacks.on_train_batch_end(first, logs)
             if model.stop_training:
                 break
@@ -288,24 +219,25 @@ class _Run:
     def evaluate(self, callbacks):
         """Evaluate the validation data; return the logs."""
         samples = tf.nest.flatten(self.validation_data)[0]
-        batch_size = len(samples) if self.validation_batch_size == -1 else self.validation_batch_size
+        batch_size = self.training.validation_batch_size or self.training.batch_size
+        batch_size = len(samples) if batch_size == -1 else batch_size
         n_steps = n_batches(len(samples), batch_size)
-        each = _acts_on_batches(callbacks, "test")
+        per_batch = _acts_on_batches(callbacks, "test")
         self.engine.model.reset_metrics()
         callbacks.on_test_begin()
-        logs, stride = {}, 1 if each or not self.engine.loops else _STEPS_A_CALL
+        logs, stride = {}, 1 if per_batch or not self.engine.steps_are_keras_own else _STEPS_A_CALL
         for first in range(0, n_steps, stride):
-            if each:
+            if per_batch:
                 callbacks.on_test_batch_begin(first)
             logs = self.engine.evaluate(self.validation_data, batch_size, first, min(first + stride, n_steps))
-            if each:
+            if per_batch:
                 callbacks.on_test_batch_end(first, logs)
         callbacks.on_test_end(logs)
         return logs
 
     def _check_weights(self, epoch):
         model = self.engine.model
-        if not all(tf.reduce_all(tf.math.is_finite(weight.value)) for weight in model.trainable_weights):
+        if not self.engine.weights_are_finite():
             rate = float(model.optimizer.learning_rate)
             raise _diverged("weights are NaN or infinite", epoch, "after its last step", rate)
 
@@ -321,8 +253,8 @@ def _diverged(what, epoch, where, rate):
     )
 
 
-def _replace(model, other, holder, seen=()):
-    """Let callbacks refer to another model than that of the engine, also in containers and callbacks that they keep."""
+def replace_model(model, other, holder, seen=()):
+    """Let callbacks refer to another model than that of the engine, also in containers and callbacks that they hold."""
     if any(holder is each for each in seen):
         return
     kept = vars(holder) if isinstance(holder, keras.callbacks.Callback) else holder
@@ -330,7 +262,21 @@ def _replace(model, other, holder, seen=()):
         if value is model:
             kept[name] = other
         elif type(value) in (list, dict) or isinstance(value, keras.callbacks.Callback):
-            _replace(model, other, value, (*seen, holder))
+            replace_model(model, other, value, (*seen, holder))
+
+
+def _have_a_part_of(model, callbacks):
+    """Tell whether callbacks hold layers of a model, or a model of some of its layers."""
+    own = {id(variable) for variable in model.variables}
+    held = [value for callback in callbacks for value in vars(callback).values() if value is not model]
+    layers = [value for value in held if isinstance(value, keras.layers.Layer)]
+    return any(id(variable) in own for layer in layers for variable in layer.variables)
+
+
+def _description(model):
+    """Return what compiled code depends on and a callback may change."""
+    optimizer = {name: value for name, value in model.optimizer.get_config().items() if name != "learning_rate"}
+    return describe_layers(model), id(compiled_as(model)), id(model.optimizer), repr(optimizer)
 
 
 def _acts_on_batches(callbacks, mode):
@@ -354,11 +300,7 @@ def _acts_on_epochs_alone(callback):
     )
 
 
-def _batch_size_without_training(samples):
-    return max(2, min(_LARGEST_BATCH, _VALUES_A_BATCH // max(1, math.prod(samples.shape[1:]))))
-
-
-def _tensors(arrays):
+def as_tensors(arrays):
     """Return data as tensors; of bytes, only inputs are images."""
     X, *others = arrays
     inputs = tf.nest.flatten(X)
@@ -368,14 +310,3 @@ def _tensors(arrays):
         return tf.constant(array if is_input or array.dtype != np.uint8 else array.astype(np.int32))
 
     return (tf.nest.map_structure(tf.constant, X), *(tf.nest.map_structure(constant, each) for each in others))
-
-
-@contextlib.contextmanager
-def _rate_kept(optimizer):
-    """Give an optimizer its learning rate back: callbacks change it, and a later training starts from it."""
-    rate = None if follows_schedule(optimizer) else float(optimizer.learning_rate)
-    try:
-        yield
-    finally:
-        if rate is not None:
-            optimizer.learning_rate = rate

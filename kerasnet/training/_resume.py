@@ -1,4 +1,4 @@
-"""One training and its states: what tells it from all others, what a state holds, and going on from one."""
+"""Checkpoints of a training: their key, what they hold, and how training continues from one."""
 
 import functools
 import importlib.metadata
@@ -13,17 +13,16 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kerasnet._formats import is_kept_as, parse_json
 from kerasnet._values import pack, unpack
 from kerasnet.errors import CheckpointMismatchError, KerasNetError
-from kerasnet.training._cache import arguments_of_operations, settings_of
-from kerasnet.training._engine import follows_schedule, is_keras, read, write
-from kerasnet.training._identity import attributes_of, digest, identify
+from kerasnet.training._engine import is_keras
+from kerasnet.training._identity import digest, identify
 from kerasnet.training._threads import n_threads
+from kerasnet.training._variables import read, write
 
-_FORMAT = 2  # of the files; a new one also when the same training computes something else
+_FORMAT = 3  # of the files; a new one also when the same training computes something else
 _SECONDS_BETWEEN = 2  # at least, between two states
 _SHARE_OF_WRITING = 1 / 20  # of the time, at most
 _WATCHERS = (
@@ -35,11 +34,11 @@ _WATCHERS = (
     keras.callbacks.TerminateOnNaN,
 )
 
-_DOINGS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type, np.ufunc)
+_CALLABLES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type, np.ufunc)
 
 
-class Known(NamedTuple):
-    """What a training need not do.
+class TrainingState(NamedTuple):
+    """How far a training has come.
 
     Attributes
     ----------
@@ -56,40 +55,55 @@ class Known(NamedTuple):
     logs: dict | None = None
 
 
-class Resumable:
-    """A training whose states are kept.
+class Checkpoints:
+    """The checkpoints of one training.
 
     Parameters
     ----------
     memory : EpochMemory
-        Where.
-    engine : Engine
-        What trains, in the initial state of model and optimizer.
-    callbacks : list of keras.callbacks.Callback
-        Those of the training, as they are before it.
-    settings : dict
-        All else that the training depends on, by name: arrays and plain values.
-    n_epochs : int
-        How many epochs are asked for. It counts only for callbacks that are told of it and may use it.
+        The folder that they are in.
+    describe_model : callable
+        Takes the engine and returns, for ``json.dumps``, what the model is and which weights it starts from.
     """
 
-    def __init__(self, memory, engine, callbacks, settings, n_epochs):
-        self.memory, self.model = memory, engine.model
+    def __init__(self, memory, describe_model):
+        self.memory, self.describe_model = memory, describe_model
+
+    def open(self, engine, callbacks, training, data, validation_data):
+        """Find the key of a training.
+
+        Parameters
+        ----------
+        engine : Engine
+            In the state that training starts from.
+        callbacks : list of keras.callbacks.Callback
+            Those of the training, as they are before it.
+        training : Training
+            Its number of epochs only counts for callbacks that are told of it and may use it.
+        data, validation_data : tuple of arrays
+            All that is trained and evaluated on.
+        """
+        self.model = engine.model
         self.callbacks = [each for each in callbacks if not _only_watches(each)]
+        settings = {
+            "the data": data,
+            "the validation data": validation_data,
+            "the learning rates": training.rates,
+            "batch_size": [training.batch_size, training.validation_batch_size or training.batch_size],
+            "the seed": [training.seed, training.first_epoch],
+        }
         described = {name: identify(f"{name} of the training", value) for name, value in settings.items()}
-        engine.describe(digest([*_describe_model(engine.model)]))
-        values = identify("the weights", self._values())
-        known_of_callbacks = [*map(_describe_callback, self.callbacks)]
-        end = n_epochs if any(map(_uses_number_of_epochs, self.callbacks)) else None
-        self.key = digest([_surroundings(), described, engine.description, values, known_of_callbacks, end])
+        end = training.epochs if any(map(_uses_number_of_epochs, self.callbacks)) else None
+        of_callbacks = [*map(_describe_callback, self.callbacks)]
+        self.key = digest([_environment(), described, self.describe_model(engine), of_callbacks, end])
         self.next_time = time.monotonic() + _SECONDS_BETWEEN
 
-    def resume(self, n_epochs):
-        """Bring model, optimizer and callbacks into the last known state after `n_epochs` epochs or fewer."""
+    def restore(self, n_epochs):
+        """Restore the last checkpoint after `n_epochs` epochs or fewer: model, optimizer and callbacks."""
         _pack_callbacks(self.callbacks, [])  # what cannot be kept is better known before the first epoch
         self.memory._open()
         if not self.memory.resume:
-            return Known()
+            return TrainingState()
         for state in self.memory._states(self.key):
             if state.n_epochs > n_epochs:
                 continue
@@ -103,10 +117,10 @@ class Resumable:
             if known.n_epochs == n_epochs or known.stopped:
                 self.memory._keep(state)
             return known
-        return Known()
+        return TrainingState()
 
-    def keep(self, known, *, at_end):
-        """Write the state after some epochs, unless one was written a moment ago and more epochs follow."""
+    def store(self, reached, *, at_end):
+        """Write a checkpoint, unless one was written a moment ago and more epochs follow."""
         started = time.monotonic()
         if started < self.next_time and not at_end:
             return
@@ -115,13 +129,13 @@ class Resumable:
             "format": _FORMAT,
             "key": self.key,
             "n_variables": len(arrays),
-            "known": _pack(known._asdict(), arrays),
+            "known": _pack(reached._asdict(), arrays),
             "callbacks": _pack_callbacks(self.callbacks, arrays),
         }
         named = {str(number): array for number, array in enumerate(arrays)}
         named["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         try:
-            self.memory._write(self.key, known.n_epochs, named, at_end=at_end)
+            self.memory._write(self.key, reached.n_epochs, named, at_end=at_end)
         except OSError as error:
             warnings.warn(f"A state of this training cannot be kept; the training goes on. {error}", stacklevel=2)
             self.next_time = math.inf  # it is tried once more, at the end
@@ -137,7 +151,7 @@ class Resumable:
         try:
             about = parse_json(named.pop("about").tobytes(), state.path)
             arrays = [named[str(number)] for number in range(len(named))]
-            known = Known(**unpack(about["known"], arrays.__getitem__))
+            known = TrainingState(**unpack(about["known"], arrays.__getitem__))
             callbacks = [unpack(packed, arrays.__getitem__) for packed in about["callbacks"]]
             found = (about["format"], about["key"], known.n_epochs, len(callbacks), about["n_variables"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -190,26 +204,7 @@ def _describe_callback(callback):
     return identify(f"the callback {name}", [type(callback), _attributes(callback)], remedy)
 
 
-def _describe_model(model):
-    """Yield descriptions of all that the outputs, the loss and the steps of a model depend on, beside values."""
-    for layer in model._flatten_layers():
-        yield identify(f"the layer {layer.name!r}", layer)
-        yield identify(f"the constants of {layer.name!r}", list(arguments_of_operations(layer)))
-        operations = [each for each in getattr(layer, "operations", ()) if not isinstance(each, keras.layers.Layer)]
-        for operation in operations:
-            arrays = {
-                name: value for name, value in vars(operation).items() if isinstance(value, np.ndarray | tf.Tensor)
-            }
-            yield identify(f"an operation of {layer.name!r}", [type(operation), arrays])
-    for name, value in model._compile_config.config.items():
-        yield identify(f"{name} of the model", None if name == "optimizer" else value)
-    optimizer = model.optimizer
-    schedule = optimizer._learning_rate if follows_schedule(optimizer) else None
-    yield identify("the optimizer", [type(optimizer), settings_of(optimizer), attributes_of(optimizer), schedule])
-    yield [variable.trainable for variable in model.variables]
-
-
-def _surroundings():
+def _environment():
     """Return what else decides the last bits."""
     return [
         *(_FORMAT, _versions(), n_threads(), os.environ.get("TF_ENABLE_ONEDNN_OPTS")),
@@ -232,7 +227,7 @@ def _pack_callbacks(callbacks, arrays):
             try:
                 kept[name] = _pack(value, arrays)
             except TypeError as error:
-                if isinstance(value, _DOINGS):  # what it does, rather than what it knows
+                if isinstance(value, _CALLABLES):  # what it does, rather than what it knows
                     continue
                 kind = type(callback).__name__
                 raise ValueError(

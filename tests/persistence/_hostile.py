@@ -277,10 +277,13 @@ SET_FLOATX = [
 ]
 with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
 with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of many digits")
-with_argument("a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "are too few for so many layers")
 with_argument(
-    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, UNSAFE, "are too few for so many layers"
+    "a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "layers that its arguments ask for"
 )
+with_argument(
+    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, MISMATCH, "dense_units must be a tuple of"
+)
+with_argument("a number for a tuple of units", "dense_units", 10**9, MISMATCH, "'int' has no len|has no len")
 with_argument("negative units", "dense_units", {"tuple": [-8]}, MISMATCH, "dense_units must be a tuple of positive")
 with_argument(
     "units with a point", "dense_units", {"tuple": [1e9]}, MISMATCH, "dense_units must be a tuple of positive"
@@ -302,9 +305,35 @@ def with_model(name, model, arguments, error, message):
         archive.state[0]["input_shape_"] = shape
 
 
-FEW = "are too few for so many layers"
+FEW = "layers that its arguments ask for, found only"
 with_model("a million blocks", "attention", {"input_shape": [2, 2], "units": 4, "n_blocks": 10**6}, UNSAFE, FEW)
 with_model("a depth of six million", "resnet_small", {"input_shape": [8, 8, 1], "depth": 6 * 10**6 + 2}, UNSAFE, FEW)
+MANY = {"tuple": [1] * 100_000}
+with_model("100,000 convolutions", "cnn", {"input_shape": [8, 8, 1], "kernel_size": 1, "filters": MANY}, UNSAFE, FEW)
+with_model("100,000 convolutions over time", "conv1d", {"input_shape": [8, 2], "filters": MANY}, UNSAFE, FEW)
+with_model("100,000 recurrent layers", "gru", {"input_shape": [8, 2], "units": MANY}, UNSAFE, FEW)
+with_model(
+    "fewer blocks than none", "attention", {"input_shape": [2, 2], "n_blocks": -(10**6)}, MISMATCH, "n_blocks must"
+)
+with_model("blocks with a point", "attention", {"input_shape": [2, 2], "n_blocks": 1e300}, MISMATCH, "n_blocks must")
+with_model("blocks of text", "attention", {"input_shape": [2, 2], "n_blocks": "9" * 900}, MISMATCH, "n_blocks must")
+with_model(
+    "a list of blocks",
+    "attention",
+    {"input_shape": [2, 2], "n_blocks": {"list": [1] * 300_000}},
+    MISMATCH,
+    "n_blocks must",
+)
+with_model(
+    "an array of blocks",
+    "attention",
+    {"input_shape": [2, 2], "n_blocks": {"array": ["<i8", [2], [1, 10**6]]}},
+    MISMATCH,
+    "n_blocks must",
+)
+with_model(
+    "an unknown backbone", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet_50"}, MISMATCH, "Did you mean"
+)
 # the file that the archive names is not read: the message would say that it is no file of weights
 with_model(
     "weights from a file",
@@ -319,6 +348,9 @@ with_model(
     {"input_shape": [32, 32, 3], "weights": "imagenet", "layer": "Conv1"},
     MISMATCH,
     "expected the arrays of the model",
+)
+with_model(
+    "weights for a model that takes none", "cnn", {"input_shape": [8, 8, 1], "weights": "mnist"}, MISMATCH, "'weights'"
 )
 with_model(
     "a backbone of 25 million", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet50"}, UNSAFE, "larger"
@@ -530,12 +562,17 @@ def _(archive):
     archive.members["weights.npz"] = bytes(content)
 
 
-@crafted("fifty models for the weights of one", MISMATCH, "expected the arrays of the model, did not find")
-def _(archive):
-    network = copy.deepcopy(archive.network)
-    network["fit"]["arguments"]["dense_units"] = {"tuple": [1] * 60}
-    archive.manifest["networks"] += [network] * 50
-    archive.state += archive.state * 50
+def with_more_networks(name, number, error, message):
+    @crafted(name, error, message)
+    def change(archive):
+        network = copy.deepcopy(archive.network)
+        network["fit"]["arguments"]["dense_units"] = {"tuple": [1] * 60}
+        archive.manifest["networks"] += [network] * number
+        archive.state += archive.state * number
+
+
+with_more_networks("ten models for the weights of one", 10, MISMATCH, "expected the arrays of the model, did not find")
+with_more_networks("fifty models for the weights of one", 50, UNSAFE, "expected models of at most 2000 layers")
 
 
 @crafted("an optimizer's state of NaN", CORRUPT, "optimizer.npz: 0/2: expected finite numbers", base="optimizer")

@@ -1,6 +1,5 @@
 """The engine against Keras itself: steps, callbacks, validation; and what models must never share."""
 
-import collections
 import csv
 import threading
 
@@ -9,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _longer import longer
+from _training import predict, seeded, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kerasnet.errors import DivergenceError
 from kerasnet.models import create_model, list_models
 from kerasnet.models._registry import registered_model
-from kerasnet.training import _cache, _loop, clear_cache, predict, train
+from kerasnet.training import _engine, _loop, _pool, _predict, clear_cache
 
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
 
@@ -22,13 +22,6 @@ SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
 @pytest.fixture(autouse=True)
 def empty_cache():
     clear_cache()
-
-
-def seeded(build):
-    """Return what `build` gives, with the same initial weights and seeds each time."""
-    keras.utils.set_random_seed(0)
-    keras.backend.clear_session()
-    return build()
 
 
 def order(seed, epoch, n_samples):
@@ -182,7 +175,7 @@ def check_epochs(name, build, weighted=False):
     X, y = samples((12,) if name == "own step" else oracle.input_shape[1:])
     y = {**dict.fromkeys(AUTOENCODERS, X), "two outputs": {"label": y, "number": X[:, :1]}}.get(name, y)
     weight = np.linspace(0, 2, len(X), dtype=np.float32) if weighted else None
-    train(ours, X, y, weight, epochs=2, batch_size=8, seed=3, twin=lambda: seeded(build), recipe=name)
+    train(ours, X, y, weight, epochs=2, batch_size=8, seed=3)
     train_on_batches(oracle, X, y, weight, 8, 2, 3)
     assert_same_state(ours, oracle, DEEP.get(name, 1e-6))
 
@@ -211,7 +204,7 @@ def test_every_optimizer_equals_train_on_batch(name):
 
     X, y = samples()
     ours, oracle = seeded(build), seeded(build)
-    train(ours, X, y, epochs=2, batch_size=8, seed=3, twin=lambda: seeded(build), recipe=name)
+    train(ours, X, y, epochs=2, batch_size=8, seed=3)
     train_on_batches(oracle, X, y, None, 8, 2, 3)
     oracle.optimizer.finalize_variable_values(oracle.trainable_weights)
     assert_same_state(ours, oracle)
@@ -309,7 +302,6 @@ def test_callbacks_mean_what_they_mean_in_keras(name, tmp_path):
                 seed=3,
                 callbacks=callbacks,
                 validation_data=(X, y),
-                twin=lambda: seeded(build_small),
             )
         else:
             through_keras(model, X, y, callbacks, validation_data=(X, y))
@@ -362,8 +354,8 @@ def test_tensorboard_records_what_it_records_in_keras(tmp_path):
 
 def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
     calls = []
-    original = _cache.Engine.train
-    monkeypatch.setattr(_cache.Engine, "train", lambda self, *a: calls.append(a[-2:]) or original(self, *a))
+    original = _engine.Engine.train
+    monkeypatch.setattr(_engine.Engine, "train", lambda self, *a: calls.append(a[-2:]) or original(self, *a))
     monkeypatch.setattr(_loop, "_SECONDS_A_CALL", 60)  # however slow the machine
     X, y = samples()
     model = seeded(build_small)
@@ -374,18 +366,21 @@ def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
     assert calls == [(0, 1), (1, 2), (2, 3)]
 
 
-def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights():
-    traced = collections.deque()  # a list would be taken for a constant that has changed
+@pytest.fixture
+def traced(monkeypatch):
+    """A list that gets an entry whenever training steps of a network with a dense layer are compiled."""
+    calls, original = [], keras.layers.Dense.call
 
-    class Watched(keras.layers.Dense):
-        def call(self, inputs, training=None):
-            if not isinstance(inputs, keras.KerasTensor) and training:
-                traced.append(1)
-            return super().call(inputs)
+    def call(self, inputs, training=None):
+        if not isinstance(inputs, keras.KerasTensor) and training and self.activation is keras.activations.relu:
+            calls.append(self.units)
+        return original(self, inputs)
 
-    def build():
-        return network(lambda: Watched(8))()
+    monkeypatch.setattr(keras.layers.Dense, "call", call)
+    return calls
 
+
+def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights(traced):
     X, y = samples()
     for n_samples, batch_size, rates in (
         (21, 8, None),
@@ -394,19 +389,11 @@ def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights():
         (10, 3, np.full(8, 0.3)),
     ):
         for seed in range(2):
-            model = seeded(build)
+            model = seeded(build_small)
             model.set_weights([weight + seed for weight in model.get_weights()])
             model.optimizer.learning_rate = 0.1 * (seed + 1)
-            train(
-                *(model, X[:n_samples], y[:n_samples]),
-                epochs=2,
-                batch_size=batch_size,
-                seed=seed,
-                rates=rates,
-                twin=lambda: seeded(build),
-                recipe=build,
-            )
-            assert len(traced) == 1
+            train(model, X[:n_samples], y[:n_samples], epochs=2, batch_size=batch_size, seed=seed, rates=rates)
+            assert traced == [8]
 
 
 def test_a_model_that_runs_eagerly_runs_python_in_each_step():
@@ -436,11 +423,10 @@ def test_a_model_that_runs_eagerly_runs_python_in_each_step():
 def test_a_stop_before_an_epoch_leaves_it_one_step_as_in_keras():
     X, y = samples()
     stop = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: setattr(model, "stop_training", epoch == 1)
+        on_epoch_begin=lambda epoch, logs: setattr(stop.model, "stop_training", epoch == 1)
     )
     for train_it in (train, through_keras):
         model, history = seeded(build_small), keras.callbacks.History()
-        stop.set_model(model)
         train_it(model, X, y, epochs=4, batch_size=8, seed=3, callbacks=[stop, history])
         assert len(history.history["loss"]) == 2
         assert int(model.optimizer.iterations) == 4
@@ -464,10 +450,10 @@ def test_several_inputs_as_a_list():
 def test_models_of_one_architecture_never_share_weights():
     X, y = samples()
     kept = seeded(build_small)
-    train(kept, X, y, epochs=2, batch_size=8, seed=0, twin=build_small, recipe="small")
+    train(kept, X, y, epochs=2, batch_size=8, seed=0)
     weights, outputs = kept.get_weights(), predict(kept, X)
     other = build_small()
-    train(other, X, y, epochs=2, batch_size=8, seed=1, twin=build_small, recipe="small")
+    train(other, X, y, epochs=2, batch_size=8, seed=1)
     assert not np.array_equal(predict(other, X), outputs)
     np.testing.assert_array_equal(predict(kept, X), outputs)
     for before, after in zip(weights, kept.get_weights(), strict=True):
@@ -479,14 +465,9 @@ def test_models_of_one_architecture_never_share_weights():
 def test_four_threads_train_as_one_after_another():
     X, y = samples()
     models = [seeded(build_small) for _ in range(8)]
-    lock = threading.Lock()
-
-    def twin():
-        with lock:
-            return build_small()
 
     def run(model, seed):
-        train(model, X, y, epochs=5, batch_size=4, seed=seed, twin=twin, recipe="small")
+        train(model, X, y, epochs=5, batch_size=4, seed=seed)
 
     for seed, model in enumerate(models[:4]):
         run(model, seed)
@@ -506,10 +487,10 @@ def test_a_training_inside_a_training_is_another_one():
     class Nested(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 0:
-                train(inner, X, y, epochs=1, batch_size=8, seed=9, twin=build_small, recipe="small")
+                train(inner, X, y, epochs=1, batch_size=8, seed=9)
 
-    train(outer, X, y, epochs=2, batch_size=8, seed=0, callbacks=[Nested()], twin=build_small, recipe="small")
-    train(alone, X, y, epochs=2, batch_size=8, seed=0, twin=build_small, recipe="small")
+    train(outer, X, y, epochs=2, batch_size=8, seed=0, callbacks=[Nested()])
+    train(alone, X, y, epochs=2, batch_size=8, seed=0)
     assert_same_state(outer, alone)
 
 
@@ -586,7 +567,7 @@ def test_what_differs_shares_nothing(name):
     X, y = samples()
     for build in (first, second, first):
         model, oracle = seeded(build), seeded(build)
-        train(model, X, y, epochs=1, batch_size=8, seed=0, twin=lambda b=build: seeded(b), recipe="the same")
+        train(model, X, y, epochs=1, batch_size=8, seed=0)
         train_on_batches(oracle, X, y, None, 8, 1, 0)
         assert_same_state(model, oracle)
         np.testing.assert_allclose(predict(model, X), oracle.predict(X, verbose=0), atol=1e-6)
@@ -597,7 +578,7 @@ def test_a_model_changed_by_hand_is_trained_as_it_is():
     model, oracle = seeded(build_small), seeded(build_small)
     for each in (model, oracle):
         each.layers[0].trainable = False
-    train(model, X, y, epochs=2, batch_size=8, seed=0, twin=lambda: seeded(build_small))
+    train(model, X, y, epochs=2, batch_size=8, seed=0)
     train_on_batches(oracle, X, y, None, 8, 2, 0)
     assert_same_state(model, oracle)
 
@@ -605,23 +586,23 @@ def test_a_model_changed_by_hand_is_trained_as_it_is():
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_training_that_fails_or_diverges_leaves_the_model_as_it_was(shared):
     X, y = samples()
-    model, expected = seeded(build_small), seeded(build_small)
-    twin = build_small if shared else None
+    build = build_small if shared else network(dense(), lambda: Scale(1.0))
+    model, expected = seeded(build), seeded(build)
     for each in (model, expected):
-        train(each, X, y, epochs=1, batch_size=8, seed=0, twin=twin)
+        train(each, X, y, epochs=1, batch_size=8, seed=0)
 
     def fail(epoch, logs):
         raise RuntimeError("on purpose")
 
     failing = keras.callbacks.LambdaCallback(on_epoch_end=fail)
     with pytest.raises(RuntimeError, match="on purpose"):
-        train(model, X, y, epochs=2, batch_size=8, seed=0, callbacks=[failing], twin=twin)
+        train(model, X, y, epochs=2, batch_size=8, seed=0, callbacks=[failing])
     assert_same_state(model, expected, atol=0)
     with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) in epoch 1, at step [12] of 3"):
-        train(model, X * 1e38, y, epochs=2, batch_size=8, seed=0, twin=twin)
+        train(model, X * 1e38, y, epochs=2, batch_size=8, seed=0)
     assert_same_state(model, expected, atol=0)
-    train(model, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1, twin=twin)
-    train(expected, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1, twin=twin)
+    train(model, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1)
+    train(expected, X, y, epochs=1, batch_size=8, seed=0, initial_epoch=1)
     assert_same_state(model, expected)
 
 
@@ -641,7 +622,7 @@ def test_diverging_ends_within_the_epoch():
     X[100:] = np.inf
     steps = []
     model = seeded(network(outputs=3))
-    original = _cache.Engine.train
+    original = _engine.Engine.train
 
     def watched(self, *arguments):
         n_steps, logs = original(self, *arguments)
@@ -649,23 +630,28 @@ def test_diverging_ends_within_the_epoch():
         return n_steps, logs
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(DivergenceError, match=r"at step \d of 100"):
-        patch.setattr(_cache.Engine, "train", watched)
+        patch.setattr(_engine.Engine, "train", watched)
         train(model, X, y, epochs=2, batch_size=4, seed=0)
     assert steps[0] < 10
 
 
-def test_few_engines_wait_and_clearing_forgets_them(monkeypatch):
-    monkeypatch.setattr(_cache, "_MAX_WAITING", 2)
+def test_few_engines_wait_and_clearing_forgets_them(traced, monkeypatch):
+    monkeypatch.setattr(_pool, "_MAX_WAITING", 2)
     X, y = samples()
-    for units in (3, 4, 5):
 
-        def build(units=units):
-            return network(lambda: keras.layers.Dense(units))()
+    def train_network_of(units):
+        build = network(lambda: keras.layers.Dense(units, activation="relu"))
+        train(seeded(build), X, y, epochs=1, batch_size=8, seed=0)
 
-        train(seeded(build), X, y, epochs=1, batch_size=8, seed=0, twin=lambda b=build: seeded(b), recipe=units)
-    assert [engine.model.layers[0].units for _, engine in _cache._waiting] == [4, 5]
+    for units in (3, 4, 5, 4, 5):
+        train_network_of(units)
+    assert traced == [3, 4, 5]
+    train_network_of(3)
+    train_network_of(5)
+    assert traced == [3, 4, 5, 3]
     clear_cache()
-    assert not _cache._waiting
+    train_network_of(5)
+    assert traced == [3, 4, 5, 3, 5]
 
 
 def test_every_size_of_batch_gives_the_same_predictions():
@@ -679,7 +665,7 @@ def test_every_size_of_batch_gives_the_same_predictions():
 @pytest.mark.parametrize("largest", [512, 50])
 @pytest.mark.parametrize("n_samples", [3, 8, 61])
 def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, monkeypatch):
-    monkeypatch.setattr(_loop, "_LARGEST_BATCH", largest)
+    monkeypatch.setattr(_predict, "_VALUES_A_BATCH", largest * 12)
     model = seeded(build_small)
     rng = np.random.default_rng(0)
     X = rng.random((n_samples, 12), dtype=np.float32)
@@ -694,7 +680,7 @@ def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, mo
 
 @pytest.mark.parametrize(
     ("n_values", "n_samples", "sizes"),
-    [(12, 1, [24]), (12, 601, [504, 120]), (200, 1, [2]), (200, 25, [26]), (200, 601, [512, 90])],
+    [(12, 1, [24]), (12, 601, [624]), (200, 1, [2]), (200, 25, [26]), (200, 601, [602])],
 )
 def test_of_large_samples_hardly_more_are_computed(n_values, n_samples, sizes):
     model = keras.Sequential([keras.Input((n_values,)), keras.layers.Dense(1)])
@@ -702,5 +688,5 @@ def test_of_large_samples_hardly_more_are_computed(n_values, n_samples, sizes):
     def size_of_batch(_):
         return lambda X, training: tf.repeat(tf.shape(X)[0], tf.shape(X)[0])
 
-    found = predict(model, np.ones((n_samples, n_values), np.float32), size_of_batch)
+    found = predict(model, np.ones((n_samples, n_values), np.float32), part=size_of_batch)
     np.testing.assert_array_equal(found, np.repeat(sizes, sizes)[:n_samples])

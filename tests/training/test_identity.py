@@ -1,38 +1,72 @@
-"""What is described alike, what is not, and what cannot be described."""
+"""What has equal descriptions, in one process and in others; what has not; and what is refused."""
 
 import functools
+import importlib
 import io
+import itertools
 import json
+import linecache
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
+import time
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from _training import seeded
 
 from kerasnet.training._identity import digest, identify
 
+HELPERS = """
+import numpy as np
+
+TABLE = {"scale": 1.5}
+ARRAY = np.ones(2)
+
+def double(x):
+    return 2 * x
+"""
+
 MODULE = """
+import dataclasses
 import enum
 import functools
 import keras
 import numpy as np
 import tensorflow as tf
+import {helpers} as helpers
+from {helpers} import double
 
-NAMES = {"b", "a", "c"}
+NAMES = {{"b", "a", "c"}}
 SCALE = np.arange(3.0)
+OFFSET = 1.0
+LIMITS = [0, 1]
+hidden = object()  # also the name of an attribute
 
 class Kind(enum.Enum):
     FIRST = 1
 
 def inner(x):
-    return x in {"x", "y", "z", "w"} or [each for each in NAMES]
+    return x in NAMES or x.hidden
 
 def outer(x, y=2, *, kind=Kind.FIRST):
-    "Says something."
     return inner(x) * SCALE + y
+
+def nested(values):
+    def shift(value):
+        return value + OFFSET
+    return [shift(value) * limit for value in values for limit in LIMITS]
+
+def by_module(x):
+    return helpers.TABLE["scale"] * helpers.ARRAY + double(x)
+
+def imports(x):
+    from {helpers} import ARRAY
+    return x * ARRAY
 
 @tf.function
 def traced(x):
@@ -48,14 +82,28 @@ def decorated(function):
 def wrapped(x):
     return x
 
+def make_loss(power):
+    def loss(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** power, axis=-1)
+    return loss
+
 class Base:
     LIMIT = 3
     __slots__ = ("a",)
 
+@dataclasses.dataclass
+class Settings:
+    rate: float = 0.5
+
+    def half(self):
+        '''Return a half.
+unindented'''
+        return self.rate / 2
+
 class Mine(keras.layers.Layer):
     def __init__(self, factor):
         super().__init__(name="mine")
-        self.factor, self.others = factor, {"table": np.ones(2), "shape": [1, (2, 3)]}
+        self.factor, self.others = factor, {{"table": np.ones(2), "shape": [1, (2, 3)]}}
 
     @property
     def twice(self):
@@ -68,64 +116,202 @@ class Mine(keras.layers.Layer):
     def call(self, x):
         return x * self.twice
 
-EVERYTHING = [outer, traced, wrapped, Base, Mine(2.0), functools.partial(outer, y=3), Mine(1.0).call]
-EVERYTHING += [np.float32, ..., {1, 2}]
+class Steep(keras.losses.Loss):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * (y_true - y_pred)
+
+class Slow(keras.optimizers.SGD):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate / 7)
+
+def activate(x):
+    return OFFSET * x
+
+THINGS = {{
+    "function": outer,
+    "nested functions": nested,
+    "module": by_module,
+    "import": imports,
+    "tf.function": traced,
+    "wrapper": wrapped,
+    "closure": make_loss(2.0),
+    "class": Base,
+    "enum": Kind,
+    "dataclass": Settings(),
+    "layer": Mine(2.0),
+    "loss": Steep(3.0),
+    "optimizer": Slow(0.1, clipnorm=1.0),
+    "method": Mine(1.0).call,
+    "partial": functools.partial(outer, y=3),
+    "activation": keras.layers.Dense(2, activation=activate, name="dense"),
+    "loss of Keras": keras.losses.Huber(0.3),
+    "metric of a function": keras.metrics.MeanMetricWrapper(make_loss(3.0), name="error"),
+    "regularizer": keras.regularizers.L2(0.1),
+    "values": [np.float32, ..., {{1, 2}}, {{"a": 1, 2: b"b"}}, slice(1, 2), np.dtype("f4"), tf.float32],
+}}
+"""
+
+_numbers = itertools.count()
+
+
+def load(folder, monkeypatch, old="", new="", in_helpers=False):
+    """Import the module with a change, under its usual name, from a file of its own."""
+    folder = folder / str(next(_numbers))
+    folder.mkdir()
+    texts = {"helpers_of_mine": HELPERS, "mine": MODULE.format(helpers="helpers_of_mine")}
+    changed = "helpers_of_mine" if in_helpers else "mine"
+    assert old in texts[changed]
+    texts[changed] = texts[changed].replace(old, new)
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(folder)
+    return importlib.import_module("mine")
+
+
+def descriptions(things):
+    return {name: digest(identify(name, thing)) for name, thing in things.items()}
+
+
+SCRIPT = """
+import json, linecache, pickle, sys
+sys.path.insert(0, sys.argv[1])
+from joblib.externals.loky.cloudpickle_wrapper import dumps
+from kerasnet.training._identity import digest, identify
+
+{module}
+
+import mine
+CELL = "def in_a_cell(x):\\n    return OFFSET * x + LIMITS[1]\\n"
+linecache.cache["<cell 1>"] = (len(CELL), None, CELL.splitlines(True), "<cell 1>")  # as IPython does
+exec(compile(CELL, "<cell 1>", "exec"))
+THINGS["cell"] = in_a_cell
+
+if __name__ == "__main__":
+    found = {{"main": THINGS, "module": mine.THINGS}}
+    for group, things in found.items():
+        found[group] = {{name: digest(identify(name, thing)) for name, thing in things.items()}}
+    with open(sys.argv[2], "wb") as file:
+        sent = {{name: THINGS[name] for name in ("function", "nested functions", "closure", "wrapper", "dataclass")}}
+        file.write(dumps(sent))
+    print(json.dumps(found))
 """
 
 
-def load(path, text):
-    path.write_text(text)
-    values = {"__name__": "mine"}
-    exec(compile(text, str(path), "exec"), values)
-    return values
-
-
-def test_another_process_describes_alike(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    import mine
-
-    code = "import mine; from kerasnet.training._identity import digest, identify\n"
-    code += "print(digest(identify('it', mine.EVERYTHING)))"
-    found = {digest(identify("it", mine.EVERYTHING))}
+def test_other_processes_describe_alike(tmp_path, monkeypatch):
+    here = descriptions(load(tmp_path, monkeypatch).THINGS)
+    folder = max(tmp_path.iterdir())
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(module=MODULE.format(helpers="helpers_of_mine")))
+    found = []
     for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(tmp_path)}
-        found.add(
-            subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout.strip()
+        command = [sys.executable, str(script), str(folder), str(folder / "sent")]
+        result = subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=False
         )
-    assert len(found) == 1, found
+        assert result.returncode == 0, result.stderr
+        found.append(json.loads(result.stdout))
+    assert found[0] == found[1]
+    assert found[0]["module"] == here
+    assert len({*found[0]["main"].values()}) == len(here) + 1
+    for name, thing in pickle.loads((folder / "sent").read_bytes()).items():  # as a worker of joblib gets it
+        assert digest(identify(name, thing)) == found[0]["main"][name], name
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        return descriptions(load(tmp_path_factory.mktemp("unchanged"), patch).THINGS)
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "names"),
     [
-        ("return x in", "return x not in"),
-        ('"x", "y"', '"x", "v"'),
-        ('"b", "a"', '"b", "d"'),
-        ("np.arange(3.0)", "np.arange(3.0) + 1e-9"),
-        ("y=2", "y=3"),
-        ("kind=Kind.FIRST", "kind=None"),
-        ("function(x) + 1", "function(x) + 2"),
-        ("LIMIT = 3", "LIMIT = 4"),
-        ("2 * self.factor", "3 * self.factor"),
-        ("Mine(2.0)", "Mine(2.5)"),
-        ("np.ones(2)", "np.zeros(2)"),
-        ("(2, 3)", "(2, 4)"),
-        ("partial(outer, y=3)", "partial(outer, y=4)"),
-        ("return outer(x)\n\n    def", "return outer(x) + 0\n\n    def"),
+        ("return x in", "return x not in", "function,tf.function,layer,method,partial"),
+        ('"b", "a"', '"b", "d"', "function,tf.function,layer,method,partial"),
+        ("np.arange(3.0)", "np.arange(3.0) + 1e-9", "function,tf.function,layer,method,partial"),
+        ("y=2", "y=3", "function,tf.function,layer,method,partial"),
+        ("kind=Kind.FIRST", "kind=None", "function,tf.function,layer,method,partial"),
+        ("FIRST = 1", "FIRST = 2", "function,tf.function,layer,method,partial,enum"),
+        ("OFFSET = 1.0", "OFFSET = 2.0", "nested functions,activation"),
+        ("LIMITS = [0, 1]", "LIMITS = [0, 1.0]", "nested functions"),
+        ("function(x) + 1", "function(x) + 2", "wrapper"),
+        ("def wrapped(x):\n    return x", "def wrapped(x):\n    return -x", "wrapper"),
+        ("make_loss(2.0)", "make_loss(2.5)", "closure"),
+        ("make_loss(3.0)", "make_loss(3.5)", "metric of a function"),
+        ("** power, axis=-1", "** power, axis=0", "closure,metric of a function"),
+        ("LIMIT = 3", "LIMIT = 4", "class"),
+        ("rate: float = 0.5", "rate: float = 0.6", "dataclass"),
+        ("self.rate / 2", "self.rate / 3", "dataclass"),
+        ("@dataclasses.dataclass", "@dataclasses.dataclass(frozen=True)", "dataclass"),
+        ("2 * self.factor", "3 * self.factor", "layer,method"),
+        ("Mine(2.0)", "Mine(2.5)", "layer"),
+        ("np.ones(2)", "np.zeros(2)", "layer,method"),
+        ("(2, 3)", "(2, 4)", "layer,method"),
+        ("Steep(3.0)", "Steep(4.0)", "loss"),
+        ("self.factor * (", "-self.factor * (", "loss"),
+        ("learning_rate / 7", "learning_rate / 8", "optimizer"),
+        ("clipnorm=1.0", "clipnorm=2.0", "optimizer"),
+        ("Slow(0.1", "Slow(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)", "optimizer"),
+        ("partial(outer, y=3)", "partial(outer, y=4)", "partial"),
+        ("activation=activate", "activation='relu'", "activation"),
+        ("Huber(0.3)", "Huber(0.4)", "loss of Keras"),
+        ("L2(0.1)", "L2(0.2)", "regularizer"),
+        ("Slow(0.1", "Slow(0.2", ""),  # a variable
     ],
 )
-def test_what_acts_otherwise_is_described_otherwise(tmp_path, old, new):
-    assert old in MODULE
-    changed = MODULE.replace(old, new)
-    first, second = (load(tmp_path / "mine.py", text)["EVERYTHING"] for text in (MODULE, changed))
-    assert identify("it", first) != identify("it", second)
+def test_what_acts_differently_is_described_differently(tmp_path, monkeypatch, unchanged, old, new, names):
+    found = descriptions(load(tmp_path, monkeypatch, old, new).THINGS)
+    assert {name for name in found if found[name] != unchanged[name]} == {*filter(None, names.split(","))}
 
 
-def test_comments_lines_and_files_make_no_difference(tmp_path):
-    moved = "\n\n# more\n" + MODULE.replace("return x\n", "return x  # as it is\n")
-    first, second = (load(tmp_path / f"{number}.py", text) for number, text in enumerate((MODULE, moved)))
-    assert identify("it", first["EVERYTHING"]) == identify("it", second["EVERYTHING"])
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("1.5", "2.5", {"module", "import"}),
+        ("np.ones(2)", "np.ones(3)", {"module", "import"}),
+        ("2 * x", "3 * x", {"module", "import"}),
+    ],
+)
+def test_modules_of_the_user_are_described_by_text_and_values(tmp_path, monkeypatch, unchanged, old, new, names):
+    module = load(tmp_path, monkeypatch, old, new, in_helpers=True)
+    found = descriptions(module.THINGS)
+    assert {name for name in found if found[name] != unchanged[name]} == names
+
+
+def test_values_that_change_in_a_running_process_count(tmp_path, monkeypatch, unchanged):
+    module = load(tmp_path, monkeypatch)
+    module.LIMITS.append(2)
+    module.helpers.TABLE["scale"] = 3.0
+    found = descriptions(module.THINGS)
+    assert {name for name in found if found[name] != unchanged[name]} == {"nested functions", "module", "import"}
+
+
+def test_lines_and_files_make_no_difference(tmp_path, monkeypatch, unchanged):
+    assert descriptions(load(tmp_path, monkeypatch, "import enum", "\n\n# more\nimport enum").THINGS) == unchanged
+
+
+def test_a_function_whose_file_was_changed_after_its_import_is_refused(tmp_path, monkeypatch):
+    module = load(tmp_path, monkeypatch)
+    for _ in range(100):
+        module.double(1)  # Python specializes the code of functions that run often
+    before = identify("it", module.double)
+    path = module.helpers.__file__
+    with open(path, "a") as file:
+        file.write("\n# more\n")
+    os.utime(path, (time.time() + 10, time.time() + 10))
+    assert identify("it", module.double) == before
+    with open(path, "w") as file:
+        file.write(HELPERS.replace("2 * x", "3 * x"))
+    os.utime(path, (time.time() + 20, time.time() + 20))
+    with pytest.raises(ValueError, match="changed after double was imported from it; start Python again"):
+        identify("it", module.double)
+    with pytest.raises(ValueError, match="start Python again"):
+        identify("it", module.by_module)
 
 
 def recursive(n):
@@ -145,36 +331,81 @@ def test_plain_values_are_told_apart():
     assert len({json.dumps(identify("it", value)) for value in values}) == len(values)
 
 
+@tf.custom_gradient
+def straight_through(x):
+    return keras.ops.round(x), lambda upstream: upstream
+
+
 class Holds:
     def __init__(self, what):
         self.what = what
 
 
+def without_source():
+    scope = {"__name__": "mine"}
+    exec("def function(x):\n    return x", scope)
+    return scope["function"]
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (lambda: 1, "is a lambda or is written inside of a function"),
-        (functools.partial(lambda: 1), "is a lambda or is written inside of a function"),
-        (Holds(np.random.default_rng()), "keeps cannot be told"),
-        (Holds(np.random.RandomState(0)), "keeps cannot be told"),
-        (Holds(io.StringIO()), "keeps cannot be told"),
-        (np.array([object()]), "holds Python objects"),
+        (lambda: 1, "is a lambda"),
+        (functools.partial(lambda: 1), "is a lambda"),
+        (Holds(lambda: 1), "is a lambda"),
+        (without_source(), "the source text of mine.function cannot be read"),
+        (functools.wraps(keras.losses.mean_squared_error)(lambda y_true, y_pred: 0), "is a lambda"),
+        (Holds(np.random.default_rng()), "keeps cannot be described"),
+        (Holds(np.random.RandomState(0)), "keeps cannot be described"),
+        (Holds(io.StringIO()), "keeps cannot be described"),
+        (np.array([object()]), "contains Python objects"),
+        (keras.layers.Lambda(lambda x: x), "is a lambda"),
+        (straight_through, "keeps cannot be described"),  # TensorFlow's wrapper is found where the function should be
     ],
 )
 def test_what_cannot_be_described_is_refused_with_the_remedy(value, reason):
-    with pytest.raises(
-        ValueError, match=f"must know the thing again.*{reason}.*top level.*, or nothing, or set memory"
-    ):
+    with pytest.raises(ValueError, match=f"must recognize the thing in.*{reason}.*`def`.*, or nothing, or set memory"):
         identify("the thing", value, ", or nothing")
 
 
 def test_losses_are_not_told_apart_by_their_number():
-    losses = [keras.losses.Huber(0.5) for _ in range(2)] + [keras.losses.Huber(0.6)]
+    losses = [keras.losses.Huber(0.5, name=None) for _ in range(2)] + [keras.losses.Huber(0.6)]
     first, second, third = (identify("it", loss) for loss in losses)
     assert first == second != third
 
 
+def test_vocabularies_of_adapted_layers_count():
+    layers = [keras.layers.StringLookup(name="lookup") for _ in range(3)]
+    for layer, words in zip(layers, (["a", "b"], ["a", "b"], ["a", "c"]), strict=True):
+        layer.adapt(words)
+    first, second, third = (digest(identify("it", layer)) for layer in layers)
+    assert first == second != third
+
+
+def test_constants_of_functional_models_count():
+    def build(value):
+        inputs = keras.Input((2,), name="input")
+        return keras.Model(inputs, keras.ops.add(inputs, np.full(2, value)), name="model")
+
+    first, second, third = (
+        digest(identify("it", seeded(lambda value=value: build(value)))) for value in (1.0, 1.0, 2.0)
+    )
+    assert first == second != third
+
+
+def test_a_cell_of_a_notebook_that_is_run_again_with_changes_counts():
+    def run(number, text):
+        name = f"<cell {number}>"
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+        scope = {"__name__": "__main__"}
+        exec(compile(text, name, "exec"), scope)
+        return identify("it", scope["Cell"])
+
+    text = "class Cell:\n    def call(self, x):\n        return 2 * x\n"
+    assert run(1, text) == run(2, text) != run(3, text.replace("2", "3"))
+
+
 def test_a_long_value_is_not_written_out():
-    with pytest.raises(ValueError, match="cannot be told") as error:
+    with pytest.raises(ValueError, match="cannot be described") as error:
         identify("it", iter([textwrap.dedent(MODULE)] * 1000))
     assert len(str(error.value)) < 700

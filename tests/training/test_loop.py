@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _training import predict, train
 
 from kerasnet.models import build_mlp
-from kerasnet.training import n_batches, predict, train
+from kerasnet.training import n_batches
 
 
 def make_model(optimizer="sgd"):

@@ -1,0 +1,142 @@
+"""The model of an estimator: its specification, the network that a fit leaves, and ``model_``."""
+
+import inspect
+
+import keras
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from kerasnet.estimators._compiling import CompileSettings
+from kerasnet.estimators._parameters import EstimatorParameters, builder_of
+from kerasnet.estimators._scikeras import route_params
+from kerasnet.estimators._targets import Targets
+from kerasnet.training._loop import replace_model
+from kerasnet.training._network import Network
+from kerasnet.training._spec import ModelSpec
+
+_NOT_METADATA = ("history_", "n_iter_", "input_shape_", "feature_encoder_", "target_encoder_")
+_NOT_OF_BUILDERS = ("_network", "_callbacks", "_skl_callbacks", "_parent_callback_ctx", "_of_this_call")
+
+
+class ModelOwner(EstimatorParameters):
+    """The part of an estimator that says what its model is, and holds what was trained as a :class:`Network`.
+
+    Subclasses say which targets they have.
+    """
+
+    _network = None
+    _callbacks = None  # those of the last fit, with the model that they may still refer to
+
+    def __sklearn_is_fitted__(self):
+        """Tell scikit-learn whether there is a network, trained or not."""
+        return self._network is not None
+
+    def __dir__(self):
+        """List attributes, as scikit-learn does, without those that listing would build a model for."""
+        lazy = {"model_", "callbacks_"} if self._network is None or not self._network.has_model else set()
+        return [name for name in object.__dir__(self) if name not in lazy and hasattr(self, name)]
+
+    @property
+    def model_(self):
+        """The trained Keras model; built when it is asked for."""
+        if self._network is None:
+            raise NotFittedError(f"This {type(self).__name__} has no model_ yet. Call fit first.")
+        return self._network.model
+
+    @model_.setter
+    def model_(self, model):
+        self._network = Network(None, model=model)
+
+    @property
+    def callbacks_(self):
+        """The Keras callbacks of the last fit; their ``model`` is ``model_``."""
+        if self._callbacks is None:
+            raise AttributeError(f"This {type(self).__name__} has no callbacks_: it was not fitted in this process.")
+        callbacks, trained_in = self._callbacks
+        if trained_in is not None:
+            replace_model(trained_in, self.model_, callbacks)
+            self._callbacks = callbacks, None
+        return callbacks
+
+    def __getstate__(self):
+        """Return what pickles and copies hold: of the model its specification and weights."""
+        state = dict(super().__getstate__())
+        state.pop("_callbacks", None)  # they may hold anything, such as open files
+        if self.target_encoder is None:
+            state.pop("target_encoder_", None)  # of classes_
+        return state
+
+    def __copy__(self):
+        """Copy without a copy of the network, which neither of the two then trains in place."""
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        if self._network is not None:
+            self._network.is_shared = True
+        return copied
+
+    def _targets(self, loss):
+        """Return what the outputs of the model are for, under the loss that is given."""
+        return Targets(self.input_shape_, getattr(self, "n_outputs_expected_", 1))
+
+    def _compile_settings(self, parameters):
+        targets = (ModelOwner._targets if self.target_encoder is not None else type(self)._targets)(
+            self, parameters.get("loss")
+        )
+        return CompileSettings.of(parameters, targets, isinstance(self.model, keras.Model))
+
+    def _spec_from(self, builder, arguments, parameters, dtype_policy):
+        """Return the specification of a model with some parameters that say how it is compiled."""
+        return ModelSpec(
+            builder,
+            arguments,
+            self._compile_settings(parameters),
+            input_shape=self.input_shape_,
+            input_dtype=self._input_dtype(),
+            augmentation=self.augmentation,
+            dtype_policy=dtype_policy,
+        )
+
+    def _spec(self):
+        """Return the specification of the model that the parameters and the data ask for."""
+        builder, params, explicit = self._builder_of_fit(), self._settings(), self._explicit()
+        targets, accepted = self._compile_settings(params).targets, inspect.signature(builder).parameters
+        given = {"input_shape": self.input_shape_}
+        given |= targets.builder_arguments("output_activation" in accepted)
+        if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
+            accepted = {**accepted, **given, **explicit, **route_params(explicit, "model", ())}
+        given |= {name: value for name, value in params.items() if "__" not in name}
+        given |= route_params(params, "model", pass_filter=(), strict=True)
+        given |= {name: make() for name, make in self._offered().items() if name in accepted}
+        if self._padding is not None:
+            given["mask_value"] = self._padding
+        arguments = {name: value for name, value in given.items() if name in accepted}
+        return self._spec_from(builder, arguments, params, keras.config.dtype_policy().name)
+
+    def _builder_of_fit(self):
+        """Return the builder, which parameters that are set later do not change."""
+        if self._own_builder():
+            frozen = type(self).__new__(type(self))
+            vars(frozen).update((name, value) for name, value in vars(self).items() if name not in _NOT_OF_BUILDERS)
+            return frozen._own_builder()
+        return self._builder(self.model) or builder_of(self.model)
+
+    def _offered(self):
+        """Return what makes the arguments that builders made for SciKeras may ask for."""
+        return {
+            "meta": self._metadata,
+            "params": self.get_params,
+            "compile_kwargs": lambda: self._compile_settings(self._settings()).arguments(),
+        }
+
+    def _metadata(self):
+        """Return what builders made for SciKeras are told about the data."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name[-1] == "_" != name[0] and name not in _NOT_METADATA
+        }
+
+    def _input_dtype(self):
+        """Return the dtype of samples for a model that has no inputs yet."""
+        dtype = getattr(self, "X_dtype_", np.dtype(np.float32))
+        return dtype.name if dtype.kind in "iu" and self._input_kind is None else None

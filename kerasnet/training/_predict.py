@@ -1,0 +1,54 @@
+"""Predictions in batches."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+_VALUES_A_BATCH = 2**24  # of the largest layer
+# Processors compute the rows of a product in sixes or eights, and what is left over by other code, which rounds
+# otherwise: scikit-learn asks that the output for a sample does not depend on the other samples.
+_ROWS_ALIKE = 24
+_VALUES_OF_A_SMALL_SAMPLE = 128  # for which 24 rows take hardly longer than one
+
+
+def predict_in_batches(engine, values, part, X):
+    """Compute the outputs of a part of an engine's model with other weights, in batches.
+
+    Batches are as large as the activations of the largest layer allow.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its graphs are used.
+    values : list of tensors
+        The values of all variables.
+    part : callable
+        Takes the model and returns what is called, such as :func:`kerasnet.training._engine.whole`.
+    X : ndarray of shape (n_samples, ...), or a list of them for several inputs
+        Inputs; uint8 is divided by 255.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
+        The outputs of the part.
+    """
+    first, *_ = inputs = tf.nest.flatten(X)
+    n_values = max(math.prod(each.shape[1:]) for each in inputs)
+    alike = _ROWS_ALIKE if n_values <= _VALUES_OF_A_SMALL_SAMPLE else 2
+    size = max(1, _VALUES_A_BATCH // max(engine.n_activations, n_values) // alike) * alike
+    outputs = []
+    for start in range(0, len(first), size):
+        batch = tf.nest.map_structure(lambda array, start=start: array[start : start + size], X)
+        if missing := -len(first[start : start + size]) % alike:
+            batch = tf.nest.map_structure(lambda rows: _with_more_rows(rows, missing), batch)
+        outputs.append(engine.outputs(values, part, batch))
+    return tf.nest.map_structure(lambda *batches: _joined(batches)[: len(first)], *outputs)
+
+
+def _with_more_rows(rows, n_more):
+    return np.concatenate([rows, np.broadcast_to(rows[:1], (n_more, *rows.shape[1:]))])
+
+
+def _joined(batches):
+    return np.asarray(batches[0]) if len(batches) == 1 else np.concatenate(batches)

@@ -1,0 +1,591 @@
+"""``model_`` is built when it is asked for; once it exists, it decides what an estimator does."""
+
+import contextlib
+import copy
+import io
+import pickle
+import threading
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.validation import check_is_fitted
+
+import kerasnet as kn
+from kerasnet import KerasNetClassifier, KerasNetRegressor
+from kerasnet.models import _registry, register_model
+from kerasnet.training import clear_cache
+
+BUILDS = []
+
+
+def build_counted(input_shape=(4,), n_outputs=3, *, units=8, dropout=0.2, output_activation="softmax", name="counted"):
+    BUILDS.append(name)
+    return keras.Sequential(
+        [
+            keras.Input(input_shape, name="input"),
+            keras.layers.Dense(units, "relu", name="hidden"),
+            keras.layers.Dropout(dropout, name="dropout"),
+            keras.layers.Dense(n_outputs, activation=output_activation, name="output"),
+        ],
+        name=name,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    register_model(
+        "counted", input_kind="vector", tasks=("classification", "regression"), max_layers=lambda **arguments: 4
+    )(build_counted)
+    yield
+    _registry._REGISTRY.pop("counted", None)
+
+
+@pytest.fixture(autouse=True)
+def builds():
+    clear_cache()
+    BUILDS.clear()
+    yield BUILDS
+    clear_cache()
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X.astype(np.float32) / 8, y
+
+
+def counted(**parameters):
+    return KerasNetClassifier("counted", **{"epochs": 2, "batch_size": 50, "random_state": 0, **parameters})
+
+
+def assert_equal_weights(first, second):
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def saved_and_loaded(estimator, tmp_path):
+    kn.save(estimator, tmp_path / "saved.kerasnet")
+    return kn.load(tmp_path / "saved.kerasnet")
+
+
+def reaching_into_html(estimator):
+    html = estimator_html_repr(estimator)
+    assert type(estimator).__name__ in html
+    estimator._repr_html_()
+    estimator._repr_mimebundle_()
+
+
+def shown(estimator):
+    with contextlib.redirect_stdout(io.StringIO()):
+        print(estimator)
+    return repr(estimator)
+
+
+USES = {
+    "predict": lambda fitted, X, y: fitted.predict(X),
+    "predict_proba": lambda fitted, X, y: fitted.predict_proba(X[:1]),
+    "score": lambda fitted, X, y: fitted.score(X, y),
+    "clone": lambda fitted, X, y: clone(fitted),
+    "pickle": lambda fitted, X, y: pickle.loads(pickle.dumps(fitted)).predict(X),
+    "copy": lambda fitted, X, y: copy.copy(fitted).predict(X),
+    "deepcopy": lambda fitted, X, y: copy.deepcopy(fitted).predict(X),
+    "representation": lambda fitted, X, y: shown(fitted),
+    "HTML": lambda fitted, X, y: reaching_into_html(fitted),
+    "HTML of a pipeline": lambda fitted, X, y: reaching_into_html(make_pipeline(StandardScaler(), fitted)),
+    "hasattr": lambda fitted, X, y: hasattr(fitted, "predict") and hasattr(fitted, "transform"),
+    "dir": lambda fitted, X, y: dir(fitted),
+    "vars": lambda fitted, X, y: {**vars(fitted)},
+    "check_is_fitted": lambda fitted, X, y: check_is_fitted(fitted),
+    "get_params": lambda fitted, X, y: fitted.get_params(),
+    "tags": lambda fitted, X, y: fitted.__sklearn_tags__(),
+    "learned attributes": lambda fitted, X, y: (fitted.classes_, fitted.history_, fitted.n_iter_, fitted.initialized_),
+    "callbacks of Keras": lambda fitted, X, y: fitted.set_params(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(
+        X, y
+    ),
+    "partial_fit": lambda fitted, X, y: fitted.partial_fit(X, y),
+    "warm start": lambda fitted, X, y: fitted.set_params(warm_start=True).fit(X, y),
+    "early stopping": lambda fitted, X, y: fitted.set_params(early_stopping=True).fit(X, y),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_uses_of_a_fitted_estimator_build_nothing(name, iris, builds):
+    fitted = counted().fit(*iris)
+    assert len(builds) == 1
+    USES[name](fitted, *iris)
+    assert len(builds) == 1
+
+
+def test_saving_builds_nothing_and_loading_builds_once(iris, builds, tmp_path):
+    fitted = counted().fit(*iris)
+    kn.save(fitted, tmp_path / "saved.kerasnet")
+    assert len(builds) == 1
+    loaded = kn.load(tmp_path / "saved.kerasnet")
+    assert len(builds) == 2
+    np.testing.assert_array_equal(loaded.predict_proba(iris[0]), fitted.predict_proba(iris[0]))
+    assert len(builds) == 2
+
+
+def test_fits_with_further_seeds_build_once_more(iris, builds):
+    for seed, expected in [(0, 1), (0, 1), (1, 2), (2, 2), (0, 2), (3, 2)]:
+        counted(random_state=seed).fit(*iris)
+        assert len(builds) == expected
+    counted(random_state=9, learning_rate=0.1, batch_size=10, epochs=1).fit(*iris)
+    assert len(builds) == 2
+
+
+def test_searches_build_as_often_as_there_are_architectures(iris, builds):
+    cross_val_score(counted(epochs=1), *iris, cv=3)
+    assert len(builds) == 1
+    search = GridSearchCV(counted(epochs=1), {"learning_rate": [0.1, 0.01], "units": [8, 9]}, cv=2)
+    search.fit(*iris).predict(iris[0])
+    assert len(builds) == 2
+    repr(search)
+    estimator_html_repr(search)
+    pickle.loads(pickle.dumps(search)).predict(iris[0])
+    assert len(builds) == 2
+
+
+def test_model_is_built_once_and_stays_the_same(iris, builds):
+    fitted = counted().fit(*iris)
+    model = fitted.model_
+    assert isinstance(model, keras.Model)
+    assert len(builds) == 2
+    assert fitted.model_ is model
+    fitted.predict(iris[0])
+    pickle.dumps(fitted)
+    assert fitted.model_ is model
+    fitted.partial_fit(*iris)
+    assert fitted.model_ is model
+    assert len(builds) == 2
+
+
+def test_threads_that_ask_for_the_model_get_the_same_one(iris):
+    fitted, barrier, models = counted().fit(*iris), threading.Barrier(4), []
+
+    def ask():
+        barrier.wait()
+        models.append(fitted.model_)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(model) for model in models}) == 1
+    assert models[0] is fitted.model_
+
+
+def test_the_model_predicts_as_the_estimator(iris):
+    X, y = iris
+    fitted = counted().fit(X, y)
+    expected = fitted.predict_proba(X)
+    np.testing.assert_allclose(fitted.model_.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+    loss, accuracy = fitted.set_params(metrics=["accuracy"]).fit(X, y).model_.evaluate(X, y, verbose=0)
+    assert accuracy == pytest.approx(fitted.score(X, y))
+    assert np.isfinite(loss)
+
+
+def test_an_unfitted_estimator_has_no_model(builds):
+    estimator = counted()
+    assert not hasattr(estimator, "model_")
+    with pytest.raises(AttributeError):
+        _ = estimator.model_
+    for use in (
+        lambda: estimator.model_,
+        lambda: check_is_fitted(estimator),
+        lambda: estimator.predict(np.ones((2, 4))),
+    ):
+        with pytest.raises(NotFittedError, match=r"fit"):
+            use()
+    assert not builds
+
+
+def test_pickles_are_equal_before_and_after_the_model_is_asked_for(iris):
+    fitted = counted().fit(*iris)
+    before = pickle.dumps(fitted)
+    _ = fitted.model_
+    assert pickle.dumps(fitted) == before
+    fitted.predict(iris[0])
+    assert pickle.dumps(fitted) == before
+
+
+def test_pickles_of_an_initialized_estimator_are_equal_too(iris):
+    initialized = counted().initialize(*iris)
+    before = pickle.dumps(initialized)
+    _ = initialized.model_
+    assert pickle.dumps(initialized) == before
+
+
+def test_a_further_fit_leaves_an_earlier_model_alone(iris):
+    fitted = counted().fit(*iris)
+    model, weights = fitted.model_, fitted.model_.get_weights()
+    fitted.set_params(random_state=1).fit(*iris)
+    counted(random_state=2).fit(*iris)
+    assert fitted.model_ is not model
+    assert_equal_weights(model.get_weights(), weights)
+
+
+def test_a_fit_that_fails_leaves_the_model(iris):
+    fitted = counted().fit(*iris)
+    outputs, model = fitted.predict_proba(iris[0]), fitted.model_
+    with pytest.raises(ValueError, match="diverged"):
+        fitted.set_params(optimizer="sgd", learning_rate=1e30, epochs=20).fit(*iris)
+    assert fitted.model_ is model
+    np.testing.assert_array_equal(fitted.predict_proba(iris[0]), outputs)
+
+
+COPIES = {
+    "itself": lambda estimator, tmp_path: estimator,
+    "pickle": lambda estimator, tmp_path: pickle.loads(pickle.dumps(estimator)),
+    "copy": lambda estimator, tmp_path: copy.copy(estimator),
+    "deepcopy": lambda estimator, tmp_path: copy.deepcopy(estimator),
+    "archive": saved_and_loaded,
+}
+copies = pytest.mark.parametrize("way", COPIES)
+
+
+@copies
+@pytest.mark.parametrize("asked_first", [True, False], ids=["after predict", "before predict"])
+def test_weights_set_by_hand_count(way, asked_first, iris, tmp_path):
+    X, y = iris
+    fitted = counted().fit(X, y)
+    if asked_first:
+        fitted.predict(X)
+    fitted.model_.set_weights([3 * weight for weight in fitted.model_.get_weights()])
+    copied = COPIES[way](fitted, tmp_path)
+    expected = fitted.model_.predict(X, verbose=0)
+    np.testing.assert_allclose(copied.predict_proba(X), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(copied.model_.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("asked_before", [True, False], ids=["with a model", "without"])
+@pytest.mark.parametrize("way", [name for name in COPIES if name != "archive"])  # without state of the optimizer
+def test_partial_fit_after_every_way_of_copying_equals_the_original(way, asked_before, iris, tmp_path):
+    fitted = counted(optimizer="adam", learning_rate=0.01).fit(*iris)
+    if asked_before:
+        fitted.model_.set_weights([2 * weight for weight in fitted.model_.get_weights()])
+    copied = COPIES[way](copy.deepcopy(fitted), tmp_path)
+    if asked_before:
+        _ = copied.model_
+    outputs = copied.partial_fit(*iris).predict_proba(iris[0])
+    np.testing.assert_array_equal(outputs, fitted.partial_fit(*iris).predict_proba(iris[0]))
+
+
+@copies
+def test_frozen_layers_stay_frozen(way, iris, tmp_path):
+    fitted = counted().fit(*iris)
+    fitted.model_.get_layer("hidden").trainable = False
+    kernel = fitted.model_.get_layer("hidden").kernel.numpy()
+    output = fitted.model_.get_layer("output").kernel.numpy()
+    copied = COPIES[way](fitted, tmp_path)
+    copied.partial_fit(*iris)  # before model_ is asked for
+    assert not copied.model_.get_layer("hidden").trainable
+    np.testing.assert_array_equal(copied.model_.get_layer("hidden").kernel.numpy(), kernel)
+    assert not np.array_equal(copied.model_.get_layer("output").kernel.numpy(), output)
+    other = counted().fit(*iris).partial_fit(*iris)  # shares nothing of it
+    assert other.model_.get_layer("hidden").trainable
+    assert not np.array_equal(other.model_.get_layer("hidden").kernel.numpy(), kernel)
+
+
+def one_step_of_keras(model, optimizer, X, y, loss="sparse_categorical_crossentropy"):
+    """Return the weights after one step over all samples in plain Keras, of a copy of a model without dropout."""
+    oracle = keras.models.clone_model(model)
+    oracle.set_weights(model.get_weights())
+    oracle.compile(optimizer, loss)
+    oracle.train_on_batch(X, y)
+    return oracle.get_weights()
+
+
+def without_dropout(**parameters):
+    return KerasNetClassifier(
+        "mlp", **{"dense_units": (6,), "epochs": 3, "batch_size": -1, "random_state": 0, **parameters}
+    )
+
+
+def sparse_loss_of_a_user(y_true, y_pred):
+    return 7 * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+OTHER_WAYS_TO_COMPILE = {
+    "learning rate": (lambda: keras.optimizers.Adam(0.3), "sparse_categorical_crossentropy"),
+    "optimizer of equal shapes": (lambda: keras.optimizers.Adamax(0.1), "sparse_categorical_crossentropy"),
+    "optimizer of other shapes": (lambda: keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy"),
+    "loss": (lambda: keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(ignore_class=1)),
+    "loss of a user": (lambda: keras.optimizers.SGD(0.5), sparse_loss_of_a_user),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_WAYS_TO_COMPILE)
+def test_a_model_compiled_by_hand_is_trained_as_in_keras(name, iris):
+    X, y = iris
+    make_optimizer, loss = OTHER_WAYS_TO_COMPILE[name]
+    fitted = without_dropout().fit(X, y)
+    expected = one_step_of_keras(fitted.model_, make_optimizer(), X, y, loss)
+    fitted.model_.compile(make_optimizer(), loss)
+    fitted.partial_fit(X, y)
+    for ours, theirs in zip(fitted.model_.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)  # Adam divides gradients of rounding by themselves
+
+
+@pytest.mark.parametrize("name", OTHER_WAYS_TO_COMPILE)
+@pytest.mark.parametrize("way", ["pickle", "deepcopy", "copy"])
+def test_copies_of_a_model_compiled_by_hand_are_compiled_as_it(name, way, iris, tmp_path):
+    X, y = iris
+    make_optimizer, loss = OTHER_WAYS_TO_COMPILE[name]
+    fitted = without_dropout().fit(X, y)
+    expected = one_step_of_keras(fitted.model_, make_optimizer(), X, y, loss)
+    fitted.model_.compile(make_optimizer(), loss)
+    copied = COPIES[way](fitted, tmp_path)
+    copied.partial_fit(X, y)
+    for ours, theirs in zip(copied.model_.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def assert_equal_or_refused(fitted, tmp_path, outputs, X):
+    """Check that an archive gives equal predictions, or that the model is refused in words that name it."""
+    refused = None
+    try:
+        loaded = saved_and_loaded(fitted, tmp_path)
+    except ValueError as error:
+        refused = str(error)
+    if refused is None:
+        np.testing.assert_array_equal(loaded.predict_proba(X), outputs)
+    else:
+        assert "model" in refused
+
+
+def test_an_archive_of_a_model_compiled_by_hand_is_refused_or_equal(iris, tmp_path):
+    X, y = iris
+    fitted = without_dropout().fit(X, y)
+    fitted.model_.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    outputs = fitted.predict_proba(X)
+    assert_equal_or_refused(fitted, tmp_path, outputs, X)
+
+
+@pytest.mark.parametrize("way", ["itself", "pickle", "deepcopy", "copy"])
+def test_a_learning_rate_set_by_hand_is_used(way, iris, tmp_path):
+    X, y = iris
+    fitted = without_dropout(optimizer="sgd", learning_rate=0.1).fit(X, y)
+    expected = one_step_of_keras(fitted.model_, keras.optimizers.SGD(2.0), X, y)
+    fitted.model_.optimizer.learning_rate = 2.0
+    copied = COPIES[way](fitted, tmp_path)
+    copied.partial_fit(X, y)
+    for ours, theirs in zip(copied.model_.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_optimizer_state_goes_on_whether_or_not_there_is_a_model(iris):
+    outputs = []
+    for asks in (False, True):
+        fitted = counted(optimizer="adam", learning_rate=0.05).fit(*iris)
+        for _ in range(2):
+            if asks:
+                _ = fitted.model_
+            fitted.partial_fit(*iris)
+        outputs.append(fitted.predict_proba(iris[0]))
+    np.testing.assert_array_equal(*outputs)
+
+
+def other_model():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "tanh"), keras.layers.Dense(3, "softmax")])
+    model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("way", ["itself", "pickle", "deepcopy", "copy"])
+def test_a_replaced_model_counts(way, iris, tmp_path):
+    X, y = iris
+    fitted = counted(batch_size=-1).fit(X, y)
+    fitted.model_ = model = other_model()
+    assert fitted.model_ is model
+    expected = one_step_of_keras(model, keras.optimizers.SGD(0.5), X, y)
+    copied = COPIES[way](fitted, tmp_path)
+    np.testing.assert_allclose(copied.predict_proba(X), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    copied.partial_fit(X, y)
+    for ours, theirs in zip(copied.model_.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    if way == "itself":
+        assert fitted.model_ is model
+
+
+def test_an_archive_of_a_replaced_model_is_refused_or_equal(iris, tmp_path):
+    fitted = counted().fit(*iris)
+    fitted.model_ = other_model()
+    assert_equal_or_refused(fitted, tmp_path, fitted.predict_proba(iris[0]), iris[0])
+
+
+def test_a_model_trained_by_keras_itself_counts(iris):
+    X, y = iris
+    fitted = counted().fit(X, y)
+    fitted.predict(X)
+    fitted.model_.fit(X, y, epochs=2, verbose=0)
+    np.testing.assert_allclose(fitted.predict_proba(X), fitted.model_.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_a_rate_set_by_hand_on_a_layer_is_used_in_training(iris):
+    X, y = iris
+    fitted, plain = (counted(batch_size=-1, optimizer="sgd", learning_rate=0.5).fit(X, y) for _ in range(2))
+    fitted.model_.get_layer("dropout").rate = 0.0
+    oracle = fitted.model_
+    expected = [weight.copy() for weight in oracle.get_weights()]
+    with_rate_0 = keras.models.clone_model(oracle)
+    with_rate_0.set_weights(expected)
+    with_rate_0.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    with_rate_0.train_on_batch(X, y)
+    fitted.partial_fit(X, y)
+    for ours, theirs in zip(fitted.model_.get_weights(), with_rate_0.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    plain.partial_fit(X, y)
+
+
+def test_the_model_of_a_regressor_and_of_two_classes(iris, builds):
+    X, y = iris
+    regressor = KerasNetRegressor("counted", epochs=1, random_state=0).fit(X, y.astype(float))
+    np.testing.assert_allclose(
+        regressor.model_.predict(X, verbose=0).ravel(), regressor.predict(X), rtol=1e-5, atol=1e-6
+    )
+    classifier = counted().fit(X, y > 0)
+    np.testing.assert_allclose(
+        classifier.model_.predict(X, verbose=0).ravel(), classifier.predict_proba(X)[:, 1], rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("estimator", [counted(epochs=2), "cnn"], ids=["registered by a user", "cnn"])
+def test_searches_in_threads_give_equal_scores(estimator, iris, digits):
+    X, y = iris
+    grid = {"learning_rate": [0.1, 0.01], "random_state": [0, 1, 2]}
+    if estimator == "cnn":
+        X, y = (part[:90] for part in digits)
+        estimator = KerasNetClassifier("cnn", filters=(3,), dropout=0.3, epochs=1, batch_size=16)
+        grid = {"dropout": [0.3, 0.5], "random_state": [0, 1]}
+    scores = []
+    for n_jobs in (1, 2):
+        clear_cache()
+        with joblib.parallel_config("threading", n_jobs=n_jobs):
+            search = GridSearchCV(estimator, grid, cv=2, scoring="neg_log_loss").fit(X, y)
+        scores.append(
+            search.cv_results_["split0_test_score"].tolist() + search.cv_results_["split1_test_score"].tolist()
+        )
+        scores[-1].append(search.predict_proba(X).tolist())
+    assert scores[0] == scores[1]
+
+
+class Silent(keras.callbacks.Callback):
+    """A callback of a user that changes nothing."""
+
+
+def test_callbacks_refer_to_the_model(iris):
+    given = [keras.callbacks.EarlyStopping("loss"), Silent(), keras.callbacks.ReduceLROnPlateau("loss")]
+    fitted = counted(callbacks=given).fit(*iris)
+    assert len(fitted.callbacks_) == 3
+    assert all(callback.model is fitted.model_ for callback in fitted.callbacks_)
+    only_keras = counted(callbacks=given[:1]).fit(*iris)
+    counted(random_state=1).fit(*iris)  # on the same code
+    assert only_keras.callbacks_[0].model is only_keras.model_
+    np.testing.assert_allclose(
+        only_keras.callbacks_[0].model.predict(iris[0], verbose=0),
+        only_keras.predict_proba(iris[0]),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+class Recompile(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.get_layer("hidden").trainable = False
+        self.model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+        self.model.make_train_function()  # without it Keras fails
+
+
+class FreezeAtTheStart(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.get_layer("hidden").trainable = False
+
+
+class NoDropout(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.get_layer("dropout").rate = 0.0
+
+
+class OtherMomentum(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.optimizer.momentum = 0.0
+
+
+class Clip(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.optimizer.clipvalue = 1e-9
+
+
+class Penalize(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.get_layer("hidden").kernel.regularizer = keras.regularizers.L2(10.0)
+
+
+class FreezeAVariable(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.get_layer("hidden").bias.trainable = False
+
+
+CHANGES = [Recompile, FreezeAtTheStart, NoDropout, OtherMomentum, Clip, Penalize, FreezeAVariable]
+
+
+@pytest.mark.parametrize("on_reused_code", [True, False], ids=["reused code", "new code"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_callback_that_changes_the_model_gets_what_keras_gives(change, on_reused_code, iris):
+    X, y = iris
+    estimator = counted(
+        batch_size=-1,
+        epochs=3,
+        optimizer="sgd",
+        learning_rate=0.1,
+        optimizer__momentum=0.9,
+        dropout=0.5 if change is NoDropout else 0.0,  # which draws for each row of a batch
+    )
+    initial = clone(estimator).initialize(X, y)
+    oracle = initial.model_
+    oracle.fit(X, y, epochs=3, batch_size=len(X), shuffle=False, verbose=0, callbacks=[change()])
+    if on_reused_code:
+        clone(estimator).fit(X, y)
+    else:
+        clear_cache()
+    fitted = clone(estimator).set_params(callbacks=[change()]).fit(X, y)
+    for ours, theirs in zip(fitted.model_.get_weights(), oracle.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    np.testing.assert_allclose(fitted.predict_proba(X), fitted.model_.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    outputs = fitted.predict_proba(X)
+
+    after = clone(estimator).fit(X, y).predict_proba(X)
+    clear_cache()
+    np.testing.assert_array_equal(after, clone(estimator).fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(fitted.predict_proba(X), outputs)
+
+
+class KeepPart(keras.callbacks.Callback):
+    """Makes a model of a part of the one in training, to record activations."""
+
+    def on_train_begin(self, logs=None):
+        self.part = keras.Model(self.model.inputs, self.model.get_layer("hidden").output)
+
+
+def test_a_part_of_the_model_that_a_callback_keeps_stays_as_it_was_trained(iris):
+    X, y = iris
+    fitted = counted(callbacks=[KeepPart()]).fit(X, y)
+    hidden = keras.Model(fitted.model_.inputs, fitted.model_.get_layer("hidden").output)
+    counted(random_state=1, epochs=5).fit(X, y)  # on the same code
+    np.testing.assert_allclose(
+        fitted.callbacks_[0].part.predict(X, verbose=0), hidden.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )

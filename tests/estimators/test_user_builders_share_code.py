@@ -1,0 +1,388 @@
+"""Builders of users: called once for each fit; compiled code is shared between equal networks only."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+
+from kerasnet import KerasNetClassifier, KerasNetRegressor
+from kerasnet.training import clear_cache
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    clear_cache()
+    yield
+    clear_cache()
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X.astype(np.float32) / 8, y
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """A list that gets an entry whenever training steps of a hidden dense layer are compiled."""
+    calls, original = [], keras.layers.Dense.call
+
+    def call(self, inputs, training=None):
+        if not isinstance(inputs, keras.KerasTensor) and training and self.name == "hidden":
+            calls.append(self.units)
+        return original(self, inputs)
+
+    monkeypatch.setattr(keras.layers.Dense, "call", call)
+    return calls
+
+
+def sequential(*layers, n_outputs=3, hidden="relu", last="softmax"):
+    return keras.Sequential(
+        [
+            keras.Input((4,), name="input"),
+            *[make() for make in layers],
+            keras.layers.Dense(8, hidden, name="hidden"),
+            keras.layers.Dense(n_outputs, last, name="output"),
+        ],
+        name="of_a_user",
+    )
+
+
+def estimator(builder, **parameters):
+    return KerasNetClassifier(builder, **{"epochs": 1, "batch_size": -1, "random_state": 0, **parameters})
+
+
+def builder_of(make):
+    """Return a new function object that returns what `make` does."""
+    return lambda input_shape, n_outputs: make()
+
+
+@pytest.mark.parametrize("shares_code", [True, False], ids=["of Keras", "with a Lambda"])
+def test_a_builder_is_called_once_a_fit_and_its_model_is_the_one_trained(shares_code, iris):
+    made = []
+
+    def build(input_shape, n_outputs):
+        own = [] if shares_code else [lambda: keras.layers.Lambda(lambda values: 2 * values)]
+        made.append(sequential(*own))
+        return made[-1]
+
+    X, y = iris
+    for n_fits in (1, 2, 3):
+        fitted = estimator(build, epochs=2, random_state=n_fits).fit(X, y)
+        assert len(made) == n_fits
+        assert fitted.model_ is made[-1]
+        outputs = fitted.predict_proba(X)
+        np.testing.assert_allclose(made[-1].predict(X, verbose=0), outputs, rtol=1e-5, atol=1e-6)
+        fitted.partial_fit(X, y)
+        assert fitted.model_ is made[-1]
+        assert not np.array_equal(fitted.predict_proba(X), outputs)
+        np.testing.assert_allclose(made[-1].predict(X, verbose=0), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
+        fitted.score(X, y)
+        repr(fitted)
+        clone(fitted)
+        assert len(made) == n_fits
+
+
+def test_a_further_fit_of_an_equal_network_leaves_an_earlier_model_alone(iris):
+    build = builder_of(sequential)
+    first = estimator(build).fit(*iris)
+    weights, outputs = first.model_.get_weights(), first.predict_proba(iris[0])
+    estimator(build, random_state=1, epochs=3).fit(*iris).partial_fit(*iris)
+    for before, after in zip(weights, first.model_.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(first.predict_proba(iris[0]), outputs)
+
+
+def test_equal_networks_share_code_also_from_different_functions(iris, traced):
+    for seed in range(3):
+        estimator(builder_of(sequential), random_state=seed, learning_rate=0.01 * (seed + 1)).fit(*iris)
+    assert len(traced) == 1
+
+
+class Scale(keras.layers.Layer):
+    """A layer of a user with a factor that its configuration leaves out."""
+
+    def __init__(self, factor):
+        super().__init__(name="scale")
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def adapted(scale):
+    def make():
+        layer = keras.layers.Normalization(name="adapted")
+        layer.adapt(scale * np.arange(40.0).reshape(10, 4))
+        return layer
+
+    return make
+
+
+def times(factor):
+    return lambda: keras.layers.Lambda(lambda values: factor * values, name="times")
+
+
+def functional(factor):
+    inputs = keras.Input((4,), name="input")
+    hidden = keras.layers.Dense(8, "relu", name="hidden")(inputs * factor)
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax", name="output")(hidden), name="of_a_user")
+
+
+def compiled(loss="sparse_categorical_crossentropy", make_optimizer=lambda: keras.optimizers.SGD(0.5), **arguments):
+    model = sequential()
+    model.compile(make_optimizer(), loss, **arguments)
+    return model
+
+
+def loss_times(factor):
+    def sparse_loss_of_a_user(y_true, y_pred):
+        return factor * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+    return sparse_loss_of_a_user
+
+
+def cross_entropy(**arguments):
+    return keras.losses.SparseCategoricalCrossentropy(**arguments)
+
+
+def with_variable(name, value):
+    """Return a model with another attribute of a variable, which no configuration tells."""
+    model = sequential()
+    setattr(model.get_layer("hidden").kernel, name, value)
+    return model
+
+
+def with_attribute(name, value):
+    """Return a model with an attribute of a layer that was set after the layer was built."""
+    model = sequential()
+    setattr(model.get_layer("hidden"), name, value)
+    return model
+
+
+def optimizer_excluding(names):
+    def make():
+        optimizer = keras.optimizers.AdamW(0.1, weight_decay=2.0)
+        optimizer.exclude_from_weight_decay(var_names=names)
+        return optimizer
+
+    return make
+
+
+def frozen(name):
+    model = sequential()
+    model.get_layer(name).trainable = False
+    return model
+
+
+def trained_before(n_steps):
+    model = compiled(make_optimizer=lambda: keras.optimizers.Adam(0.1))
+    X = np.linspace(0, 1, 40, dtype=np.float32).reshape(10, 4)
+    for _ in range(n_steps):
+        model.train_on_batch(X, np.arange(10) % 3)
+    return model
+
+
+PAIRS = {
+    "activation": (lambda: sequential(hidden="relu"), lambda: sequential(hidden="tanh")),
+    "layer of a user": (lambda: sequential(lambda: Scale(1.0)), lambda: sequential(lambda: Scale(-3.0))),
+    "Lambda": (lambda: sequential(times(1.0)), lambda: sequential(times(-3.0))),
+    "adapted layer": (lambda: sequential(adapted(1.0)), lambda: sequential(adapted(0.01))),
+    "rescaling": (
+        lambda: sequential(lambda: keras.layers.Rescaling(1.0)),
+        lambda: sequential(lambda: keras.layers.Rescaling(-3.0)),
+    ),
+    "constant in a functional model": (lambda: functional(1.0), lambda: functional(-3.0)),
+    "array in a functional model": (
+        lambda: functional(np.ones(4, np.float32)),
+        lambda: functional(np.arange(4, dtype=np.float32)),
+    ),
+    "activation of a user": (
+        lambda: sequential(hidden=lambda values: values),
+        lambda: sequential(hidden=lambda values: -3 * values),
+    ),
+    "loss": (lambda: compiled(), lambda: compiled(cross_entropy(ignore_class=1))),
+    "loss of a user": (lambda: compiled(loss_times(1.0)), lambda: compiled(loss_times(-1.0))),
+    "loss weights": (lambda: compiled(loss_weights=[1.0]), lambda: compiled(loss_weights=[-1.0])),
+    "optimizer": (lambda: compiled(), lambda: compiled(make_optimizer=lambda: keras.optimizers.Adam(0.5))),
+    "argument of an optimizer": (
+        lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(0.5, clipnorm=None)),
+        lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(0.5, clipnorm=1e-3)),
+    ),
+    "weight decay of some": (
+        lambda: compiled(make_optimizer=optimizer_excluding(["bias"])),
+        lambda: compiled(make_optimizer=optimizer_excluding(["kernel"])),
+    ),
+    "schedule": (
+        lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.5, 2))),
+        lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.5, 90))),
+    ),
+    "frozen layer": (lambda: frozen("hidden"), lambda: frozen("output")),
+    "constraint of a variable": (
+        lambda: with_variable("constraint", None),
+        lambda: with_variable("constraint", keras.constraints.NonNeg()),
+    ),
+    "regularizer of a variable": (
+        lambda: with_variable("regularizer", None),
+        lambda: with_variable("regularizer", keras.regularizers.L2(5.0)),
+    ),
+    "regularizer set on a built layer": (
+        lambda: with_attribute("kernel_regularizer", None),
+        lambda: with_attribute("kernel_regularizer", keras.regularizers.L2(5.0)),
+    ),
+    "activation set on a built layer": (
+        lambda: with_attribute("activation", keras.activations.relu),
+        lambda: with_attribute("activation", keras.activations.tanh),
+    ),
+    "optimizer with a state": (lambda: trained_before(0), lambda: trained_before(5)),
+}
+
+
+def steps_of_keras(make, X, y, n_steps, seed):
+    """Return the outputs after steps over all samples in plain Keras, from the weights that a fit has."""
+    started = []
+
+    def build(input_shape, n_outputs):
+        started.append(make())
+        return started[-1]
+
+    estimator(build, optimizer="sgd", learning_rate=0.5, random_state=seed).initialize(X, y)
+    (model,) = started
+    for _ in range(n_steps):
+        model.train_on_batch(X, y)
+    return model.predict(X, verbose=0)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_networks_that_differ_are_trained_as_in_keras(name, iris):
+    X, y = iris
+    first, second = PAIRS[name]
+    for seed, make in enumerate((first, second, second, first)):
+        fitted = estimator(builder_of(make), epochs=3, optimizer="sgd", learning_rate=0.5, random_state=seed).fit(X, y)
+        np.testing.assert_allclose(
+            fitted.predict_proba(X), fitted.model_.predict(X, verbose=0), rtol=1e-5, atol=1e-6, err_msg=str(seed)
+        )
+        expected = steps_of_keras(make, X, y, 3, seed)
+        np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-4, err_msg=str(seed))
+
+
+def test_dropout_rates_are_those_of_each_network(iris):
+    X, y = iris
+    outputs = []
+    for rate in (0.1, 0.9, 0.1):
+        build = builder_of(lambda rate=rate: sequential(lambda: keras.layers.Dropout(rate, name="dropout")))
+        outputs.append(estimator(build, epochs=3, learning_rate=0.1).fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(outputs[0], outputs[2])
+    assert not np.allclose(outputs[0], outputs[1], atol=1e-3)
+
+
+def test_losses_of_a_regressor_differ_by_arguments_that_configurations_leave_out(iris):
+    X, y = iris
+    outputs = {}
+    for delta in (0.01, 1.0, 0.01):
+        fitted = KerasNetRegressor(
+            builder_of(lambda: sequential(n_outputs=1, last="linear")),
+            loss=keras.losses.Huber(delta),
+            optimizer="sgd",
+            learning_rate=0.1,
+            epochs=2,
+            random_state=0,
+        ).fit(X, y)
+        outputs.setdefault(delta, []).append(fitted.predict(X))
+    np.testing.assert_array_equal(*outputs[0.01])
+    assert not np.allclose(outputs[0.01][0], outputs[1.0][0], atol=1e-3)
+    np.testing.assert_array_equal(clone(fitted).fit(X, y).predict(X), outputs[0.01][0])
+
+
+def test_metrics_differ_by_their_arguments(iris):
+    X, y = iris
+
+    def history(k):
+        metric = keras.metrics.SparseTopKCategoricalAccuracy(k=k, name="top")
+        return estimator(builder_of(sequential), metrics=[metric], epochs=2).fit(X, y).history_["top"]
+
+    assert history(3) == [1.0, 1.0]
+    assert history(1)[0] < 1
+    assert history(3) == [1.0, 1.0]
+
+
+def test_fits_with_other_metrics_and_losses_record_their_own(iris):
+    X, y = iris
+    build = builder_of(sequential)
+    recorded = [
+        set(estimator(build, metrics=metrics).fit(X, y).history_)
+        for metrics in (None, ["accuracy"], ["accuracy", "sparse_top_k_categorical_accuracy"], None)
+    ]
+    assert recorded[0] == recorded[3] == {"loss"}
+    assert recorded[1] == {"loss", "accuracy"}
+    assert recorded[2] == {"loss", "accuracy", "sparse_top_k_categorical_accuracy"}
+
+
+@pytest.mark.parametrize("in_search", [False, True], ids=["fit", "search"])
+def test_a_builder_may_read_the_model_of_another_estimator(in_search, iris):
+    X, y = iris
+    base = KerasNetClassifier("mlp", dense_units=(6,), epochs=1, random_state=0).fit(X, y)
+    expected = clone(base).fit(X, y).model_.layers[0].get_weights()
+    read = []
+
+    def build(input_shape, n_outputs):
+        model = sequential()
+        kernel, bias = base.model_.layers[0].get_weights()
+        read.append((kernel, bias))
+        return model
+
+    if in_search:
+        GridSearchCV(estimator(build), {"learning_rate": [0.1, 0.01]}, cv=2).fit(X, y)
+        assert len(read) == 5
+    else:
+        estimator(build).fit(X, y)
+        assert len(read) == 1
+    for weights in read:
+        for one, other in zip(weights, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_builder_that_reads_another_model_has_the_weights_of_its_own_seed(iris):
+    X, y = iris
+    base = KerasNetClassifier("mlp", dense_units=(6,), epochs=1, random_state=0).fit(X, y)
+
+    def build(input_shape, n_outputs):
+        _ = base.model_  # built inside this build by the first fit
+        return sequential()
+
+    fits = [estimator(build, random_state=5).fit(X, y).predict_proba(X) for _ in range(2)]
+    plain = estimator(builder_of(sequential), random_state=5).fit(X, y)
+    np.testing.assert_array_equal(*fits)
+    np.testing.assert_array_equal(fits[0], plain.predict_proba(X))
+
+
+def test_a_builder_may_fit_another_estimator(iris):
+    X, y = iris
+
+    def build(input_shape, n_outputs):
+        inner = KerasNetClassifier("mlp", dense_units=(6,), epochs=1, random_state=0).fit(X, y)
+        model = sequential()
+        model.get_layer("output").bias.assign(inner.model_.layers[-1].bias)
+        return model
+
+    fits = [estimator(build).fit(X, y) for _ in range(2)]
+    np.testing.assert_array_equal(*(each.predict_proba(X) for each in fits))
+
+
+def test_dropped_estimators_free_the_models_of_builders(iris):
+    made = []
+
+    def build(input_shape, n_outputs):
+        model = sequential()
+        made.append(weakref.ref(model))
+        return model
+
+    for seed in range(4):
+        estimator(build, random_state=seed).fit(*iris).predict(iris[0])
+    gc.collect()
+    assert sum(each() is not None for each in made) <= 1
