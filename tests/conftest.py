@@ -1,6 +1,8 @@
 """What all tests share."""
 
+import gc
 import signal
+from pathlib import Path
 
 import matplotlib
 
@@ -18,6 +20,18 @@ from kerasnet.datasets import load_mnist
 def pytest_configure():
     """Hear Ctrl-C, which a shell has its background jobs ignore: some tests send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Run a single file in this process: two workers would both import TensorFlow."""
+    is_one_file = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
+    return 0 if is_one_file else 2
+
+
+def pytest_collection_finish():
+    """Spare garbage collections what was imported: with TensorFlow, each takes tenths of a second otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):

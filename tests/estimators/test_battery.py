@@ -65,18 +65,28 @@ class CNNClassifierOfRows(CNNClassifier):
     model = "cnn_of_rows"
 
 
-@parametrize_with_checks(
-    [
-        KerasNetClassifier("mlp", epochs=20, learning_rate=0.01),
-        KerasNetClassifier("simple_rnn", epochs=20, learning_rate=0.01),
-        SimpleRNNClassifier(epochs=20, learning_rate=0.01),
-        CNNClassifierOfRows(epochs=20, learning_rate=0.005),
-        KerasNetRegressor("mlp", epochs=20, learning_rate=0.01),
-        Autoencoder(code_units=8, output_activation="linear"),
-        AutoencoderOutlierDetector(code_units=8, output_activation="linear"),
-    ],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-    xfail_strict=True,
+def checks_of(*estimators):
+    """Parametrize a test with scikit-learn's checks of some estimators."""
+    return parametrize_with_checks(
+        list(estimators), expected_failed_checks=lambda estimator: EXPECTED_FAILURES, xfail_strict=True
+    )
+
+
+@checks_of(
+    KerasNetClassifier("mlp", epochs=10, learning_rate=0.02),
+    SimpleRNNClassifier(epochs=10, learning_rate=0.02),
+    KerasNetRegressor("mlp", epochs=20, learning_rate=0.01),
+    Autoencoder(code_units=8, output_activation="linear"),
+    AutoencoderOutlierDetector(code_units=8, output_activation="linear"),
 )
 def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.exhaustive  # CNNClassifier shares its code with SimpleRNNClassifier, which is checked above
+@checks_of(
+    KerasNetClassifier("simple_rnn", epochs=20, learning_rate=0.01),
+    CNNClassifierOfRows(epochs=20, learning_rate=0.005),
+)
+def test_scikit_learns_checks_of_further_classifiers(estimator, check):
     check(estimator)

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from _longer import longer
 from sklearn.datasets import load_iris
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -96,7 +97,7 @@ def build_own_class(n_outputs, output_activation):
 
 
 @pytest.mark.parametrize("model", [build_functional, build_own_class])
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint32])
+@pytest.mark.parametrize("dtype", longer([np.int64, np.int32, np.uint32], [np.int32]))
 def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
     X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis].astype(dtype)
     y = X[:, 0] % 2

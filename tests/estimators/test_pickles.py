@@ -170,16 +170,6 @@ def test_layers_of_ones_own(tmp_path):
     assert np.array_equal(outputs(WAYS["pickle"](given, tmp_path)), outputs(given))
 
 
-def test_fits_and_predictions_in_workers_are_those_of_this_process(fitted, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    original = ESTIMATORS["rnn"]
-    with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):
-        predicted, there = Parallel()([delayed(outputs)(fitted["rnn"]), delayed(original.fit)(X, Y)])
-    assert np.array_equal(predicted, outputs(fitted["rnn"]))
-    assert np.array_equal(outputs(there), outputs(fitted["rnn"]))
-
-
 def threads():
     """Ask TensorFlow for its threads, in a worker."""
     import tensorflow as tf
@@ -190,20 +180,34 @@ def threads():
     return config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
 
 
-def test_workers_keep_to_the_number_of_threads_they_were_given(monkeypatch):
+def test_workers_fit_predict_and_search_as_this_process_with_the_threads_they_are_given(fitted, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    before = threads()
-    with parallel_config("loky", n_jobs=2, inner_max_num_threads=3):
-        assert Parallel()(delayed(threads)() for _ in range(2)) == 2 * [(3, 3)]
+    before, n_threads, original = threads(), os.cpu_count(), ESTIMATORS["rnn"]
+    search = GridSearchCV(KerasNetClassifier("mlp", epochs=2, random_state=0), {"learning_rate": [0.001, 0.01]}, cv=2)
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=n_threads):  # joblib's default is one for each here
+        in_workers = Parallel()(delayed(threads)() for _ in range(2))
+        predicted, there = Parallel()([delayed(outputs)(fitted["rnn"]), delayed(original.fit)(X, Y)])
+        searched_there = clone(search).set_params(n_jobs=2).fit(X, Y)
+    assert in_workers == 2 * [(n_threads, n_threads)]
     assert threads() == before
+    assert np.array_equal(predicted, outputs(fitted["rnn"]))
+    assert np.array_equal(outputs(there), outputs(fitted["rnn"]))
+    scores, scores_there = (each.cv_results_["mean_test_score"] for each in (search.fit(X, Y), searched_there))
+    assert np.allclose(scores, scores_there, atol=0.01)
 
 
 IN_A_FRESH_PROCESS = """
     import pickle, sys
-    import numpy as np
+    import keras, numpy as np
+    kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
+    before = [vars(kind).copy() for kind in kinds]
     estimator, X, expected = pickle.load(open(sys.argv[1], "rb"))
     assert np.array_equal(estimator.predict_proba(X), expected)
     print("equal", estimator.get_params()["filters"], list(estimator.classes_[:2]))
+    import kerasnet.estimators, scikeras
+    assert [dict(vars(kind)) for kind in kinds] == before, "Keras is not left as it was"
 """
 
 MAIN = """
@@ -217,12 +221,13 @@ MAIN = """
         return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
 
     if __name__ == "__main__":
-        X, y = load_digits(return_X_y=True)
+        X, y = load_digits(n_class=4, return_X_y=True)
         for builder in (build, lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)):
             scores = []
             for n_jobs in (1, 2):
                 classifier = KerasNetClassifier(builder, epochs=2, random_state=0)
-                search = GridSearchCV(classifier, {"units": [2, 16]}, cv=2, n_jobs=n_jobs).fit(X / 16, y)
+                search = GridSearchCV(classifier, {"units": [2, 16]}, cv=2, n_jobs=n_jobs, refit=False)
+                search.fit(X / 16, y)
                 scores.append(search.cv_results_["mean_test_score"])
             assert np.allclose(*scores, atol=0.01), scores
             print(search.best_params_)
@@ -237,7 +242,7 @@ def run(code, *arguments):
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
 
-def test_a_pickle_opens_in_a_fresh_process(fitted, tmp_path):
+def test_a_pickle_opens_in_a_fresh_process_and_leaves_keras_as_it_was(fitted, tmp_path):
     path = tmp_path / "it.pickle"
     path.write_bytes(pickle.dumps((fitted["cnn"], X, outputs(fitted["cnn"]))))
     assert run(IN_A_FRESH_PROCESS, str(path)).startswith("equal (4,) [")
@@ -247,24 +252,6 @@ def test_builders_of_main_and_lambdas_work_in_a_parallel_search(tmp_path):
     script = tmp_path / "search.py"
     script.write_text(textwrap.dedent(MAIN))
     assert run(None, str(script)).splitlines() == 2 * ["{'units': 16}"]
-
-
-def test_keras_is_left_as_it_was():
-    code = """
-        import keras
-        kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
-        before = [vars(kind).copy() for kind in kinds]
-        import kerasnet.estimators, scikeras
-        print([dict(vars(kind)) for kind in kinds] == [dict(each) for each in before])
-    """
-    assert run(code) == "True\n"
-
-
-def test_a_search_in_workers_scores_as_one_here():
-    network = KerasNetClassifier("mlp", epochs=2, random_state=0)
-    grid = {"learning_rate": [0.001, 0.01]}
-    here, there = (GridSearchCV(network, grid, cv=2, n_jobs=n_jobs).fit(X, Y) for n_jobs in (1, 2))
-    assert np.allclose(here.cv_results_["mean_test_score"], there.cv_results_["mean_test_score"], atol=0.01)
 
 
 @pytest.fixture(scope="module")

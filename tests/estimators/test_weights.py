@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _longer import longer
 from sklearn.datasets import load_diabetes, load_iris, make_classification, make_multilabel_classification
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
@@ -30,7 +31,7 @@ def linear(**parameters):
     return KerasNetClassifier("mlp", dense_units=(), random_state=0, **parameters)
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("rate", longer([0.01, 0.05, 0.2], [0.01, 0.2]))
 @pytest.mark.parametrize("batch_size", [32, -1])
 def test_balanced_class_weights_predict_as_many_positives_as_logistic_regression(rate, batch_size):
     X, y = imbalanced(rate)

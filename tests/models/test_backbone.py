@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from _longer import longer
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -28,10 +29,10 @@ MODULES = {
     "vgg19": "vgg19",
     "xception": "xception",
 }
+ONE_OF_EACH_SCALING = ("densenet121", "efficientnet_v2_b0", "mobilenet", "vgg16")
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_the_preprocessing_inside_is_that_of_keras(name):
+def assert_preprocessing_is_that_of_keras(name):
     shape = (80, 76, 3)
     model = build_backbone(name, shape, 3)
     network = model.get_layer(name)
@@ -41,6 +42,27 @@ def test_the_preprocessing_inside_is_that_of_keras(name):
     np.testing.assert_allclose(before(images), expected, atol=1e-4)
     assert model.output_shape == (None, 3)
     assert BACKBONES[name].smallest <= 76
+
+
+def small_network(*, include_top, input_tensor, input_shape, weights):
+    """Stand in for a network of `keras.applications`, which takes seconds to build."""
+    return keras.Model(input_tensor, keras.layers.Conv2D(2, 3)(input_tensor))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_preprocessing_inside_is_that_of_keras(name, monkeypatch):
+    monkeypatch.setattr(keras.applications, BACKBONES[name].function, small_network)
+    assert_preprocessing_is_that_of_keras(name)
+
+
+@pytest.mark.parametrize("name", longer(BACKBONES, {*BACKBONES} - {*ONE_OF_EACH_SCALING}))
+def test_networks_are_built_behind_the_preprocessing_of_keras(name):
+    assert_preprocessing_is_that_of_keras(name)
+
+
+def test_one_backbone_of_each_scaling_is_always_built():
+    scalings = [BACKBONES[name].scaling for name in ONE_OF_EACH_SCALING]
+    assert sorted(scalings) == sorted({about.scaling for about in BACKBONES.values()})
 
 
 def test_grey_images_are_repeated_and_small_ones_enlarged():
@@ -64,7 +86,7 @@ def test_statistics_follow_within_some_tens_of_steps():
 
 @pytest.mark.parametrize(("trainable", "n_layers"), [(True, None), (False, 0), (5, 5)])
 def test_what_is_trained(trainable, n_layers):
-    network = build_backbone("mobilenet_v2", (32, 32, 3), 2, trainable=trainable).get_layer("mobilenet_v2")
+    network = build_backbone("mobilenet", (32, 32, 3), 2, trainable=trainable).get_layer("mobilenet")
     trained = [layer for layer in network.layers if layer.trainable]
     assert trained == (network.layers if n_layers is None else network.layers[len(network.layers) - n_layers :])
 
@@ -86,19 +108,21 @@ def test_two_phases_of_fine_tuning(mnist):
 
 def test_weights_from_a_file_are_read_once_and_never_from_an_archive(tmp_path, mnist):
     X, y = mnist[0][:30], mnist[1][:30]
-    donor = build_backbone("mobilenet_v2", (32, 32, 3), None).get_layer("mobilenet_v2")
+    donor = build_backbone("mobilenet", (32, 32, 3), None).get_layer("mobilenet")
     path = tmp_path / "donor.weights.h5"
     donor.save_weights(path)
-    network = build_backbone("mobilenet_v2", (40, 40, 3), 2, weights=path).get_layer("mobilenet_v2")
+    network = build_backbone("mobilenet", (40, 40, 3), 2, weights=path).get_layer("mobilenet")
     for one, other in zip(network.weights, donor.weights, strict=True):
         np.testing.assert_array_equal(one, other)
-    classifier = KerasNetClassifier("backbone", weights=str(path), trainable=False, epochs=1, random_state=0).fit(X, y)
+    about = {"backbone": "mobilenet", "weights": str(path), "trainable": False}
+    classifier = KerasNetClassifier("backbone", **about, epochs=1, random_state=0).fit(X, y)
     expected = classifier.predict_proba(X)
     kerasnet.save(classifier, tmp_path / "tuned.kerasnet")
     path.unlink()
     loaded = kerasnet.load(tmp_path / "tuned.kerasnet")
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
-    assert loaded._twin().count_params() == loaded.model_.count_params()  # a warm start goes on without the file
+    loaded.set_params(warm_start=True, epochs=1).fit(X, y)  # a warm start continues without the file
+    assert len(loaded.history_["loss"]) == 2
 
 
 @pytest.fixture
@@ -163,7 +187,7 @@ def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp
 @pytest.mark.parametrize(
     ("arguments", "n_features"),
     [
-        ({"pooling": None}, 1280),
+        ({"backbone": "mobilenet", "pooling": None}, 1024),
         ({"layer": "block_1_expand_relu"}, 96),
         ({"layer": "block_1_expand_relu", "pooling": None}, 16 * 16 * 96),
         ({"backbone": "vgg16", "pooling": "max"}, 512),
@@ -199,9 +223,9 @@ def test_the_transformer_has_only_its_own_parameters(tmp_path):
 
 def test_a_path_of_weights_is_kept_as_a_text(tmp_path):
     path = tmp_path / "donor.weights.h5"
-    build_backbone("mobilenet_v2", (32, 32, 3)).get_layer("mobilenet_v2").save_weights(path)
+    build_backbone("mobilenet", (32, 32, 3)).get_layer("mobilenet").save_weights(path)
     X = np.zeros((2, 32, 32, 3), np.uint8)
-    transformer = BackboneFeatures(weights=path).fit(X)
+    transformer = BackboneFeatures("mobilenet", weights=path).fit(X)
     kerasnet.save(transformer, tmp_path / "features.kerasnet")
     path.unlink()
     loaded = kerasnet.load(tmp_path / "features.kerasnet")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _longer import longer
 
 import kerasnet
 from kerasnet.errors import CheckpointMismatchError
@@ -117,7 +118,7 @@ def computed(name, dataset, images):
     return X, model.predict(X, verbose=0, batch_size=500)
 
 
-@pytest.mark.parametrize("name", list_models(weights="mnist"))
+@pytest.mark.parametrize("name", longer(list_models(weights="mnist"), ["attention", "cnn", "lstm", "resnet_small"]))
 def test_shipped_weights_reach_the_figure_of_their_card(name):
     digits = kerasnet.datasets.load_mnist("test")
     X, outputs = computed(name, "mnist", digits.data)
@@ -137,6 +138,7 @@ def test_shipped_weights_give_the_outputs_of_their_card(name, dataset):
     about = model_card(name).weights[dataset]
     assert _weights.file_of(name, dataset).stat().st_size == about.n_bytes
     if dataset == "mnist":
+        assert FLOORS[name](about.value)
         images = kerasnet.datasets.load_mnist("test").data
     else:  # the first three of Fashion-MNIST's test images, which the package has not
         images = np.load(Path(__file__).with_name("fashion_mnist_test_3.npz"))["X"]

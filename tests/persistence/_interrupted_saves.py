@@ -103,7 +103,7 @@ def as_nobody():
 
 if __name__ == "__main__":
     earlier, later = (
-        kn.KerasNetClassifier("mlp", dense_units=(100_000,), epochs=1, random_state=seed).fit(X, np.arange(40) % 2)
+        kn.KerasNetClassifier("mlp", dense_units=(30_000,), epochs=1, random_state=seed).fit(X, np.arange(40) % 2)
         for seed in (0, 1)
     )
     PREDICTED_EARLIER, PREDICTED_LATER = (each.predict_proba(X).tobytes() for each in (earlier, later))

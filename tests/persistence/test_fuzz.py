@@ -130,6 +130,7 @@ NUMBERS = [200, pytest.param(2000, marks=pytest.mark.exhaustive)]
 @pytest.mark.parametrize("name", LOADERS)
 def test_changed_files_are_refused_or_load_as_they_were(record_property, tmp_path, name, number):
     make, has_sums = LOADERS[name]
+    number = number // 4 if name == "states of training" else number  # each of them is a fit
     content, load = make(tmp_path)
     path, n_loaded, n_refused = tmp_path / "changed", 0, 0
     path.write_bytes(content)

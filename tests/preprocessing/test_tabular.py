@@ -79,7 +79,7 @@ def test_every_option_end_to_end(messy, unseen, options):
     X, y = messy
     preprocessor = make_tabular_preprocessor(X, random_state=0, **options)
     pipeline = Pipeline([("preparation", preprocessor), ("model", LogisticRegression())])
-    search = GridSearchCV(pipeline, {"model__C": [0.1, 1]}, cv=3, error_score="raise").fit(X, y)
+    search = GridSearchCV(pipeline, {"model__C": [0.1, 1]}, cv=2, error_score="raise").fit(X, y)
     assert set(np.unique(search.predict(unseen))) <= {0, 1}
     fitted = search.best_estimator_["preparation"]
     prepared, names = fitted.transform(X), fitted.get_feature_names_out()
@@ -259,7 +259,7 @@ def test_grids_set_the_steps(messy, name, values, options):
     preprocessor = make_tabular_preprocessor(X, **options)
     before = estimator_html_repr(preprocessor).count("</div>")
     pipeline = Pipeline([("preparation", preprocessor), ("model", LogisticRegression(max_iter=1000))])
-    search = GridSearchCV(pipeline, {f"preparation__{name}": values}, cv=3, error_score="raise").fit(X, y)
+    search = GridSearchCV(pipeline, {f"preparation__{name}": values}, cv=2, error_score="raise").fit(X, y)
     chosen = search.best_params_[f"preparation__{name}"]
     found = search.best_estimator_.get_params()[f"preparation__{name}"]
     assert type(found) is type(chosen)

@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
+import _bench
+import bench_features
+import bench_training
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +29,20 @@ def test_predictions_are_compared():
     assert all(result["times_faster"].keys() == {"scikeras", "keras"} for result in images.values())
 
 
-def test_trainings_are_compared():
-    result = run("scripts/bench_training.py", "--rounds", "1", "--limit", "300", "--cases", "cnn")
+@pytest.fixture
+def without_collections(monkeypatch):
+    """Spare the benchmark full garbage collections, which take seconds in a process with many tests behind it."""
+    monkeypatch.setattr(_bench, "gc", Mock())
+
+
+def result_of(benchmark, capsys, *arguments):
+    """Run a benchmark in this process."""
+    assert benchmark.main(list(arguments)) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_trainings_are_compared(capsys, without_collections):
+    result = result_of(bench_training, capsys, "--rounds", "1", "--limit", "300", "--cases", "cnn")
     assert result["images"] == 300
     assert result["cases"]["cnn"]["times_faster"]["keras"]["median"] > 0
 
@@ -37,8 +53,8 @@ def test_ways_to_an_accuracy_are_compared():
     assert {side: len(runs) for side, runs in result["runs"].items()} == {"kerasnet": 1, "keras": 1}
 
 
-def test_features_are_compared():
-    result = run("scripts/bench_features.py", "--rounds", "1", "--limit", "100")
+def test_features_are_compared(capsys, without_collections):
+    result = result_of(bench_features, capsys, "--rounds", "1", "--limit", "20")
     assert all(case["largest_difference"] < 1e-6 for case in result["speed"]["cases"].values())
     assert all(case["times_faster"]["scikit-image"]["median"] > 0 for case in result["speed"]["cases"].values())
 
@@ -47,8 +63,9 @@ def test_features_are_compared():
 def test_searches_are_compared():
     result = run("scripts/bench_search.py", "--rounds", "1", "--limit", "200", "--fits", "20")
     assert result["fits"] == 54
-    assert result["times_faster"].keys() == {"scikeras", "keras", "kerasnet with memory"}
-    assert result["megabytes_a_fit"].keys() == {"kerasnet", "kerasnet, another architecture each", "scikeras"}
+    assert result["times_faster"].keys() >= {"scikeras", "keras", "kerasnet with memory"}
+    assert result["megabytes_a_fit"].keys() >= {"kerasnet", "kerasnet, another architecture each", "scikeras"}
+    assert result["equal_scores"]
 
 
 def test_the_readmes_table_is_that_of_the_results():
@@ -61,9 +78,7 @@ def test_the_readmes_table_is_that_of_the_results():
     assert make_benchmark_table.with_tables(readme, results) == readme
 
 
-def test_sides_take_turns_and_ratios_are_of_one_round(monkeypatch):
-    import _bench
-
+def test_sides_take_turns_and_ratios_are_of_one_round(monkeypatch, without_collections):
     calls, clock = [], iter(range(100))
     monkeypatch.setattr(_bench.time, "perf_counter", lambda: next(clock))
     seconds = _bench.take_turns({"kerasnet": lambda: calls.append("k"), "other": lambda: calls.append("o")}, 2)

@@ -72,7 +72,8 @@ def written(monkeypatch):
 
 def test_one_command_makes_a_folder_whose_model_predicts_equally(shapes, tmp_path, capsys, written):
     output = tmp_path / "new" / "run"
-    metrics, model = fine_tuned(output, shapes, *SMALL, "--epochs", 2, "--augmentation", "shift", "--seed", 3)
+    options = ("--backbone", "mobilenet", "--epochs", 2, "--augmentation", "shift", "--seed", 3)
+    metrics, model = fine_tuned(output, shapes, *SMALL, *options)
     out = capsys.readouterr().out
     assert "54 images of 3 classes" in out
     assert "no first phase" in out

@@ -12,15 +12,17 @@ import sys
 import time
 from pathlib import Path
 
+import _search
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import train_mnist
+from _longer import longer
 from _run import TrainedModel
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, train_test_split
 
 import kerasnet as kn
 from kerasnet.datasets import load_mnist
@@ -108,7 +110,7 @@ def test_a_seed_gives_the_same_run_again(main, tmp_path):
     assert figures[0] == figures[1]
 
 
-@pytest.mark.parametrize("model", ["cnn", "mlp", "simple_rnn"])
+@pytest.mark.parametrize("model", longer(["cnn", "mlp", "simple_rnn"], ["cnn", "mlp"]))
 def test_every_classifier_takes_mnist(main, tmp_path, model):
     arguments = ["--model", model, "--limit", "300", "--epochs", "2", "--batch-size", "32"]
     assert (
@@ -161,10 +163,19 @@ def test_data_without_all_ten_classes_are_one_line(main, tmp_path, fashion, capf
     assert "Expected training images of all ten classes. Received: [3, 7]." in one_line_of(capfd)
 
 
-def test_a_search_keeps_its_results(main, tmp_path, capsys):
+@pytest.mark.parametrize("starts_workers", longer([False, True], [True]))
+def test_a_search_keeps_its_results(main, tmp_path, capsys, monkeypatch, starts_workers):
+    requested = []
+
+    def search_in_this_process(*arguments, n_jobs, **options):
+        requested.append(n_jobs)
+        return GridSearchCV(*arguments, n_jobs=n_jobs if starts_workers else 1, **options)
+
+    monkeypatch.setattr(_search, "GridSearchCV", search_in_this_process)
     grid = '{"epochs": [1, 2], "filters": [[4], [8]]}'
     arguments = ["--dataset", "digits", "--limit", "200", "--grid", grid, "--cv", "2", "--n-jobs", "2"]
     assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    assert requested == [2]
     assert set(os.listdir(tmp_path / "run")) == FILES | {"search_results.csv"}
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["parameters"]["filters"] == metrics["best_params"]["filters"]
@@ -175,7 +186,7 @@ def test_a_search_keeps_its_results(main, tmp_path, capsys):
     assert "Best of the search" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("features", ["hog", "hog+pixels", pytest.param("hog+sift", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("features", longer(["hog", "hog+pixels", "hog+sift"], ["hog", "hog+sift"]))
 def test_a_network_on_features(main, tmp_path, features):
     output = tmp_path / "run"
     assert main(["--features", features, "--limit", "500", "--epochs", "5", "--output", str(output)]) == 0
@@ -289,24 +300,25 @@ def last_line(process):
     return error.strip().splitlines()[-1]
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
-    def small_files_only():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the checkpoint does not fit either
+def test_a_full_disk_is_one_line_and_leaves_nothing(main, tmp_path, capfd):
     arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run")]
-    process = run_script(*arguments, preexec_fn=small_files_only)
-    assert last_line(process).startswith("train_mnist: ")
-    assert process.returncode == 1
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        assert main(arguments) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert one_line_of(capfd).startswith("train_mnist: ")
     assert os.listdir(tmp_path) == []
 
 
-def test_a_reader_that_goes_away_loses_no_run(tmp_path):
-    process = run_script("--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run"))
-    process.stdout.close()
-    process.stdout = None
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    assert "Traceback" not in error
+def test_a_reader_that_goes_away_loses_no_run(main, tmp_path, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:  # closing it raises if the script has left text in its buffer
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run")]) == 0
     assert set(os.listdir(tmp_path / "run")) == FILES
 
 
@@ -336,7 +348,7 @@ def test_ctrl_c_before_training_shows_no_traceback(tmp_path, seconds):
 @pytest.mark.exhaustive
 def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
     process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
-    interrupt(process, while_training=8)
+    interrupt_after_a_checkpoint(process)
     for _ in range(4):
         time.sleep(0.4)
         process.send_signal(signal.SIGINT)
@@ -345,17 +357,24 @@ def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
     assert set(os.listdir(tmp_path / "run")) == FILES
 
 
-def interrupt(process, while_training, number=signal.SIGINT):
-    """Send Ctrl-C, or another signal, some time after the run has begun."""
+def wait_for_a_checkpoint(process):
+    """Wait until the first checkpoint of a run is in the cache."""
+    while not list(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.npz")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def interrupt_after_a_checkpoint(process, number=signal.SIGINT):
+    """Send Ctrl-C, or another signal, while the run trains."""
     assert " images of " in process.stdout.readline()
-    time.sleep(while_training)
+    wait_for_a_checkpoint(process)
     process.send_signal(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
 def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
     process = run_script("--epochs", "1000", "--limit", "1000", "--output", str(tmp_path / "run"))
-    interrupt(process, while_training=8, number=number)
+    interrupt_after_a_checkpoint(process, number)
     line = last_line(process)
     assert process.returncode == 130
     assert set(os.listdir(tmp_path / "run")) == FILES
@@ -363,24 +382,23 @@ def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
     assert metrics["interrupted"] is True
     assert 0 < metrics["n_iter"] < 1000
     assert f"interrupted after {metrics['n_iter']} whole epochs; what was trained is kept" in line
-    assert metrics["accuracy"] > 0.5
+    kept = kn.load(tmp_path / "run" / "model.kerasnet")
+    assert kept.n_iter_ == metrics["n_iter"]
+    assert kept.score(*load_mnist("test", return_X_y=True)) == pytest.approx(metrics["accuracy"], abs=1e-3)
 
 
 def test_ctrl_c_in_a_search_ends_it(tmp_path):
     process = run_script("--grid-search", "--limit", "500", "--output", str(tmp_path / "run"))
-    interrupt(process, while_training=5)
+    interrupt_after_a_checkpoint(process)
     assert last_line(process) == "train_mnist: interrupted; the same search goes on from what was trained"
     assert process.returncode == 130
     assert os.listdir(tmp_path) == []
 
 
 def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
-    arguments = ["--limit", "5000", "--epochs", "12"]
+    arguments = ["--limit", "4000", "--epochs", "10"]
     process = run_script(*arguments, "--output", str(tmp_path / "killed"))
-    states = Path(os.environ["XDG_CACHE_HOME"], "kerasnet", "training", "kerasnet-states")
-    while not list(states.glob("*/*.npz")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    wait_for_a_checkpoint(process)
     process.kill()
     process.communicate()
     assert not (tmp_path / "killed").exists()
@@ -389,7 +407,7 @@ def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
     resumed, undisturbed = (
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("resumed", "undisturbed")
     )
-    assert 0 < resumed["n_iter_from_memory"] < 12
+    assert 0 < resumed["n_iter_from_memory"] < 10
     assert undisturbed["n_iter_from_memory"] == 0
     assert (resumed["accuracy"], resumed["log_loss"]) == (undisturbed["accuracy"], undisturbed["log_loss"])
     history = (tmp_path / "undisturbed" / "history.csv").read_text()
