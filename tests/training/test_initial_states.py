@@ -307,7 +307,10 @@ BUILDERS = [
 ]
 
 
-@pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
+OFTEN_ENOUGH = [drawing_from_python, an_initializer_that_counts, recorded_weights, scaled_after_building]
+
+
+@pytest.mark.parametrize("builder", longer(BUILDERS, OFTEN_ENOUGH), ids=lambda builder: builder.__name__)
 def test_registered_builders_that_draw_in_ways_of_users(builder, register, iris):
     register(builder)
     assert_fits_equal_fits_on_new_code(KerasNetClassifier("of_a_test", epochs=2, batch_size=50), *iris)
