@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from _cluster import dask_cluster
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 
 from kerasnet.datasets import load_mnist
 
@@ -57,6 +57,25 @@ def digits():
     X, y = (data.images / 16).astype(np.float32), data.target
     X.flags.writeable = y.flags.writeable = False
     return X, y
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """Scikit-learn's iris, divided by 8, as float32, and its labels."""
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32) / 8
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+@pytest.fixture
+def no_compiled_code():
+    """Let a test start, and leave, without compiled code that is kept for further fits."""
+    from kerasnet.training import clear_cache  # imports TensorFlow, which many tests do without
+
+    clear_cache()
+    yield
+    clear_cache()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ class InitialState:
     def __init__(self, spec, seed, model, record):
         self.is_pure = not record.used_global_generators  # else the model may differ in more than its weights
         self.builder, self.optimizer = spec.builder, read(model.optimizer.variables)
-        self._spec, self._variables, self._record = spec, model.variables, record
+        self._spec, self._variables, self.record = spec, model.variables, record
         self._last = seed, read(model.variables)
         self._sources, self._digest = None, (None, None)
 
@@ -41,7 +41,7 @@ class InitialState:
                 self._sources = self._find_sources(seed)
             if not self._sources:
                 return None
-            self._last = seed, self._values(draw_seeds(seed, len(self._record.seeds)))
+            self._last = seed, self._values(draw_seeds(seed, len(self.record.seeds)))
         return self._last[1]
 
     def digest(self, seed):
@@ -72,7 +72,7 @@ class InitialState:
         other.optimizer.build(other.trainable_variables)
         self._stored, expected = self._last[1], read(other.variables)
         if (
-            len(record.seeds) != len(self._record.seeds)
+            len(record.seeds) != len(self.record.seeds)
             or not _all_equal(self.optimizer, read(other.optimizer.variables))
             or [value.shape for value in self._stored] != [value.shape for value in expected]
         ):
@@ -85,8 +85,8 @@ class InitialState:
         """Return the initializer of a variable and which of the drawn seeds it has; (None, None) for a stored value."""
         if _all_equal([value], [other_value]):
             return None, None
-        seeds = self._record.seeds
-        _, initializer = self._record.initializers.get(id(variable), (None, None))
+        seeds = self.record.seeds
+        _, initializer = self.record.initializers.get(id(variable), (None, None))
         seed = getattr(initializer, "seed", None)
         if type(seed) is int and seeds.count(seed) == 1:
             return initializer, seeds.index(seed)

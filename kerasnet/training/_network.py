@@ -14,7 +14,7 @@ from kerasnet.training._identity import digest, identify
 from kerasnet.training._keys import NoKeyError, key_of, model_key
 from kerasnet.training._pool import find_engine, put_engine, take_engine
 from kerasnet.training._predict import predict_in_batches
-from kerasnet.training._variables import compiled_as, describe_layers, follows_schedule, read, write
+from kerasnet.training._variables import compiled_as, describe_layers, learning_rate_of, read, write
 
 
 class Network:
@@ -167,7 +167,7 @@ class Network:
         lent = self._engine_without_model() if self._model is None and self._key is not None else None
         key, engine = lent or self._engine_of_model()
         self._engine, own = engine, engine.model is self._model
-        before, rate = (engine.state(), _learning_rate(self._model)) if own else (None, None)
+        before, rate = (engine.state(), learning_rate_of(self._model.optimizer)) if own else (None, None)
         try:
             yield engine
         except BaseException:
@@ -184,7 +184,9 @@ class Network:
         """Return the network that an engine has made of this one."""
         values, optimizer = engine.state()
         if engine.changed:  # by a callback: its model is the one that was trained
-            made = {"_model": engine.model, "_compiled_as": engine.compiled_as, "_values": None, "_trainable": None}
+            record = self._record if engine.initial is None else engine.initial.record
+            made = {"_model": engine.model, "_compiled_as": engine.compiled_as, "_record": record}
+            made |= {"_values": None, "_trainable": None}
         elif self._model is None:
             made = {"_values": values}
         else:
@@ -224,7 +226,7 @@ class Network:
             start = [engine.initial.digest(self.seed)]
         else:
             start = [digest(identify("the weights", read(engine.model.variables)))]
-        start += [_learning_rate(engine.model), trainable_flags(engine.model)]
+        start += [learning_rate_of(engine.model.optimizer), trainable_flags(engine.model)]
         if self._model is not None and self._key is None:
             with contextlib.suppress(NoKeyError):
                 model_key(self._model)  # where there is a key, the configuration tells everything
@@ -328,7 +330,7 @@ class Network:
         optimizer = self.optimizer if compiled_as(model) is self._optimized_as else ()  # not after a further compile
         if not optimizer and model.optimizer.built:  # by a builder that has trained its model
             optimizer = read(model.optimizer.variables)
-        engine.load(read(model.variables), optimizer, _learning_rate(model))
+        engine.load(read(model.variables), optimizer, learning_rate_of(model.optimizer))
         return key, engine
 
     def _own_engine(self, model):
@@ -371,7 +373,7 @@ class Network:
     def _rate(self):
         """Return the learning rate that training starts with; None where the optimizer follows a schedule."""
         if self._model is not None:
-            return _learning_rate(self._model)
+            return learning_rate_of(self._model.optimizer)
         rate = self.spec.compiling.learning_rate if self._rate_by_hand is None else self._rate_by_hand
         return None if rate is None else float(np.float32(rate))
 
@@ -410,8 +412,3 @@ class Network:
 def trainable_flags(model):
     """Return whether each layer is trainable."""
     return [layer.trainable for layer in model._flatten_layers()]
-
-
-def _learning_rate(model):
-    """Return the learning rate of a model's optimizer; None where it follows a schedule."""
-    return None if follows_schedule(model.optimizer) else float(model.optimizer.learning_rate)

@@ -20,6 +20,11 @@ def follows_schedule(optimizer):
     return isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
+def learning_rate_of(optimizer):
+    """Return the learning rate of an optimizer; None where it follows a schedule."""
+    return None if follows_schedule(optimizer) else float(optimizer.learning_rate)
+
+
 def compiled_as(model):
     """Return an object that is another one after each call of a model's ``compile``; None before the first."""
     return getattr(model, "_compile_config", None)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from _longer import longer
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -56,12 +55,6 @@ def builds():
     BUILDS.clear()
     yield BUILDS
     clear_cache()
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return X.astype(np.float32) / 8, y
 
 
 def counted(**parameters):
@@ -590,3 +583,14 @@ def test_a_part_of_the_model_that_a_callback_keeps_stays_as_it_was_trained(iris)
     np.testing.assert_allclose(
         fitted.callbacks_[0].part.predict(X, verbose=0), hidden.predict(X, verbose=0), rtol=1e-5, atol=1e-6
     )
+
+
+def test_a_model_that_a_callback_has_changed_is_trained_and_copied_as_it_is(iris):
+    X, y = iris
+    fitted = counted(epochs=1, callbacks=[FreezeAtTheStart()]).fit(X, y).set_params(callbacks=None)
+    kernel = fitted.model_.get_layer("hidden").kernel.numpy()
+    for each in (pickle.loads(pickle.dumps(fitted)), fitted):
+        output = each.model_.get_layer("output").kernel.numpy()
+        each.partial_fit(X, y)
+        np.testing.assert_array_equal(each.model_.get_layer("hidden").kernel.numpy(), kernel)
+        assert not np.array_equal(each.model_.get_layer("output").kernel.numpy(), output)

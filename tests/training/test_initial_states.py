@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from _longer import longer
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 
 from kerasnet import Autoencoder, KerasNetClassifier
 from kerasnet.models import _registry, list_models, register_model
@@ -38,17 +37,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _empty_cache():
-    clear_cache()
-    yield
-    clear_cache()
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return X.astype(np.float32) / 8, y
+pytestmark = pytest.mark.usefixtures("no_compiled_code")
 
 
 @pytest.fixture
