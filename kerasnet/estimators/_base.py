@@ -41,6 +41,7 @@ from kerasnet.estimators._validation import (
     with_mean_weight_of_1,
 )
 from kerasnet.training import AUGMENTATIONS, EpochMemory, learning_rates, n_batches
+from kerasnet.training._engine import is_keras
 from kerasnet.training._loop import Training, train
 from kerasnet.training._network import Network
 from kerasnet.training._resume import Checkpoints
@@ -246,7 +247,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
     def _hand_over(self, callbacks, trained_in):
         """Keep the callbacks of a fit, and let those of users refer to ``model_`` at once."""
         self._callbacks = callbacks, trained_in
-        if any(type(each).__module__.partition(".")[0] != "keras" for each in callbacks):
+        if not all(is_keras(type(each)) for each in callbacks):
             _ = self.callbacks_
 
     def _check_data(self, X, y, reset, classes=None):

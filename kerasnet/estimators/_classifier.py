@@ -15,7 +15,7 @@ from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._class_weights import weights_of_indicators, weights_of_labels
 from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
-from kerasnet.estimators._targets import Classes, is_of_one_label, names_of_losses
+from kerasnet.estimators._targets import Classes, asks_for_one_label, names_of_losses
 
 _N_CHECKED = 256  # samples
 
@@ -101,7 +101,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
             return self.target_encoder_.inverse_transform(outputs, return_proba=True)
-        return self._as_probabilities(outputs)
+        return self._as_probabilities(outputs, self._class_outputs())
 
     def predict(self, X):
         """Predict the most probable class of each sample.
@@ -121,9 +121,9 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return self.target_encoder_.inverse_transform(outputs)
         form = self._class_outputs()
         if not form.one_label:
-            return (self._as_probabilities(outputs) > 0.5).astype(np.int64)
+            return (self._as_probabilities(outputs, form) > 0.5).astype(np.int64)
         if form.n_outputs == 1:
-            outputs = self._as_probabilities(outputs)
+            outputs = self._as_probabilities(outputs, form)
         labels = outputs.argmax(axis=1)
         return np.eye(len(self.classes_), dtype=np.int64)[labels] if self._multilabel else self.classes_[labels]
 
@@ -181,10 +181,8 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     def _encode_indicator(self, y, reset):
         if reset:
             self.classes_ = np.arange(y.shape[1])
-            self.n_classes_, self.n_outputs_ = (
-                y.shape[1] if any(map(is_of_one_label, names_of_losses(self.loss))) else 2,
-                y.shape[1],
-            )
+            self.n_outputs_ = y.shape[1]
+            self.n_classes_ = y.shape[1] if asks_for_one_label(self.loss) else 2
         elif y.shape[1] != len(self.classes_):
             raise ValueError(
                 f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
@@ -196,7 +194,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             self.input_shape_,
             n_classes=len(self.classes_),
             multilabel=self._multilabel,
-            asks_for_one_label=any(map(is_of_one_label, names_of_losses(loss))),
+            asks_for_one_label=asks_for_one_label(loss),
         )
 
     def _class_outputs(self):
@@ -207,17 +205,14 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         targets = self._targets(self.loss) if spec is None else spec.compiling.targets
         return targets.class_outputs(model, model.loss)
 
-    def _as_probabilities(self, outputs):
+    def _as_probabilities(self, outputs, form):
         """Return the probability of each class from the outputs of the model; refuse what cannot be one."""
-        form = self._class_outputs()
         are_exclusive = form.one_label and form.n_outputs > 1
         if form.from_logits:
             outputs = scipy.special.softmax(outputs, axis=1) if are_exclusive else scipy.special.expit(outputs)
         check_probabilities(outputs, are_exclusive, self._multilabel, self.model)
-        if are_exclusive and self._network.any_model.compute_dtype in (
-            "float16",
-            "bfloat16",
-        ):  # whose sum is about 1
+        dtype = self._network.any_model.compute_dtype
+        if are_exclusive and dtype in ("float16", "bfloat16"):  # in which the sum is about 1
             outputs = outputs / outputs.sum(axis=1, keepdims=True)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 and not self._multilabel else outputs
 

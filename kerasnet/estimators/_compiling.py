@@ -10,7 +10,7 @@ import keras
 from kerasnet.estimators._metrics import SHORTHANDS, adapt_metrics
 from kerasnet.estimators._scikeras import route_params, try_to_convert_strings_to_classes, unflatten_params
 from kerasnet.estimators._targets import Targets, names_of_losses
-from kerasnet.training._variables import follows_schedule
+from kerasnet.training._variables import learning_rate_of
 
 # arguments of keras.Model.compile that may be given without compile__, too
 COMPILE_NAMES = ("auto_scale_loss", "jit_compile", "loss_weights", "run_eagerly", "weighted_metrics")
@@ -52,7 +52,7 @@ class CompileSettings:
         """The learning rate that training starts with; None where the optimizer follows a schedule."""
         optimizer = self._get("optimizer")
         if isinstance(optimizer, keras.optimizers.Optimizer):
-            return None if follows_schedule(optimizer) else float(optimizer.learning_rate)
+            return learning_rate_of(optimizer)
         rate = self.parameters.get("optimizer__learning_rate", self._get("learning_rate"))
         return float(rate) if isinstance(rate, Real) else None
 

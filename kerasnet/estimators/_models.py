@@ -84,12 +84,12 @@ class ModelOwner(EstimatorParameters):
         )
         return CompileSettings.of(parameters, targets, isinstance(self.model, keras.Model))
 
-    def _spec_from(self, builder, arguments, parameters, dtype_policy):
-        """Return the specification of a model with some parameters that say how it is compiled."""
+    def _spec_from(self, builder, arguments, compiling, dtype_policy):
+        """Return the specification of a model, with what the estimator knows of its data."""
         return ModelSpec(
             builder,
             arguments,
-            self._compile_settings(parameters),
+            compiling,
             input_shape=self.input_shape_,
             input_dtype=self._input_dtype(),
             augmentation=self.augmentation,
@@ -99,9 +99,9 @@ class ModelOwner(EstimatorParameters):
     def _spec(self):
         """Return the specification of the model that the parameters and the data ask for."""
         builder, params, explicit = self._builder_of_fit(), self._settings(), self._explicit()
-        targets, accepted = self._compile_settings(params).targets, inspect.signature(builder).parameters
+        compiling, accepted = self._compile_settings(params), inspect.signature(builder).parameters
         given = {"input_shape": self.input_shape_}
-        given |= targets.builder_arguments("output_activation" in accepted)
+        given |= compiling.targets.builder_arguments("output_activation" in accepted)
         if any(argument.kind == argument.VAR_KEYWORD for argument in accepted.values()):
             accepted = {**accepted, **given, **explicit, **route_params(explicit, "model", ())}
         given |= {name: value for name, value in params.items() if "__" not in name}
@@ -110,7 +110,7 @@ class ModelOwner(EstimatorParameters):
         if self._padding is not None:
             given["mask_value"] = self._padding
         arguments = {name: value for name, value in given.items() if name in accepted}
-        return self._spec_from(builder, arguments, params, keras.config.dtype_policy().name)
+        return self._spec_from(builder, arguments, compiling, keras.config.dtype_policy().name)
 
     def _builder_of_fit(self):
         """Return the builder, which parameters that are set later do not change."""

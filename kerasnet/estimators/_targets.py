@@ -161,6 +161,11 @@ def names_of_losses(losses):
     return [loss_name(inner_function(getattr(each, "fn", each))) for each in flat]
 
 
+def asks_for_one_label(losses):
+    """Tell whether losses are for the probabilities of classes of which each sample has one."""
+    return any(map(is_of_one_label, names_of_losses(losses)))
+
+
 def is_of_one_label(loss):
     """Tell, by its name, whether a loss compares distributions over classes of which each sample has one."""
     return "categorical" in loss or loss.replace("_", "") in OF_DISTRIBUTIONS

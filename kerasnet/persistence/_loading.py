@@ -153,7 +153,8 @@ def _build_model(network):
     try:
         offered = network.estimator._offered()
         arguments = {**_without_pretrained_weights(fit), **{name: offered[name]() for name in fit.offered}}
-        spec = network.estimator._spec_from(fit.builder, arguments, fit.parameters, fit.dtype_policy)
+        compiling = network.estimator._compile_settings(fit.parameters)
+        spec = network.estimator._spec_from(fit.builder, arguments, compiling, fit.dtype_policy)
         return _BuiltModel(spec, *spec.build(fit.seed))
     except UnsafeFileError as error:
         raise UnsafeFileError(f"{network.where}: {error}") from None

@@ -301,12 +301,13 @@ def _acts_on_epochs_alone(callback):
 
 
 def as_tensors(arrays):
-    """Return data as tensors; of bytes, only inputs are images."""
+    """Return data as tensors, the same one for the same array; of bytes, only inputs are images."""
     X, *others = arrays
-    inputs = tf.nest.flatten(X)
+    inputs = {id(array): tf.constant(array) for array in tf.nest.flatten(X)}
 
     def constant(array):
-        is_input = any(array is each for each in inputs)
-        return tf.constant(array if is_input or array.dtype != np.uint8 else array.astype(np.int32))
+        if id(array) in inputs:
+            return inputs[id(array)]
+        return tf.constant(array.astype(np.int32) if array.dtype == np.uint8 else array)
 
-    return (tf.nest.map_structure(tf.constant, X), *(tf.nest.map_structure(constant, each) for each in others))
+    return tuple(tf.nest.map_structure(constant, each) for each in (X, *others))
