@@ -82,9 +82,9 @@ def speed_table(results):
     ]
     lines += [
         "",
-        f"What a further fit costs beside its epochs: {1000 * fixed['kerasnet']:.0f} ms (SciKeras: "
-        f"{1000 * fixed['scikeras']:.0f} ms); what it keeps of memory: {memory['kerasnet']:.2f} MB (SciKeras: "
-        f"{memory['scikeras']:.1f} MB); a further architecture keeps "
+        f"Overhead of a fit: {1000 * fixed['kerasnet']:.0f} ms (SciKeras: "
+        f"{1000 * fixed['scikeras']:.0f} ms); memory kept by a fit: {memory['kerasnet']:.3f} MB (SciKeras: "
+        f"{memory['scikeras']:.1f} MB); memory kept by a further architecture: "
         f"{memory['kerasnet, another architecture each']:.0f} MB.",
         f"Measured on {search['hardware']}, TensorFlow {search['versions']['tensorflow']}, "
         f"Keras {search['versions']['keras']}.",
