@@ -1,0 +1,309 @@
+"""Arrays whose rows are read when they are needed."""
+
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from kerasnet.errors import DataFormatError
+
+
+class LazyArray:
+    """Rows of an array that is not in memory, read when they are needed.
+
+    Selecting rows, by a slice, row numbers or a mask, gives another `LazyArray` and reads nothing.
+    :func:`numpy.asarray` reads. So :func:`~sklearn.model_selection.train_test_split`,
+    :class:`~sklearn.model_selection.GridSearchCV` and the other meta-estimators of scikit-learn copy no data, and the
+    estimators of kerasnet read the rows of the next training steps, while the last ones are computed.
+
+    Estimators take the arrays listed below as they are, and make a `LazyArray` of them. Wrap one yourself where
+    something else selects rows before: from a :class:`numpy.memmap`, for example, cross-validation would copy the rows
+    of each fold into memory.
+
+    Parameters
+    ----------
+    source : array-like of shape (n_samples, ...)
+        What the rows are read from: a :class:`numpy.memmap`, ``h5py.Dataset``, ``zarr.Array``, ``dask.array.Array``,
+        a sparse matrix or array of SciPy, whose rows become dense, or anything else with the attributes ``shape`` and
+        ``dtype`` whose rows can be selected by an increasing array of row numbers and by a slice.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The shape of the selected rows.
+    dtype : numpy.dtype
+        Their dtype.
+    ndim : int
+        The number of axes.
+
+    Raises
+    ------
+    TypeError
+        If `source` has no shape and dtype, or no rows that can be selected.
+    ValueError
+        If `source` does not know its shape, as some arrays of Dask.
+
+    See Also
+    --------
+    kerasnet.features.ImageFiles : Images in files, decoded when they are needed.
+
+    Notes
+    -----
+    The order of samples is another in each epoch, so rows are read one by one from all over the source. This is fast
+    for a memory-mapped file, and slow where rows are compressed many at a time, as in chunks of HDF5 and zarr: each
+    block that is read needs most of the chunks. Convert such data once, by
+    ``numpy.lib.format.open_memmap(path, mode="w+", ...)``, when they are used for many epochs.
+
+    A `LazyArray` of a memory-mapped file is pickled as a reference to the file, and so is one of an HDF5 dataset:
+    workers of joblib and Dask open the file themselves, and no rows are sent.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from kerasnet.datasets import LazyArray
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "x.npy"), np.arange(12.0).reshape(6, 2))
+    ...     X = LazyArray(np.load(Path(folder, "x.npy"), mmap_mode="r"))
+    ...     some = X[[4, 0]]
+    ...     print(some, np.asarray(some).tolist())
+    LazyArray of shape (2, 2), float64 [[8.0, 9.0], [0.0, 1.0]]
+    """
+
+    def __init__(self, source):
+        if issparse(source):
+            source = source.tocsr()
+        shape, dtype = getattr(source, "shape", None), getattr(source, "dtype", None)
+        if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype) or not hasattr(source, "__getitem__"):
+            raise TypeError(
+                "A LazyArray reads rows from something with a shape, a NumPy dtype and [row numbers]. "
+                f"Received: {type(source).__name__}."
+            )
+        if not shape or any(math.isnan(size) for size in shape):
+            raise ValueError(
+                f"A LazyArray needs the number of rows and the shape of each. Received: shape {shape}. "
+                "Of an array of Dask, compute_chunk_sizes() finds them."
+            )
+        self._source = source
+        self._rows = range(shape[0])
+        self._conversions = ()
+        self._row_shape, self._dtype = tuple(map(int, shape[1:])), dtype
+
+    @property
+    def shape(self):
+        """The shape of the selected rows."""
+        return (len(self._rows), *self._row_shape)
+
+    @property
+    def dtype(self):
+        """The dtype of the selected rows."""
+        return self._dtype
+
+    @property
+    def ndim(self):
+        """The number of axes."""
+        return len(self.shape)
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __repr__(self):
+        return f"{type(self).__name__} of shape {self.shape}, {self.dtype}"
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            key, *others = key or (slice(None),)
+            if any(other is not Ellipsis and other != slice(None) for other in others):
+                raise IndexError(f"A {type(self).__name__} selects rows only. Use numpy.asarray to read them first.")
+        if isinstance(key, slice) or key is Ellipsis:
+            return self._with(rows=self._rows if key is Ellipsis else self._rows[key])
+        key = np.asarray(key)
+        if key.ndim == 0 and key.dtype.kind in "iu":
+            return self._read(self._checked(key[np.newaxis]))[0]
+        if key.dtype == bool and key.shape == (len(self),):
+            return self._with(rows=self._selected(np.flatnonzero(key)))
+        if key.ndim != 1 or (key.dtype.kind not in "iu" and key.size):
+            raise IndexError(
+                f"Rows of a {type(self).__name__} are selected by an int, a slice, a mask of shape ({len(self)},), or "
+                f"an array of row numbers. Received: an array of shape {key.shape} and dtype {key.dtype}."
+            )
+        return self._with(rows=self._checked(key.astype(np.intp)))
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError(f"The rows of a {type(self).__name__} are read, and always new in memory.")
+        return np.asarray(self._read(self._rows), dtype=dtype)
+
+    def __getstate__(self):
+        return {**vars(self), "_source": _reference(self._source) or self._source}
+
+    def __setstate__(self, state):
+        source = state["_source"]
+        vars(self).update(state, _source=source.open() if isinstance(source, _MappedFile | _Dataset) else source)
+
+    def map_rows(self, function):
+        """Return a `LazyArray` of converted rows.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an array of some rows and returns one with as many. What it returns for a row must not depend on the
+            other rows.
+
+        Returns
+        -------
+        LazyArray
+            It calls the function when rows are read.
+        """
+        one = function(np.zeros((1, *self._row_shape), self.dtype))
+        return self._with(_conversions=(*self._conversions, function), _row_shape=one.shape[1:], _dtype=one.dtype)
+
+    def chunks(self, max_bytes):
+        """Read all rows, some at a time.
+
+        Parameters
+        ----------
+        max_bytes : int
+            The largest size of a chunk, as far as one row is not larger.
+
+        Yields
+        ------
+        chunk : ndarray of shape (n_rows, ...)
+            The next rows.
+        """
+        size = self.rows_in(max_bytes)
+        for start in range(0, len(self), size):
+            yield np.asarray(self[start : start + size])
+
+    def rows_in(self, max_bytes):
+        """Return how many rows fit into some bytes, at least one."""
+        itemsize = max(self.dtype.itemsize, self._source.dtype.itemsize)
+        return max(1, max_bytes // max(1, math.prod(self._row_shape) * itemsize))
+
+    def fingerprint(self):
+        """Return what changes when the files of the source do; None where there is no file to look at."""
+        reference = _reference(self._source)
+        if reference is None:
+            return None
+        status = os.stat(reference.path)
+        return reference, status.st_size, status.st_mtime_ns, np.asarray(self._rows).tobytes()
+
+    def _with(self, rows=None, **attributes):
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), **({} if rows is None else {"_rows": rows}), **attributes)
+        return other
+
+    def _checked(self, numbers):
+        """Return the rows of the source with these numbers, counted from the end when they are negative."""
+        n_rows = len(self)
+        beyond = numbers[(numbers < -n_rows) | (numbers >= n_rows)]
+        if beyond.size:
+            raise IndexError(f"Row {beyond[0]} is out of bounds: there are {n_rows} rows.")
+        return self._selected(np.where(numbers < 0, numbers + n_rows, numbers))
+
+    def _selected(self, numbers):
+        rows = self._rows
+        return rows.start + rows.step * numbers if isinstance(rows, range) else rows[numbers]
+
+    def _read(self, rows):
+        values = self._read_source(rows)
+        expected = (len(rows), *self._source.shape[1:])
+        if values.shape != expected:
+            raise DataFormatError(f"Expected rows of shape {expected} from {self._source}, found {values.shape}.")
+        for convert in self._conversions:
+            values = convert(values)
+        return values
+
+    def _read_source(self, rows):
+        """Return rows of the source as an array in memory."""
+        source = self._source
+        _check_size(source)
+        if isinstance(rows, range) and rows.step == 1:
+            return _dense(source[rows.start : rows.stop])
+        rows = np.asarray(rows)
+        if isinstance(source, np.ndarray):
+            return np.asarray(source[rows])
+        increasing, places = np.unique(rows, return_inverse=True)
+        return _dense(source[increasing])[places]
+
+
+def is_lazy(X):
+    """Tell whether the rows of an array-like lie somewhere else than in memory as a dense array."""
+    if isinstance(X, LazyArray) or issparse(X):
+        return True
+    if isinstance(X, np.ndarray):
+        return _mapped(X) is not None
+    if not (isinstance(getattr(X, "dtype", None), np.dtype) and isinstance(getattr(X, "shape", None), tuple)):
+        return False
+    # data frames and tensors of other libraries are in memory, and say so by these protocols
+    in_memory = ("__array_interface__", "__array_struct__", "__dlpack__", "__array_namespace__", "iloc")
+    return bool(X.shape) and hasattr(X, "__getitem__") and not any(hasattr(X, name) for name in in_memory)
+
+
+def _dense(rows):
+    return rows.toarray() if issparse(rows) else np.asarray(rows)
+
+
+def _mapped(array):
+    """Return the memory-mapped file that an array is a view of, as the array that covers it; None for others."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and array.filename is not None and not isinstance(array.base, np.ndarray):
+            return None if array._mmap is None else array
+        array = array.base
+    return None
+
+
+def _check_size(source):
+    """Refuse a mapped file that has become shorter: reading behind its end would kill the process."""
+    mapped = _mapped(source) if isinstance(source, np.ndarray) else None
+    if mapped is None:
+        return
+    path, expected = Path(mapped.filename), mapped.offset + mapped.nbytes
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise DataFormatError(f"{path}: expected the file that was mapped into memory, found none.") from None
+    if found < expected:
+        raise DataFormatError(f"{path}: expected at least {expected} bytes, found {found}. It was changed meanwhile.")
+
+
+class _MappedFile(NamedTuple):
+    """A memory-mapped array, or a view of one, as what another process needs to map it."""
+
+    path: str
+    dtype: np.dtype
+    offset: int
+    shape: tuple
+    strides: tuple
+
+    def open(self):
+        size = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True)) + self.dtype.itemsize
+        content = np.memmap(self.path, np.uint8, "r", self.offset, (size,))
+        return np.ndarray(self.shape, self.dtype, content, strides=self.strides)
+
+
+class _Dataset(NamedTuple):
+    """A dataset of an HDF5 file."""
+
+    path: str
+    name: str
+
+    def open(self):
+        import h5py  # optional
+
+        return h5py.File(self.path, "r")[self.name]
+
+
+def _reference(source):
+    """Return the place of a source in a file, for other processes; None where it is not in one as it is."""
+    if type(source).__module__.partition(".")[0] == "h5py":
+        return _Dataset(source.file.filename, source.name)
+    mapped = _mapped(source) if isinstance(source, np.ndarray) else None
+    if mapped is None or mapped.mode == "c" or min(source.strides) < 0 or not source.size:
+        return None
+    start = source.__array_interface__["data"][0] - mapped.__array_interface__["data"][0]
+    return _MappedFile(str(mapped.filename), source.dtype, mapped.offset + start, source.shape, source.strides)
