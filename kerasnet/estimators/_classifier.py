@@ -222,7 +222,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return
         if form.from_logits or not any("entropy" in name for name in names_of_losses(self._network.any_model.loss)):
             return
-        some = keras.tree.map_structure(lambda array: array[:_N_CHECKED], X)
+        some = keras.tree.map_structure(lambda array: np.asarray(array[:_N_CHECKED]), X)
         outputs = predict(some)
         if np.isfinite(outputs).all():
             check_probabilities(outputs, form.one_label and form.n_outputs > 1, self._multilabel, self.model)

@@ -228,3 +228,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         """The names of the columns of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.feature_names_in_
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
