@@ -148,8 +148,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
             Samples.
+            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
         y : None
             Ignored; for pipelines.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kerasnet.training._rows import are_lazy, read_ahead, rows_of
 
-_VALUES_A_BATCH = 2**24  # of the largest layer
+_VALUES_A_BATCH = 2**22  # of the largest layer
 # Processors compute the rows of a product in sixes or eights, and what is left over by other code, which rounds
 # otherwise: scikit-learn asks that the output for a sample does not depend on the other samples.
 _ROWS_ALIKE = 24

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kerasnet._lazy_array import LazyArray
 
-WINDOW = 2**25  # bytes that are read at once; twice as many are in memory
+WINDOW = 2**24  # bytes that are read at once; two to four times as many are in memory
 
 
 def n_batches(n_samples, batch_size):
@@ -87,7 +87,7 @@ class RowSource:
     """The samples of a training, in the order in which an epoch visits them.
 
     Arrays in memory become tensors once, and an epoch has one window. A `LazyArray` is read ahead, in windows of
-    at most 32 MiB as far as a batch is not larger.
+    at most 16 MiB as far as a batch is not larger.
 
     Parameters
     ----------
