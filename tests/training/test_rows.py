@@ -11,22 +11,24 @@ import numpy as np
 import pytest
 import scipy.sparse
 import zarr
-from sklearn.model_selection import GridSearchCV, cross_val_predict
+from distributed import Client
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import kerasnet as kn
-from kerasnet.datasets import LazyArray
+from kerasnet.datasets import LazyArray, load_mnist
 from kerasnet.errors import DataFormatError
 from kerasnet.estimators import _validation
 from kerasnet.training import _rows
 
 
 @pytest.fixture(autouse=True)
-def small_windows(monkeypatch):
+def small_windows(monkeypatch, request):
     """Have small data read in many windows, as large data are."""
     monkeypatch.setattr(_validation, "_READ_AT_ONCE", 0)
-    monkeypatch.setattr(_rows, "WINDOW", 4000)
+    monkeypatch.setattr(_rows, "WINDOW", 4000 if request.node.get_closest_marker("exhaustive") is None else 2**20)
 
 
 def stored(X, kind, folder):
@@ -298,7 +300,7 @@ def test_batches_of_others_are_refused_with_the_way_that_works(make):
         kn.KerasNetClassifier("mlp").fit(make(), np.arange(8) % 2)
 
 
-def test_predictions_of_an_array_of_dask_come_chunk_by_chunk(images):
+def test_workers_of_a_dask_cluster_read_the_file_and_predict_chunk_by_chunk(images, tmp_path, cluster):
     X, y = images
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
     chunks = dask.array.from_array(X, chunks=(20, 8, 8))
@@ -306,4 +308,22 @@ def test_predictions_of_an_array_of_dask_come_chunk_by_chunk(images):
     probabilities = chunks.map_blocks(
         estimator.predict_proba, dtype=np.float32, drop_axis=2, chunks=(chunks.chunks[0], (n_classes,))
     )
-    np.testing.assert_array_equal(probabilities.compute(), estimator.predict_proba(X))
+    lazily = stored(X, "lazy", tmp_path)
+    with Client(cluster.address), parallel_config("dask"):
+        scores = cross_val_score(estimator, lazily, y, cv=2)
+        probabilities = probabilities.compute()
+    np.testing.assert_array_equal(scores, cross_val_score(estimator, X, y, cv=2, n_jobs=2))
+    np.testing.assert_allclose(probabilities, estimator.predict_proba(X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("model", ["mlp", "cnn", "simple_rnn"])
+def test_10000_images_give_the_same_weights_from_everywhere(model, tmp_path):
+    X, y = load_mnist(n_samples=10_000, random_state=0, return_X_y=True)
+    in_memory = kn.KerasNetClassifier(model, epochs=1, random_state=0).fit(X, y)
+    for kind in DENSE:
+        folder = tmp_path / kind
+        folder.mkdir()
+        assert_equal_fits(
+            kn.KerasNetClassifier(model, epochs=1, random_state=0).fit(stored(X, kind, folder), y), in_memory
+        )
