@@ -87,6 +87,12 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         "validation_batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
 
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @property
     def _divides_bytes(self):
         """Whether uint8 is divided by 255."""

@@ -31,10 +31,11 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
             Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
             other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature;
             or, of different lengths, a list of arrays (steps, features). Vectors (n, features).
+            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels: ints, floats, strings or booleans; or 0 and 1 for each of several labels a sample.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -222,7 +223,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return
         if form.from_logits or not any("entropy" in name for name in names_of_losses(self._network.any_model.loss)):
             return
-        some = keras.tree.map_structure(lambda array: array[:_N_CHECKED], X)
+        some = keras.tree.map_structure(lambda array: np.asarray(array[:_N_CHECKED]), X)
         outputs = predict(some)
         if np.isfinite(outputs).all():
             check_probabilities(outputs, form.one_label and form.n_outputs > 1, self._multilabel, self.model)

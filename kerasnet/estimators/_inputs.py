@@ -1,5 +1,6 @@
 """From what callers pass as X to what a model of an input kind takes."""
 
+import functools
 import math
 import warnings
 
@@ -7,7 +8,10 @@ import keras
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from kerasnet._lazy_array import LazyArray
 from kerasnet.training import make_augmentation
+
+CHUNK = 2**25  # bytes that are read at once
 
 
 def as_model_input(X, input_kind, image_shape, owner):
@@ -37,7 +41,7 @@ def as_model_input(X, input_kind, image_shape, owner):
     if input_kind == "sequence":
         X = _as_sequences(X, owner)
     elif input_kind == "vector":
-        X = X.reshape(len(X), -1)
+        X = in_shape(X, (-1,))
     return as_float32(X) if input_kind is not None else as_numbers(X)
 
 
@@ -46,6 +50,32 @@ def n_samples_of(X):
     return len(keras.tree.flatten(X)[0])
 
 
+def by_rows(convert):
+    """Have a function that converts the rows of an array take a `LazyArray` too, whose rows it converts when read."""
+
+    @functools.wraps(convert)
+    def of_any(values, *arguments):
+        if isinstance(values, LazyArray):
+            return values.map_rows(lambda rows: convert(rows, *arguments))
+        return convert(values, *arguments)
+
+    return of_any
+
+
+def limits_of(X):
+    """Return the smallest and the largest value of an array, or of a `LazyArray`, which is read for it."""
+    chunks = X.chunks(CHUNK) if isinstance(X, LazyArray) else (X,)
+    smallest, largest = zip(*((chunk.min(), chunk.max()) for chunk in chunks), strict=True)
+    return min(smallest), max(largest)
+
+
+@by_rows
+def in_shape(X, shape):
+    """Return samples, each in another shape."""
+    return X.reshape(len(X), *shape)
+
+
+@by_rows
 def as_float32(values, name="X"):
     """Convert validated numbers to float32; refuse those that are too large for it."""
     if values.dtype == np.float32:
@@ -56,6 +86,7 @@ def as_float32(values, name="X"):
     return values
 
 
+@by_rows
 def as_numbers(values):
     """Return integers and float64 as they are, for the model to decide; uint8 as int32, since they are no images."""
     if values.dtype == np.uint8:
@@ -88,6 +119,7 @@ def integers_as_inputs(model, X):
     return keras.tree.pack_sequence_as(X, [*map(_as_input, arrays, dtypes)])
 
 
+@by_rows
 def _as_input(array, dtype):
     if array.dtype == np.uint8:
         return array
@@ -136,7 +168,7 @@ def _as_images(X, image_shape, owner):
     if image_shape is not None:
         X = _in_image_shape(X, image_shape, owner)
     if X.ndim == 3:
-        X = X[..., np.newaxis]
+        X = in_shape(X, (*X.shape[1:], 1))
     if X.ndim != 4:
         raise ValueError(
             f"{owner} expects images of shape (n, height, width) or (n, height, width, channels). "
@@ -146,10 +178,11 @@ def _as_images(X, image_shape, owner):
     if X.dtype == np.uint8:
         return X  # divided by 255 in the graph
     X = as_float32(X)
-    if X.max() > 1:
+    _, largest = limits_of(X)
+    if largest > 1:
         warnings.warn(
             f"{owner} expects float images in [0, 1] and does not rescale them; the maximum here is "
-            f"{X.max():g}. Divide X by 255, or pass it as uint8, which is divided by 255.",
+            f"{largest:g}. Divide X by 255, or pass it as uint8, which is divided by 255.",
             stacklevel=2,
         )
     return X
@@ -168,12 +201,12 @@ def _in_image_shape(X, image_shape, owner):
             f"{owner} has image_shape={image_shape!r} and expects rows of {math.prod(shape)} values or images "
             f"of that shape. Received: X of shape {X.shape}."
         )
-    return X.reshape(len(X), *shape)
+    return in_shape(X, shape)
 
 
 def _as_sequences(X, owner):
     if X.ndim == 2:
-        X = X[..., np.newaxis]
+        X = in_shape(X, (*X.shape[1:], 1))
     if X.ndim != 3:
         raise ValueError(
             f"{owner} expects sequences of shape (n, steps, features), or (n, steps) with one feature. "

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._parameters import builder_of
+from kerasnet.estimators._validation import validate_samples
 
 PADDING = float(np.finfo(np.float32).min)  # where `mask_value` names no other; the lowest there is
 
@@ -26,7 +27,7 @@ class SequenceInput:
         without_y, sequences = isinstance(y, str), self._as_ragged(X, reset)
         if sequences is None:
             checks = {} if without_y else self._target_checks
-            return validate_data(self, X, y, reset=reset, allow_nd=True, **checks)
+            return validate_samples(self, X, y, reset=reset, **checks)
         X = self._padded(sequences, reset)
         if without_y:
             return X

@@ -1,14 +1,77 @@
 """Training and validation data, and the weights of their samples."""
 
+import math
 from numbers import Number
 
 import keras
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_non_negative
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
+from sklearn.utils.validation import check_non_negative, validate_data
 
-from kerasnet.estimators._inputs import n_samples_of
+from kerasnet._lazy_array import LazyArray, is_lazy
+from kerasnet.estimators._inputs import CHUNK, n_samples_of
+from kerasnet.training._rows import rows_of
+
+_READ_AT_ONCE = 2**26  # bytes; what is larger stays where it is
+
+
+def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
+    """Validate samples, and targets if there are any, as :func:`sklearn.utils.validation.validate_data` does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It keeps the number and the names of features, or is asked for them.
+    X : array-like of shape (n_samples, ...)
+        Of any number of axes. What is larger than 64 MiB and not in memory is read in chunks and stays where it is.
+    y : array-like or None, default="no_validation"
+        Targets.
+    reset : bool
+        Whether features are kept, in place of compared.
+    **checks
+        Options of the validation of `y`.
+
+    Returns
+    -------
+    X : ndarray or LazyArray
+        Finite numbers.
+    y : ndarray, if given
+        Validated targets.
+    """
+    _refuse_batches(estimator, X)
+    is_finite = issparse(X)
+    if is_finite:
+        X = check_array(X, accept_sparse="csr", input_name="X", estimator=estimator)
+    if is_lazy(X):
+        X = X if isinstance(X, LazyArray) else LazyArray(X)
+        if math.prod(X.shape) * X.dtype.itemsize <= _READ_AT_ONCE:
+            X = np.asarray(X)
+    if not isinstance(X, LazyArray):
+        return validate_data(estimator, X, y, reset=reset, allow_nd=True, **checks)
+    if X.ndim < 2 or X.dtype.kind not in "biuf":
+        raise ValueError(f"X must hold numbers, in at least two axes. Received: shape {X.shape} and dtype {X.dtype}.")
+    validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+    if X.dtype.kind == "f" and not is_finite:
+        for chunk in X.chunks(CHUNK):
+            assert_all_finite(chunk, estimator_name=type(estimator).__name__, input_name="X")
+    if isinstance(y, str) or y is None:
+        return X if isinstance(y, str) else (X, y)
+    y = validate_data(estimator, y=y, reset=False, **checks)
+    check_consistent_length(X, y)
+    return X, y
+
+
+def _refuse_batches(estimator, X):
+    """Refuse what gives batches in an order of its own."""
+    if hasattr(X, "__next__") or hasattr(X, "element_spec") or isinstance(X, keras.utils.PyDataset):
+        raise TypeError(
+            f"{type(estimator).__name__} reads samples by row numbers, in another order in each epoch. X must be an "
+            "array, which may be on disk (see kerasnet.datasets.LazyArray), a sparse matrix or a "
+            f"kerasnet.features.ImageFiles. Received: {type(X).__name__}. Write its samples once into a file made by "
+            "numpy.lib.format.open_memmap and pass that, or train model_ with keras.Model.fit."
+        )
 
 
 def hold_out(data, fraction, strata, seed):
@@ -41,13 +104,7 @@ def hold_out_last(data, fraction):
 
 
 def _split(data, parts):
-    return [_rows_of(data, rows) for rows in parts]
-
-
-def _rows_of(data, rows):
-    """Return some rows of all arrays; what is the same array in `data` is the same in the result."""
-    taken = {id(array): None if array is None else array[rows] for array in keras.tree.flatten(data)}
-    return keras.tree.map_structure(lambda array: taken[id(array)], data)
+    return [rows_of(data, rows) for rows in parts]
 
 
 def check_sample_weight(sample_weight, n_samples):

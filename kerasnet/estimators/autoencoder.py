@@ -5,11 +5,13 @@ import warnings
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
+from kerasnet._lazy_array import LazyArray
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._inputs import as_float32
+from kerasnet.estimators._inputs import CHUNK, as_float32, in_shape, limits_of
 from kerasnet.estimators._targets import Reconstructions
+from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
 
 
@@ -146,8 +148,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
             Samples.
+            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
         y : None
             Ignored; for pipelines.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -269,6 +272,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             One mean a sample.
         """
         samples = self._check_samples(X)
+        chunks = samples.chunks(CHUNK) if isinstance(samples, LazyArray) else [samples]
+        return np.concatenate([self._errors(chunk) for chunk in chunks])
+
+    def _errors(self, samples):
         reconstructed = self._network.predict(samples)
         samples = samples / np.float32(255) if samples.dtype == np.uint8 else samples
         return np.square(samples - reconstructed, dtype=float).reshape(len(samples), -1).mean(axis=1)
@@ -284,7 +291,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return tags
 
     def _check_data(self, X, y, reset, classes=None):
-        X = validate_data(self, X, reset=reset, allow_nd=True)
+        X = validate_samples(self, X, reset=reset)
         if reset:
             self.sample_shape_ = X.shape[1:]
         X = self._as_input(X, reset=reset)
@@ -304,14 +311,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def _as_model_input(self, X, reset):
         entry = registered_model(self.model)
         if entry is not None and entry.input_kind == "image" and X.ndim == 3:
-            X = X[..., np.newaxis]
+            X = in_shape(X, (*X.shape[1:], 1))
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
         X = as_float32(X)
-        if self.output_activation == "sigmoid" and (X.min() < 0 or X.max() > 1):
+        smallest, largest = limits_of(X) if self.output_activation == "sigmoid" else (0, 1)
+        if smallest < 0 or largest > 1:
             warnings.warn(
-                f"The outputs of {type(self).__name__} are in [0, 1] and cannot reproduce values from {X.min():g} to "
-                f'{X.max():g}. Scale X to [0, 1], or set output_activation="linear".',
+                f"The outputs of {type(self).__name__} are in [0, 1] and cannot reproduce values from {smallest:g} to "
+                f'{largest:g}. Scale X to [0, 1], or set output_activation="linear".',
                 stacklevel=2,
             )
         return X

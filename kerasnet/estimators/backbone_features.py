@@ -4,10 +4,10 @@ import os
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import validate_data
 
 from kerasnet.estimators._base import KerasNetBase, unchanged_on_error
 from kerasnet.estimators._targets import Features
+from kerasnet.estimators._validation import validate_samples
 from kerasnet.training._network import Network
 
 
@@ -154,7 +154,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         self._check_parameters()
         with unchanged_on_error(self):
-            X = validate_data(self, X, allow_nd=True)
+            X = validate_samples(self, X, reset=True)
             self._as_input(X, reset=True)
             self.history_, self.n_iter_ = {}, 0
             self._network = Network(self._spec(), self._draw_seed())

@@ -136,8 +136,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
             Samples.
+            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -228,3 +229,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         """The names of the columns of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.feature_names_in_
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -144,10 +144,11 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
             Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
             other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature;
             or, of different lengths, a list of arrays (steps, features). Vectors (n, features).
+            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers.
         sample_weight : array-like of shape (n_samples,), default=None

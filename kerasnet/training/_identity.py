@@ -26,6 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnet._lazy_array import LazyArray
 from kerasnet.training._keys import (
     CONFIGURED,
     NoKeyError,
@@ -40,6 +41,7 @@ _NAMED = (types.MemberDescriptorType, types.GetSetDescriptorType, np.ufunc)
 _WRITTEN = (np.dtype, tf.DType, tf.TensorShape, range, slice, complex, types.EllipsisType)
 _KEPT_BY_MODULES = (np.ndarray, set, frozenset, types.ModuleType)
 _STARTED = time.time()
+_contents = {}  # digests of rows in files, by what changes when the files do
 
 
 def digest(described):
@@ -112,6 +114,8 @@ def _describe(value, path):
         return ["symbolic tensor", list(value.shape), value.dtype]
     if isinstance(value, np.ndarray | np.generic | tf.Tensor):
         return _array(value)
+    if isinstance(value, LazyArray):
+        return ["array", value.dtype.name, value.dtype.str, list(value.shape), _content(value)]
     if isinstance(value, dict):
         entries = ([repr(_describe(name, path)), _describe(entry, path)] for name, entry in value.items())
         return [_name(kind), sorted(entries, key=operator.itemgetter(0))]
@@ -160,6 +164,20 @@ def _array(value):
         raise NoKeyError(f"an array of dtype {value.dtype} contains Python objects")
     content = hashlib.sha256(value.reshape(-1).view(np.uint8)).hexdigest()
     return ["array", value.dtype.name, value.dtype.str, list(value.shape), content]
+
+
+def _content(rows):
+    """Return the digest of the rows of a `LazyArray`, that of the same array in memory; remembered for files."""
+    files = rows.fingerprint()
+    key = None if files is None else (files, rows.shape, rows.dtype)
+    if key is None or key not in _contents:
+        hashed = hashlib.sha256()
+        for chunk in rows.chunks(2**25):
+            hashed.update(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8))
+        if key is None:
+            return hashed.hexdigest()
+        _contents[key] = hashed.hexdigest()
+    return _contents[key]
 
 
 def _module(module, path):

@@ -1,5 +1,6 @@
 """The loop over epochs and batches."""
 
+import contextlib
 import math
 import re
 import time
@@ -12,6 +13,7 @@ import tensorflow as tf
 from kerasnet.errors import DivergenceError
 from kerasnet.training._engine import is_keras
 from kerasnet.training._resume import Checkpoints, TrainingState
+from kerasnet.training._rows import RowSource
 from kerasnet.training._variables import compiled_as, describe_layers
 
 _SECONDS_A_CALL = 0.5  # Python sees Ctrl-C between calls
@@ -84,16 +86,14 @@ def train(engine, data, training, validation_data=None):
     DivergenceError
         If the loss becomes NaN or infinite, which ends training at once, or a weight at the end of an epoch.
     """
-    tensors = as_tensors(data)
-    validation_tensors = None if validation_data is None else as_tensors(validation_data)
-    run = _Run(engine, tensors, training, validation_tensors)
+    run = _Run(engine, data, training, validation_data)
     callbacks = keras.callbacks.CallbackList(
         list(training.callbacks),
         add_progbar=training.verbose != 0,
         model=engine.model,
         verbose=training.verbose,
         epochs=training.first_epoch + training.epochs,
-        steps=run.n_steps,
+        steps=run.samples.n_steps,
     )
     if training.checkpoints is not None:
         training.checkpoints.open(engine, callbacks.callbacks, training, data, validation_data)
@@ -109,36 +109,18 @@ def train(engine, data, training, validation_data=None):
         ) from error
 
 
-def n_batches(n_samples, batch_size):
-    """Count the batches of an epoch.
-
-    Parameters
-    ----------
-    n_samples : int
-        The number of samples.
-    batch_size : int
-        The number of samples in a batch; -1 for all samples.
-
-    Returns
-    -------
-    int
-        The last batch, which may be smaller, included.
-    """
-    return 1 if batch_size == -1 else math.ceil(n_samples / batch_size)
-
-
 class _Run:
     """The epochs of one training."""
 
     def __init__(self, engine, data, training, validation_data):
-        self.engine, self.data, self.training, self.validation_data = engine, data, training, validation_data
-        self.n_samples = len(tf.nest.flatten(data)[0])
-        self.batch_size = self.n_samples if training.batch_size == -1 else training.batch_size
-        self.n_steps = n_batches(self.n_samples, self.batch_size)
-        self.rates = (
-            None if training.rates is None else np.reshape(training.rates, (-1, self.n_steps)).astype(np.float32)
-        )
-        self.steps_a_call = _STEPS_A_CALL
+        self.engine, self.training, self.steps_a_call = engine, training, _STEPS_A_CALL
+        self.samples, self.validation_samples = RowSource(data, training.batch_size), None
+        if validation_data is not None:
+            batch_size = training.validation_batch_size or training.batch_size
+            self.validation_samples = RowSource(validation_data, batch_size)
+        self.rates = None
+        if training.rates is not None:
+            self.rates = np.reshape(training.rates, (-1, self.samples.n_steps)).astype(np.float32)
 
     def epochs(self, callbacks):
         """Run epochs until they are done or a callback stops them; return how many of them were restored."""
@@ -159,7 +141,7 @@ class _Run:
                     self.engine.changed = True
                 logs = self.train(epoch, None if self.rates is None else self.rates[number], callbacks)
                 self._check_weights(epoch)
-                if self.validation_data is not None:
+                if self.validation_samples is not None:
                     logs |= {f"val_{name}": value for name, value in self.evaluate(callbacks).items()}
                 callbacks.on_epoch_end(epoch, logs)
                 # of a model that a callback has changed, a checkpoint would not hold everything
@@ -184,33 +166,41 @@ class _Run:
 
     def train(self, epoch, rates, callbacks):
         """Run the steps of an epoch; return its logs."""
-        model, optimizer = self.engine.model, self.engine.model.optimizer
-        seed = self.training.seed
-        order = tf.random.experimental.stateless_shuffle(tf.range(self.n_samples), seed=tf.stack([seed, epoch]))
+        seed, n_samples = self.training.seed, self.samples.n_samples
+        order = tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=tf.stack([seed, epoch]))
         self.engine.reseed(seed, epoch)
+        logs = {}
+        with contextlib.closing(self.samples.windows(order)) as windows:
+            for first, last, data, order_in_window in windows:
+                of_window = None if rates is None else rates[first:last]
+                logs = self._train_window(epoch, first, last, data, order_in_window, of_window, callbacks)
+                if self.engine.model.stop_training:
+                    break
+        return logs
+
+    def _train_window(self, epoch, start, end, data, order, rates, callbacks):
+        """Run the steps from `start` to `end` on the samples of a window; return loss and metrics so far."""
+        model, optimizer = self.engine.model, self.engine.model.optimizer
         per_batch = _acts_on_batches(callbacks, "train") or model.stop_training
-        first, logs = 0, {}
-        while first < self.n_steps:
-            last = (
-                first + 1
-                if per_batch or not self.engine.steps_are_keras_own
-                else min(first + self.steps_a_call, self.n_steps)
-            )
+        one_by_one, logs = per_batch or not self.engine.steps_are_keras_own, {}
+        first, n_steps = 0, end - start
+        while first < n_steps:
+            last = first + 1 if one_by_one else min(first + self.steps_a_call, n_steps)
             if rates is not None:
                 optimizer.learning_rate = rates[first]
             if per_batch:
-                callbacks.on_train_batch_begin(first)
+                callbacks.on_train_batch_begin(start + first)
             rate = float(optimizer.learning_rate)
             of_steps = np.full(last - first, rate, np.float32) if rates is None or per_batch else rates[first:last]
             started = time.perf_counter()
-            n_done, logs = self.engine.train(self.data, order, of_steps, self.batch_size, first, last)
+            n_done, logs = self.engine.train(data, order, of_steps, self.samples.batch_size, first, last)
             self._set_pace(time.perf_counter() - started, last - first)
             logs = {name: float(value) if np.ndim(value) == 0 else np.array(value) for name, value in logs.items()}
             if not math.isfinite(logs.get("loss", 0)):
-                where = f"at step {first + n_done} of {self.n_steps}"
+                where = f"at step {start + first + n_done} of {self.samples.n_steps}"
                 raise _diverged(f"the loss is {logs['loss']}", epoch, where, of_steps[n_done - 1])
             if per_batch:
-                callbacks.on_train_batch_end(first, logs)
+                callbacks.on_train_batch_end(start + first, logs)
             if model.stop_training:
                 break
             first = last
@@ -218,20 +208,20 @@ class _Run:
 
     def evaluate(self, callbacks):
         """Evaluate the validation data; return the logs."""
-        samples = tf.nest.flatten(self.validation_data)[0]
-        batch_size = self.training.validation_batch_size or self.training.batch_size
-        batch_size = len(samples) if batch_size == -1 else batch_size
-        n_steps = n_batches(len(samples), batch_size)
         per_batch = _acts_on_batches(callbacks, "test")
+        stride = 1 if per_batch or not self.engine.steps_are_keras_own else _STEPS_A_CALL
+        batch_size = self.validation_samples.batch_size
         self.engine.model.reset_metrics()
         callbacks.on_test_begin()
-        logs, stride = {}, 1 if per_batch or not self.engine.steps_are_keras_own else _STEPS_A_CALL
-        for first in range(0, n_steps, stride):
-            if per_batch:
-                callbacks.on_test_batch_begin(first)
-            logs = self.engine.evaluate(self.validation_data, batch_size, first, min(first + stride, n_steps))
-            if per_batch:
-                callbacks.on_test_batch_end(first, logs)
+        logs = {}
+        for start, end, data, _ in self.validation_samples.windows():
+            for first in range(start, end, stride):
+                if per_batch:
+                    callbacks.on_test_batch_begin(first)
+                last = min(first + stride, end)
+                logs = self.engine.evaluate(data, batch_size, first - start, last - start)
+                if per_batch:
+                    callbacks.on_test_batch_end(first, logs)
         callbacks.on_test_end(logs)
         return logs
 
@@ -298,16 +288,3 @@ def _acts_on_epochs_alone(callback):
     return (kind is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch") or (
         kind is keras.callbacks.ProgbarLogger and callback.verbose == 2
     )
-
-
-def as_tensors(arrays):
-    """Return data as tensors, the same one for the same array; of bytes, only inputs are images."""
-    X, *others = arrays
-    inputs = {id(array): tf.constant(array) for array in tf.nest.flatten(X)}
-
-    def constant(array):
-        if id(array) in inputs:
-            return inputs[id(array)]
-        return tf.constant(array.astype(np.int32) if array.dtype == np.uint8 else array)
-
-    return tuple(tf.nest.map_structure(constant, each) for each in (X, *others))

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
-_VALUES_A_BATCH = 2**24  # of the largest layer
+from kerasnet.training._rows import are_lazy, read_ahead, rows_of
+
+_VALUES_A_BATCH = 2**22  # of the largest layer
 # Processors compute the rows of a product in sixes or eights, and what is left over by other code, which rounds
 # otherwise: scikit-learn asks that the output for a sample does not depend on the other samples.
 _ROWS_ALIKE = 24
@@ -37,11 +39,16 @@ def predict_in_batches(engine, values, part, X):
     n_values = max(math.prod(each.shape[1:]) for each in inputs)
     alike = _ROWS_ALIKE if n_values <= _VALUES_OF_A_SMALL_SAMPLE else 2
     size = max(1, _VALUES_A_BATCH // max(engine.n_activations, n_values) // alike) * alike
+    batches = (slice(start, start + size) for start in range(0, len(first), size))
+    if are_lazy(X):
+        read = read_ahead(lambda rows: rows_of(X, rows, np.asarray), batches)
+    else:
+        read = (tf.nest.map_structure(lambda array, rows=rows: array[rows], X) for rows in batches)
     outputs = []
-    for start in range(0, len(first), size):
-        batch = tf.nest.map_structure(lambda array, start=start: array[start : start + size], X)
-        if missing := -len(first[start : start + size]) % alike:
-            batch = tf.nest.map_structure(lambda rows: _with_more_rows(rows, missing), batch)
+    for batch in read:
+        missing = -len(tf.nest.flatten(batch)[0]) % alike
+        if missing:
+            batch = tf.nest.map_structure(lambda rows, missing=missing: _with_more_rows(rows, missing), batch)
         outputs.append(engine.outputs(values, part, batch))
     return tf.nest.map_structure(lambda *batches: _joined(batches)[: len(first)], *outputs)
 

@@ -1,0 +1,309 @@
+"""Data that are not in memory: the same weights and predictions, bit for bit, as from the same data in memory."""
+
+import os
+import threading
+import time
+
+import dask.array
+import h5py
+import keras
+import numpy as np
+import pytest
+import scipy.sparse
+import zarr
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import kerasnet as kn
+from kerasnet.datasets import LazyArray
+from kerasnet.errors import DataFormatError
+from kerasnet.estimators import _validation
+from kerasnet.training import _rows
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch):
+    """Have small data read in many windows, as large data are."""
+    monkeypatch.setattr(_validation, "_READ_AT_ONCE", 0)
+    monkeypatch.setattr(_rows, "WINDOW", 4000)
+
+
+def stored(X, kind, folder):
+    """Return an array as another library keeps it."""
+    if kind == "memmap":
+        np.save(folder / "x.npy", X)
+        return np.load(folder / "x.npy", mmap_mode="r")
+    if kind == "view of memmap":
+        return np.asarray(stored(np.concatenate([X, X]), "memmap", folder))[len(X) :]
+    if kind == "hdf5":
+        return h5py.File(folder / "x.h5", "w").create_dataset("X", data=X, chunks=(7, *X.shape[1:]))
+    if kind == "zarr":
+        return zarr.create_array(folder / "x.zarr", data=X, chunks=(7, *X.shape[1:]))
+    if kind == "dask":
+        return dask.array.from_array(X, chunks=(9, *X.shape[1:]))
+    if kind == "lazy":
+        return LazyArray(stored(X, "memmap", folder))
+    return getattr(scipy.sparse, kind)(X)
+
+
+DENSE = ("memmap", "view of memmap", "hdf5", "zarr", "dask", "lazy")
+SPARSE = ("csr_matrix", "csr_array", "csc_array", "coo_array")
+
+
+def weights_of(estimator):
+    return [*estimator.model_.get_weights(), *(each.numpy() for each in estimator.model_.optimizer.variables)]
+
+
+def assert_equal_fits(estimator, other):
+    for ours, theirs in zip(weights_of(estimator), weights_of(other), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert estimator.history_ == other.history_
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    X, y = digits
+    return (X[:90] * 255).astype(np.uint8), y[:90]
+
+
+@pytest.mark.parametrize("kind", DENSE)
+def test_fits_and_predictions_equal_those_of_arrays_in_memory(kind, images, tmp_path):
+    X, y = images
+    weight = np.linspace(0.5, 2, len(y))
+    estimator = kn.CNNClassifier(
+        filters=(4,), epochs=2, batch_size=11, early_stopping=True, validation_fraction=0.2, random_state=0
+    )
+    in_memory = kn.CNNClassifier(**estimator.get_params()).fit(X, y, weight)
+    elsewhere = stored(X, kind, tmp_path)
+    estimator.fit(elsewhere, y, weight)
+    assert_equal_fits(estimator, in_memory)
+    np.testing.assert_array_equal(estimator.predict_proba(elsewhere), in_memory.predict_proba(X))
+    assert estimator.score(elsewhere, y) == in_memory.score(X, y)
+    for each, samples in ((estimator, elsewhere), (in_memory, X)):
+        each.set_params(early_stopping=False).partial_fit(samples, y)
+    assert_equal_fits(estimator, in_memory)
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+def test_sparse_matrices_equal_dense_ones(kind, digits, tmp_path):
+    X, y = digits[0][:90].reshape(90, -1), digits[1][:90]
+    dense = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    sparse = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(stored(X, kind, tmp_path), y)
+    assert_equal_fits(sparse, dense)
+    np.testing.assert_array_equal(sparse.predict_proba(stored(X, kind, tmp_path)), dense.predict_proba(X))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, bool])
+def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
+    X, y = (digits[0][:60] * 16).round().astype(dtype), digits[1][:60]
+    in_memory = kn.KerasNetRegressor("mlp", epochs=2, random_state=0).fit(X, y)
+    assert_equal_fits(
+        kn.KerasNetRegressor("mlp", epochs=2, random_state=0).fit(stored(X, "memmap", tmp_path), y), in_memory
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [("lstm", (60, 8, 8)), ("simple_rnn", (60, 64)), ("resnet_small", (60, 64)), ("conv1d", (60, 8, 8))],
+)
+def test_shapes_are_completed_as_those_of_arrays(model, shape, digits, tmp_path):
+    X, y = digits[0][:60].reshape(shape), digits[1][:60]
+    image_shape = (8, 8, 1) if model == "resnet_small" else None
+    make = lambda: kn.KerasNetClassifier(model, epochs=1, random_state=0, image_shape=image_shape)  # noqa: E731
+    assert_equal_fits(make().fit(stored(X, "memmap", tmp_path), y), make().fit(X, y))
+
+
+def test_validation_data_may_lie_elsewhere(images, tmp_path):
+    X, y = images
+    make = lambda: kn.KerasNetClassifier("mlp", epochs=2, random_state=0, validation_batch_size=7)  # noqa: E731
+    in_memory = make().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    elsewhere = stored(X, "lazy", tmp_path)
+    assert_equal_fits(make().fit(elsewhere[:60], y[:60], X_val=elsewhere[60:], y_val=y[60:]), in_memory)
+    assert "val_loss" in in_memory.history_
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_autoencoders_and_detectors(dtype, digits, tmp_path):
+    X = (digits[0][:60] * 255).astype(np.uint8) if dtype == np.uint8 else digits[0][:60]
+    elsewhere = stored(X, "memmap", tmp_path)
+    in_memory = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(X)
+    autoencoder = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(elsewhere)
+    assert_equal_fits(autoencoder, in_memory)
+    for method in ("transform", "reconstruct", "reconstruction_errors"):
+        np.testing.assert_array_equal(getattr(autoencoder, method)(elsewhere), getattr(in_memory, method)(X))
+    make = lambda: kn.AutoencoderOutlierDetector(code_units=4, epochs=2, random_state=0)  # noqa: E731
+    assert make().fit(elsewhere).offset_ == make().fit(X).offset_
+
+
+def test_features_of_a_backbone(images, tmp_path):
+    X, _ = images
+    make = lambda: kn.BackboneFeatures(weights=None, layer="block_1_expand_relu", random_state=0)  # noqa: E731
+    X = np.repeat(np.repeat(X[:9], 4, axis=1), 4, axis=2)
+    elsewhere = stored(X, "memmap", tmp_path)
+    np.testing.assert_array_equal(make().fit(elsewhere).transform(elsewhere), make().fit(X).transform(X))
+
+
+class Batches(keras.callbacks.Callback):
+    """Notes the batches of a training, and ends it in the middle of an epoch."""
+
+    def __init__(self, at=None):
+        super().__init__()
+        self.at, self.seen = at, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append((batch, logs["loss"]))
+        self.model.stop_training = len(self.seen) == self.at
+
+
+def test_callbacks_of_batches_count_through_the_epoch(images, tmp_path):
+    X, y = images
+    seen = []
+    for data in (X, stored(X, "memmap", tmp_path)):
+        callback = Batches(at=13)
+        estimator = kn.KerasNetClassifier("mlp", epochs=3, batch_size=10, random_state=0, callbacks=[callback])
+        estimator.fit(data, y)
+        seen.append(estimator.callbacks_[0].seen)
+    assert seen[0] == seen[1]
+    assert [batch for batch, _ in seen[0]] == [*range(9), *range(4)]
+
+
+@pytest.mark.parametrize("batch_size", [-1, 1, 30, 1000])
+def test_any_batch_size_and_a_schedule(batch_size, images, tmp_path):
+    X, y = images
+    settings = {"epochs": 2, "batch_size": batch_size, "learning_rate_schedule": "one_cycle", "random_state": 0}
+    in_memory = kn.KerasNetClassifier("mlp", **settings).fit(X[:40], y[:40])
+    assert_equal_fits(
+        kn.KerasNetClassifier("mlp", **settings).fit(stored(X[:40], "memmap", tmp_path), y[:40]), in_memory
+    )
+
+
+def test_checkpoints_are_shared_with_data_in_memory(images, tmp_path):
+    X, y = images
+    make = lambda epochs: kn.KerasNetClassifier("mlp", epochs=epochs, random_state=0, memory=tmp_path / "m")  # noqa: E731
+    make(2).fit(X, y)
+    elsewhere = stored(X, "memmap", tmp_path)
+    estimator = make(3).fit(elsewhere, y)
+    assert estimator.n_iter_from_memory_ == 2
+    assert_equal_fits(estimator, kn.KerasNetClassifier("mlp", epochs=3, random_state=0).fit(X, y))
+    changed = X.copy()
+    changed[3, 0, 0] ^= 1
+    np.save(tmp_path / "x.npy", changed)
+    assert make(3).fit(np.load(tmp_path / "x.npy", mmap_mode="r"), y).n_iter_from_memory_ == 0
+
+
+def test_searches_select_rows_without_reading_them(images, tmp_path):
+    X, y = images
+    network = kn.KerasNetClassifier("mlp", epochs=1, random_state=0)
+    kinds = []
+    pipeline = make_pipeline(FunctionTransformer(lambda X: kinds.append(type(X)) or X), network)
+    grid = {"kerasnetclassifier__learning_rate": [0.01, 0.001]}
+    lazily = GridSearchCV(pipeline, grid, cv=3).fit(stored(X, "lazy", tmp_path), y)
+    assert set(kinds) == {LazyArray}
+    in_memory = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    np.testing.assert_array_equal(lazily.cv_results_["mean_test_score"], in_memory.cv_results_["mean_test_score"])
+
+
+def test_workers_read_the_file_themselves(images, tmp_path):
+    X, y = images
+    network = kn.KerasNetClassifier("mlp", epochs=1, random_state=0)
+    lazily = cross_val_predict(network, stored(X, "lazy", tmp_path), y, cv=2, n_jobs=2)
+    np.testing.assert_array_equal(lazily, cross_val_predict(network, X, y, cv=2))
+
+
+def test_no_thread_is_left(images, tmp_path):
+    X, y = images
+    elsewhere, before = stored(X, "memmap", tmp_path), threading.active_count()
+    kn.KerasNetClassifier("mlp", epochs=1, callbacks=[Batches(at=2)]).fit(elsewhere, y).predict(elsewhere)
+    until = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("kerasnet-rows")]
+
+
+class Shrink(keras.callbacks.Callback):
+    """Makes a file shorter, or removes it, after an epoch."""
+
+    def __init__(self, path, size):
+        super().__init__()
+        self.path, self.size = path, size
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            os.remove(self.path) if self.size is None else os.truncate(self.path, self.size)
+
+
+@pytest.mark.parametrize(("size", "found"), [(2000, "found 2000"), (None, "found none")])
+def test_a_file_that_shrinks_or_vanishes_ends_training_and_the_earlier_model_stays(size, found, images, tmp_path):
+    X, y = images
+    elsewhere = stored(X, "memmap", tmp_path)
+    estimator = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    before = estimator.predict_proba(X)
+    estimator.set_params(epochs=4, callbacks=[Shrink(tmp_path / "x.npy", size)])
+    with pytest.raises(DataFormatError, match=found):
+        estimator.fit(elsewhere, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), before)
+    assert estimator.n_iter_ == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_in_the_last_chunk(value, digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(_validation, "CHUNK", 4000)
+    X, y = digits[0][:90].copy(), digits[1][:90]
+    estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
+    before = estimator.predict_proba(X)
+    X[-1, -1, -1] = value
+    with pytest.raises(ValueError, match="Input X contains"):
+        estimator.fit(stored(X, "memmap", tmp_path), y)
+    with pytest.raises(ValueError, match="Input X contains"):
+        estimator.predict(stored(X, "memmap", tmp_path))
+    X[-1, -1, -1] = 0
+    np.testing.assert_array_equal(estimator.predict_proba(X[:80]), before[:80])
+
+
+@pytest.mark.parametrize("dtype", ["S4", "M8[s]", [("a", float)], complex])
+def test_other_dtypes_are_refused(dtype, tmp_path):
+    X = np.zeros((30, 8), dtype)
+    with pytest.raises(ValueError, match=r"must hold numbers|[Cc]omplex"):
+        kn.KerasNetClassifier("mlp").fit(stored(X, "memmap", tmp_path), np.arange(30) % 2)
+
+
+def test_other_lengths_and_shapes_are_refused(images, tmp_path):
+    X, y = images
+    elsewhere = stored(X, "memmap", tmp_path)
+    estimator = kn.KerasNetClassifier("mlp", epochs=1)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        estimator.fit(elsewhere, y[:-1])
+    with pytest.raises(ValueError, match="n_features|features"):
+        estimator.fit(X, y).predict(elsewhere[:, :5])
+
+
+def numbers():
+    yield np.zeros((8, 4)), np.zeros(8)
+
+
+class Dataset(keras.utils.PyDataset):
+    """One batch."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, number):
+        return np.zeros((8, 4)), np.zeros(8)
+
+
+@pytest.mark.parametrize("make", [numbers, Dataset, lambda: _rows.tf.data.Dataset.from_tensors(np.zeros((8, 4)))])
+def test_batches_of_others_are_refused_with_the_way_that_works(make):
+    with pytest.raises(TypeError, match="open_memmap"):
+        kn.KerasNetClassifier("mlp").fit(make(), np.arange(8) % 2)
+
+
+def test_predictions_of_an_array_of_dask_come_chunk_by_chunk(images):
+    X, y = images
+    estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
+    chunks = dask.array.from_array(X, chunks=(20, 8, 8))
+    n_classes = len(estimator.classes_)
+    probabilities = chunks.map_blocks(
+        estimator.predict_proba, dtype=np.float32, drop_axis=2, chunks=(chunks.chunks[0], (n_classes,))
+    )
+    np.testing.assert_array_equal(probabilities.compute(), estimator.predict_proba(X))
