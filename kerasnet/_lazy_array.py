@@ -146,7 +146,7 @@ class LazyArray:
         source = state["_source"]
         vars(self).update(state, _source=source.open() if isinstance(source, _MappedFile | _Dataset) else source)
 
-    def map_rows(self, function):
+    def map_rows(self, function, *arguments):
         """Return a `LazyArray` of converted rows.
 
         Parameters
@@ -154,6 +154,8 @@ class LazyArray:
         function : callable
             Takes an array of some rows and returns one with as many, or the same array where there is nothing to
             convert, as its dtype or shape tell. What it returns for a row must not depend on the other rows.
+        *arguments : object
+            What else it is called with; hashable, as they belong to the `fingerprint`.
 
         Returns
         -------
@@ -161,10 +163,11 @@ class LazyArray:
             It calls the function when rows are read.
         """
         zeros = np.zeros((1, *self._row_shape), self.dtype)
-        one = function(zeros)
+        one = function(zeros, *arguments)
         if one is zeros:  # nothing to convert
             return self
-        return self._with(_conversions=(*self._conversions, function), _row_shape=one.shape[1:], _dtype=one.dtype)
+        conversions = (*self._conversions, (function, arguments))
+        return self._with(_conversions=conversions, _row_shape=one.shape[1:], _dtype=one.dtype)
 
     def chunks(self, max_bytes):
         """Read all rows, some at a time.
@@ -189,7 +192,7 @@ class LazyArray:
         return max(1, max_bytes // max(1, *row_bytes))
 
     def fingerprint(self):
-        """Return what changes when the files of the source do; None where there is no file to look at."""
+        """Return what changes when the files, rows or conversions do; None where there is no file to look at."""
         reference = _reference(self._source)
         if reference is None:
             return None
@@ -221,8 +224,8 @@ class LazyArray:
         expected = (len(rows), *self._source.shape[1:])
         if values.shape != expected:
             raise DataFormatError(f"Expected rows of shape {expected} from {self._source}, found {values.shape}.")
-        for convert in self._conversions:
-            values = convert(values)
+        for convert, arguments in self._conversions:
+            values = convert(values, *arguments)
         return values
 
     def _read_source(self, rows):

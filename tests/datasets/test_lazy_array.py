@@ -269,12 +269,20 @@ def test_map_rows():
 
 def test_map_rows_is_called_when_rows_are_read():
     calls = []
-    array = LazyArray(VALUES).map_rows(lambda rows: calls.append(len(rows)) or rows)
+    array = LazyArray(VALUES).map_rows(lambda rows: calls.append(len(rows)) or rows + 0)
     del calls[:]
     selected = array[10:20][::2]
     assert calls == []
     np.asarray(selected)
     assert calls == [5]
+
+
+def test_map_rows_with_arguments_and_with_nothing_to_convert(mapped):
+    flat = mapped.map_rows(np.reshape, (-1, 6))
+    assert_equal(flat, FLAT)
+    assert flat.map_rows(lambda rows: rows) is flat
+    fingerprints = [mapped.map_rows(np.reshape, shape).fingerprint() for shape in ((-1, 6), (-1, 6), (-1, 6, 1))]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
 @pytest.mark.parametrize("max_bytes", [1, 24, 100, 24 * 300, 10**9])
