@@ -16,12 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL
+from joblib import Parallel, delayed, effective_n_jobs
 
 from kerasnet._files import atomic_file
 from kerasnet._lazy_array import LazyArray
 from kerasnet.datasets import load_image_folder
 from kerasnet.errors import ImageDecodeError
-from kerasnet.features._images import in_chunks, pair
+from kerasnet.features._images import pair
 from kerasnet.features.image import check_options, check_several, prepare_image
 
 _CHUNK_BYTES = 2**26  # what is decoded in memory before it is written to the cache
@@ -217,15 +218,22 @@ class _Files:
         """Decode images, given by a slice or an array of row numbers."""
         files = self.select(range(len(self.paths))[rows] if isinstance(rows, slice) else rows)
         images = np.empty(files.shape, self.dtype)
-        in_chunks(lambda start, stop: files.decode(start, images[start:stop]), images, self.n_jobs)
+        pending = iter(range(len(images)))  # each thread takes the next one: this costs them less than many small tasks
+        n_threads = effective_n_jobs(self.n_jobs)
+        try:
+            Parallel(n_threads, require="sharedmem")(delayed(files.decode)(pending, images) for _ in range(n_threads))
+        finally:
+            for _ in pending:  # after an error, the other threads stop
+                pass
         return images
 
     def select(self, rows):
         return replace(self, paths=[self.paths[row] for row in rows])
 
-    def decode(self, start, images):
-        """Decode images from a row on into an array."""
-        for path, image in zip(self.paths[start : start + len(images)], images, strict=True):
+    def decode(self, numbers, images):
+        """Decode the images with some numbers into an array."""
+        for number in numbers:
+            path, image = self.paths[number], images[number]
             try:
                 image[...] = prepare_image(path, self.size, *self.options).reshape(image.shape)
             except ImageDecodeError as error:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,22 @@ def test_a_broken_image_is_named(own, damage, n_jobs):
     for read in (lambda: np.asarray(X), lambda: X[7], lambda: np.asarray(X[::-1])):
         with pytest.raises(ImageDecodeError, match=f"^{re.escape(str(own[7]))}: expected "):
             read()
+
+
+def test_other_threads_stop_after_an_error(paths, monkeypatch):
+    decoded = []
+
+    def decode(path, *options):
+        if path == str(paths[0]):
+            raise ImageDecodeError("broken")
+        time.sleep(0.005)
+        decoded.append(path)
+        return np.zeros((*SIZE, 3))
+
+    monkeypatch.setattr("kerasnet.features.image_files.prepare_image", decode)
+    with pytest.raises(ImageDecodeError, match="broken"):
+        np.asarray(ImageFiles(paths * 20, SIZE, n_jobs=2))
+    assert len(decoded) < len(paths) * 10
 
 
 @pytest.mark.parametrize(
