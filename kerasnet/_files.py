@@ -4,6 +4,7 @@ This is the only way the package writes a file or reads arrays and JSON.
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -181,14 +182,21 @@ def read_bytes(path, *, max_bytes):
     UnsafeFileError
         If the file is larger than `max_bytes`, or is no regular file.
     """
-    status = os.stat(os.fspath(path))
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # it might never end, or never begin
-        raise UnsafeFileError(f"{path}: expected a file, found a device, a pipe or a socket.")
-    if status.st_size <= max_bytes:
-        with open(path, "rb") as file:
-            content = file.read(max(status.st_size, 1) + 1)  # Python asks for all the memory it might need
-        if len(content) <= max_bytes:
-            return content
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # calls of the system only: threads read many small files
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(status.st_mode):  # it might never end, or never begin
+            raise UnsafeFileError(f"{path}: expected a file, found a device, a pipe or a socket.")
+        if status.st_size <= max_bytes:
+            content = os.read(descriptor, status.st_size + 1)
+            while len(content) < status.st_size and (more := os.read(descriptor, status.st_size - len(content))):
+                content += more  # the system reads at most 2 GiB at once
+            if len(content) <= max_bytes:
+                return content
+    finally:
+        os.close(descriptor)
     raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
 
 

@@ -118,7 +118,7 @@ class LazyArray:
     def __getitem__(self, key):
         if isinstance(key, tuple):
             key, *others = key or (slice(None),)
-            if any(other is not Ellipsis and other != slice(None) for other in others):
+            if any(other is not Ellipsis and not _is_everything(other) for other in others):
                 raise IndexError(f"A {type(self).__name__} selects rows only. Use numpy.asarray to read them first.")
         if isinstance(key, slice) or key is Ellipsis:
             return self._with(rows=self._rows if key is Ellipsis else self._rows[key])
@@ -127,12 +127,12 @@ class LazyArray:
             return self._read(self._checked(key[np.newaxis]))[0]
         if key.dtype == bool and key.shape == (len(self),):
             return self._with(rows=self._selected(np.flatnonzero(key)))
-        if key.ndim != 1 or (key.dtype.kind not in "iu" and key.size):
+        if key.ndim != 1 or key.dtype.kind not in ("iuf" if key.size == 0 else "iu"):  # numpy.array([]) is of floats
             raise IndexError(
                 f"Rows of a {type(self).__name__} are selected by an int, a slice, a mask of shape ({len(self)},), or "
                 f"an array of row numbers. Received: an array of shape {key.shape} and dtype {key.dtype}."
             )
-        return self._with(rows=self._checked(key.astype(np.intp)))
+        return self._with(rows=self._checked(key))
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -146,7 +146,7 @@ class LazyArray:
         source = state["_source"]
         vars(self).update(state, _source=source.open() if isinstance(source, _MappedFile | _Dataset) else source)
 
-    def map_rows(self, function):
+    def map_rows(self, function, *arguments):
         """Return a `LazyArray` of converted rows.
 
         Parameters
@@ -154,6 +154,8 @@ class LazyArray:
         function : callable
             Takes an array of some rows and returns one with as many, or the same array where there is nothing to
             convert, as its dtype or shape tell. What it returns for a row must not depend on the other rows.
+        *arguments : object
+            What else it is called with; hashable, as they belong to the `fingerprint`.
 
         Returns
         -------
@@ -161,10 +163,11 @@ class LazyArray:
             It calls the function when rows are read.
         """
         zeros = np.zeros((1, *self._row_shape), self.dtype)
-        one = function(zeros)
+        one = function(zeros, *arguments)
         if one is zeros:  # nothing to convert
             return self
-        return self._with(_conversions=(*self._conversions, function), _row_shape=one.shape[1:], _dtype=one.dtype)
+        conversions = (*self._conversions, (function, arguments))
+        return self._with(_conversions=conversions, _row_shape=one.shape[1:], _dtype=one.dtype)
 
     def chunks(self, max_bytes):
         """Read all rows, some at a time.
@@ -185,17 +188,18 @@ class LazyArray:
 
     def rows_in(self, max_bytes):
         """Return how many rows fit into some bytes, at least one."""
-        itemsize = max(self.dtype.itemsize, self._source.dtype.itemsize)
-        return max(1, max_bytes // max(1, math.prod(self._row_shape) * itemsize))
+        row_bytes = (math.prod(each.shape[1:]) * each.dtype.itemsize for each in (self, self._source))
+        return max(1, max_bytes // max(1, *row_bytes))
 
     def fingerprint(self):
-        """Return what changes when the files of the source do; None where there is no file to look at."""
+        """Return what changes when the files, rows or conversions do; None where there is no file to look at."""
         reference = _reference(self._source)
         if reference is None:
             return None
+        _check_size(self._source)
         status = os.stat(reference.path)
         rows = self._rows if isinstance(self._rows, range) else hashlib.sha256(self._rows).digest()
-        return reference, status.st_size, status.st_mtime_ns, rows
+        return reference, status.st_size, status.st_mtime_ns, rows, self._conversions
 
     def _with(self, rows=None, **attributes):
         other = object.__new__(type(self))
@@ -208,6 +212,7 @@ class LazyArray:
         beyond = numbers[(numbers < -n_rows) | (numbers >= n_rows)]
         if beyond.size:
             raise IndexError(f"Row {beyond[0]} is out of bounds: there are {n_rows} rows.")
+        numbers = numbers.astype(np.intp)
         return self._selected(np.where(numbers < 0, numbers + n_rows, numbers))
 
     def _selected(self, numbers):
@@ -219,19 +224,20 @@ class LazyArray:
         expected = (len(rows), *self._source.shape[1:])
         if values.shape != expected:
             raise DataFormatError(f"Expected rows of shape {expected} from {self._source}, found {values.shape}.")
-        for convert in self._conversions:
-            values = convert(values)
+        for convert, arguments in self._conversions:
+            values = convert(values, *arguments)
         return values
 
     def _read_source(self, rows):
         """Return rows of the source as an array in memory."""
         source = self._source
         _check_size(source)
-        if isinstance(rows, range) and rows.step == 1:
-            return _dense(source[rows.start : rows.stop])
-        rows = np.asarray(rows)
+        if isinstance(rows, range):
+            if rows.step == 1:
+                return _dense(source[rows.start : rows.stop])
+            rows = np.arange(rows.start, rows.stop, rows.step)
         if isinstance(source, np.ndarray):
-            return np.asarray(source[rows])
+            return _dense(source[rows])
         increasing, places = np.unique(rows, return_inverse=True)
         return _dense(source[increasing])[places]
 
@@ -249,16 +255,21 @@ def is_lazy(X):
     return bool(X.shape) and hasattr(X, "__getitem__") and not any(hasattr(X, name) for name in in_memory)
 
 
+def _is_everything(key):
+    return isinstance(key, slice) and key == slice(None)
+
+
 def _dense(rows):
-    return rows.toarray() if issparse(rows) else np.asarray(rows)
+    """Return rows as an array of their own: a slice of a mapped file is a view that is not read yet."""
+    return rows.toarray() if issparse(rows) else np.require(rows, requirements=("OWNDATA", "ENSUREARRAY"))
 
 
 def _mapped(array):
     """Return the memory-mapped file that an array is a view of, as the array that covers it; None for others."""
-    while isinstance(array, np.ndarray):
+    while array is not None:
         if isinstance(array, np.memmap) and array.filename is not None and not isinstance(array.base, np.ndarray):
             return None if array._mmap is None else array
-        array = array.base
+        array = getattr(array, "base", None)  # not always of an array: as_strided has an object of its own between
     return None
 
 
@@ -305,8 +316,8 @@ class _Dataset(NamedTuple):
 
 def _reference(source):
     """Return the place of a source in a file, for other processes; None where it is not in one as it is."""
-    if type(source).__module__.partition(".")[0] == "h5py":
-        return _Dataset(source.file.filename, source.name)
+    if type(source).__module__.partition(".")[0] == "h5py" and hasattr(source, "file"):
+        return _Dataset(os.path.abspath(source.file.filename), source.name)
     mapped = _mapped(source) if isinstance(source, np.ndarray) else None
     if mapped is None or mapped.mode == "c" or min(source.strides) < 0 or not source.size:
         return None

@@ -6,13 +6,15 @@ python scripts/fine_tune.py photos/ --backbone resnet50 --image-size 160 --train
 python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learning-rate 1e-4 --epochs 30
 python scripts/fine_tune.py photos/ --on-error skip     # leave out broken files; by default they are an error
 
-All images are decoded before training, so a broken file does not end a run late.
+All images are decoded before training, so a broken file does not end a run late. They are kept at the network's size in
+a temporary file in the output folder (height * width * 3 bytes each), so the images need not fit into memory.
 """
 
 import argparse
 import math
 import os
 import sys
+import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +46,7 @@ from sklearn.svm import LinearSVC
 
 import kerasnet as kn
 from kerasnet._files import atomic_folder
-from kerasnet.features import ImagePreprocessor
+from kerasnet.features import ImageFiles, ImagePreprocessor
 from kerasnet.models.backbone import BACKBONES
 from kerasnet.training import AUGMENTATIONS
 
@@ -116,21 +118,22 @@ def run(arguments):
         images = kn.datasets.load_image_folder(arguments.folder, on_error=arguments.on_error, n_jobs=-1)
         check_sizes(images, arguments)
         pipeline = make_pipeline(arguments)
-        X_train, X_test, y_train, y_test = train_test_split(
-            pipeline[0].fit_transform(images.data),  # test images, too: nothing is read after training
-            images.target_names[images.target],
-            test_size=arguments.test_fraction,
-            stratify=images.target,
-            random_state=arguments.seed,
-        )
-        what = "features" if arguments.features else "fine-tuning"
-        say(
-            f"{what} of {arguments.backbone}: {len(y_train)} images of {len(images.target_names)} classes to learn from"
-        )
-        started = time.perf_counter()
-        train(pipeline, X_train, y_train, arguments)
-        seconds = time.perf_counter() - started
-        y_pred = pipeline[1:].predict(X_test)
+        pipeline[0].fit(images.data)
+        with tempfile.TemporaryDirectory(dir=folder) as decoded:
+            X_train, X_test, y_train, y_test = train_test_split(
+                ImageFiles(images.data, pipeline[0].image_size, cache=decoded),  # as pipeline[0] prepares them
+                images.target_names[images.target],
+                test_size=arguments.test_fraction,
+                stratify=images.target,
+                random_state=arguments.seed,
+            )
+            what = "features" if arguments.features else "fine-tuning"
+            n_classes = len(images.target_names)
+            say(f"{what} of {arguments.backbone}: {len(y_train)} images of {n_classes} classes to learn from")
+            started = time.perf_counter()
+            train(pipeline, X_train, y_train, arguments)
+            seconds = time.perf_counter() - started
+            y_pred = pipeline[1:].predict(X_test)
         report = classification_report(y_test, y_pred, digits=4, zero_division=0)
         metrics = {
             "accuracy": float(np.mean(y_pred == y_test)),

@@ -102,19 +102,16 @@ def prepare_images(
     >>> prepare_images([photograph], (28, 28)).shape
     (1, 28, 28)
     """
-    _check_several(images)
+    check_several(images)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip'. Received: {on_error!r}.")
     image_size = pair(image_size, "image_size")
-    _check_options(color_mode, interpolation, fill_value, dtype, max_pixels)
+    check_options(color_mode, interpolation, fill_value, dtype, max_pixels)
+    options = (image_size, color_mode, interpolation, pad_to_aspect_ratio, fill_value, deskew, dtype, max_pixels)
 
     def prepare(number, source):
         try:
-            image = _read(source, max_pixels)
-            image = _resize(
-                _in_color_mode(image, color_mode), image_size, interpolation, pad_to_aspect_ratio, fill_value
-            )
-            return _as_dtype(_deskew(image, fill_value) if deskew else image, dtype)
+            return prepare_image(source, *options)
         except ImageDecodeError as error:
             return ImageDecodeError(f"images[{number}]{_name(source)}: {error}")
         except (TypeError, ValueError) as error:
@@ -213,7 +210,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             If a parameter is not as described.
         """
         height, width = pair(self.image_size, "image_size")
-        _check_options(self.color_mode, self.interpolation, self.fill_value, self.dtype, self.max_pixels)
+        check_options(self.color_mode, self.interpolation, self.fill_value, self.dtype, self.max_pixels)
         self._n_features_out = height * width * (3 if self.color_mode == "rgb" else 1)
         return self
 
@@ -252,7 +249,16 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
 
-def _check_several(images):
+def prepare_image(
+    source, image_size, color_mode, interpolation, pad_to_aspect_ratio, fill_value, deskew, dtype, max_pixels
+):
+    """Return one image as an array; see :func:`prepare_images`."""
+    image = _in_color_mode(_read(source, max_pixels), color_mode)
+    image = _resize(image, image_size, interpolation, pad_to_aspect_ratio, fill_value)
+    return _as_dtype(_deskew(image, fill_value) if deskew else image, dtype)
+
+
+def check_several(images):
     """Refuse a single image, and tables, which iterate over their columns' names."""
     kind = type(images)
     if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
@@ -264,7 +270,8 @@ def _check_several(images):
         )
 
 
-def _check_options(color_mode, interpolation, fill_value, dtype, max_pixels):
+def check_options(color_mode, interpolation, fill_value, dtype, max_pixels):
+    """Raise an error if an option of :func:`prepare_images` is not as described."""
     for name, value, allowed in (
         ("color_mode", color_mode, ("grayscale", "rgb")),
         ("interpolation", interpolation, tuple(_INTERPOLATIONS)),
@@ -362,7 +369,7 @@ def _fill(image, fill_value):
 
 def _as_dtype(image, dtype):
     if image.dtype == dtype:
-        return np.clip(image, 0, 255 if dtype == "uint8" else 1)
+        return image if dtype == "uint8" else np.clip(image, 0, 1)
     if dtype == "uint8":
         return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     return image.astype(np.float32) / np.float32(255)

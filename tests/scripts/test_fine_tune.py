@@ -246,6 +246,23 @@ def test_broken_files_are_named_before_training_or_skipped(tmp_path, capsys, mon
     assert (metrics["n_skipped"], metrics["n_train"] + metrics["n_test"]) == (3, 13)
 
 
+def test_images_are_not_kept_in_memory_and_their_pixels_are_those_of_predictions(
+    shapes, tmp_path, monkeypatch, written
+):
+    given, train = [], fine_tune.train
+
+    def train_and_keep(pipeline, X, y, arguments):
+        given.append((X.paths, np.asarray(X), type(X)))
+        train(pipeline, X, y, arguments)
+
+    monkeypatch.setattr(fine_tune, "train", train_and_keep)
+    fine_tuned(tmp_path / "run", shapes, *SMALL, "--features", "--backbone", "mobilenet")
+    ((paths, pixels, kind),) = given
+    assert kind is kn.features.ImageFiles
+    assert len(paths) == 54
+    np.testing.assert_array_equal(pixels, written[0][0].transform(paths))
+
+
 def test_no_image_is_read_after_training(tmp_path, monkeypatch):
     folder, train = tmp_path / "images", fine_tune.train
     few(4, 4)(folder)

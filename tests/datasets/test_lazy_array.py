@@ -1,0 +1,498 @@
+"""Arrays that read rows when they are needed, compared with the same arrays in memory."""
+
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import dask.array
+import h5py
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+
+from kerasnet.datasets import LazyArray
+from kerasnet.errors import DataFormatError
+
+N_ROWS = 300  # more than an int8 can count
+VALUES = np.random.default_rng(0).integers(0, 9, size=(N_ROWS, 3, 2)).astype(np.float32)
+FLAT = VALUES.reshape(N_ROWS, 6)
+VALUES.flags.writeable = False
+
+
+def _mapped(folder, values, mode="r"):
+    np.save(folder / "x.npy", values)
+    return np.load(folder / "x.npy", mmap_mode=mode)
+
+
+def _hdf5(folder, values):
+    with h5py.File(folder / "x.h5", "w") as file:
+        file.create_dataset("group/x", data=values, chunks=(7, *values.shape[1:]))
+    return h5py.File(folder / "x.h5", "r")["group/x"]
+
+
+def _zarr(folder, values):
+    array = zarr.create_array(folder / "x.zarr", shape=values.shape, chunks=(7, *values.shape[1:]), dtype=values.dtype)
+    array[:] = values
+    return array
+
+
+SOURCES = {
+    "memmap": _mapped,
+    "memmap, another offset and order": lambda folder, values: _mapped(folder, np.asfortranarray(values)),
+    "memmap, opened to be written": lambda folder, values: _mapped(folder, values, "r+"),
+    "memmap, copy on write": lambda folder, values: _mapped(folder, values, "c"),
+    "slice of a memmap": lambda folder, values: _mapped(folder, np.concatenate([values, values]))[len(values) :],
+    "array of a memmap": lambda folder, values: np.asarray(_mapped(folder, values)),
+    "slice of an array of a memmap": lambda folder, values: np.asarray(_mapped(folder, np.repeat(values, 2, 0)))[::2],
+    "transposed memmap": lambda folder, values: np.asarray(_mapped(folder, np.ascontiguousarray(values.T))).T,
+    "reshaped memmap": lambda folder, values: _mapped(folder, values.ravel()).reshape(values.shape),
+    "strided view of a memmap": lambda folder, values: np.lib.stride_tricks.as_strided(_mapped(folder, values)),
+    "HDF5": _hdf5,
+    "zarr": _zarr,
+    "dask": lambda folder, values: dask.array.from_array(values, chunks=(7, *values.shape[1:])),
+    "memory": lambda folder, values: values,
+    "lazy": lambda folder, values: LazyArray(_mapped(folder, values)),
+}
+SPARSE = ("csr_array", "csr_matrix", "csc_array", "csc_matrix", "coo_array", "coo_matrix", "lil_array")
+MAPPED = [name for name in SOURCES if "memmap" in name and "copy" not in name]
+
+
+@pytest.fixture(scope="module", params=[*SOURCES, *SPARSE])
+def lazy(request, tmp_path_factory):
+    """A lazy array of each kind, and its values."""
+    if request.param in SPARSE:
+        return LazyArray(getattr(sparse, request.param)(FLAT)), FLAT
+    return LazyArray(SOURCES[request.param](tmp_path_factory.mktemp("source"), VALUES)), VALUES
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    return LazyArray(_mapped(tmp_path, VALUES))
+
+
+def assert_equal(lazy, expected):
+    assert isinstance(lazy, LazyArray)
+    assert (lazy.shape, lazy.dtype, lazy.ndim, len(lazy)) == (
+        expected.shape,
+        expected.dtype,
+        expected.ndim,
+        len(expected),
+    )
+    read = np.asarray(lazy)
+    assert type(read) is np.ndarray
+    assert read.dtype == expected.dtype
+    np.testing.assert_array_equal(read, expected)
+
+
+KEYS = {
+    "all": slice(None),
+    "ellipsis": ...,
+    "slice": slice(5, 50),
+    "slice with a step": slice(1, None, 7),
+    "slice backwards": slice(None, None, -3),
+    "slice beyond the end": slice(290, 1000),
+    "empty slice": slice(9, 9),
+    "numbers": [7, 3, 299, 0],
+    "numbers from the end": [-1, -300, 4],
+    "equal numbers": [5, 5, 2, 5],
+    "small numbers": np.array([-1, 100], dtype=np.int8),
+    "unsigned numbers": np.array([255, 0], dtype=np.uint8),
+    "large unsigned numbers": np.array([255, 0], dtype=np.uint64),
+    "no numbers": [],
+    "mask": np.arange(N_ROWS) % 3 == 1,
+    "empty mask": np.zeros(N_ROWS, dtype=bool),
+    "list of booleans": [number % 2 == 0 for number in range(N_ROWS)],
+}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_rows_equal_those_of_numpy(lazy, key):
+    array, values = lazy
+    assert_equal(array[key], values[key])
+    assert_equal(array[key, :], values[key, :])
+    if key is not ...:
+        assert_equal(array[key, ...], values[key, ...])
+
+
+@pytest.mark.parametrize("row", [0, 299, -1, -300, np.int8(-1), np.uint64(7), np.array(3)])
+def test_one_row_is_read(lazy, row):
+    array, values = lazy
+    assert isinstance(array[row], np.ndarray)
+    np.testing.assert_array_equal(array[row], values[row])
+
+
+def keys(n_rows):
+    rows = (
+        hnp.arrays(np.intp, st.integers(0, 12), elements=st.integers(-n_rows, n_rows - 1)) if n_rows else st.nothing()
+    )
+    return st.slices(n_rows) | hnp.arrays(bool, n_rows) | rows
+
+
+@given(data=st.data())
+def test_selections_of_selections_equal_those_of_numpy(data):
+    array, values = LazyArray(FLAT), FLAT
+    for _ in range(data.draw(st.integers(1, 4))):
+        key = data.draw(keys(len(values)))
+        array, values = array[key], values[key]
+    assert_equal(array, values)
+    if len(values):
+        np.testing.assert_array_equal(array[-1], values[-1])
+
+
+def test_selections_of_selections_of_each_source(lazy):
+    array, values = lazy
+    for key in (slice(None, None, -2), np.arange(150) % 4 < 2, [3, 3, -1, 0, 20], slice(1, 4)):
+        array, values = array[key], values[key]
+        assert_equal(array, values)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (300, "Row 300 is out of bounds: there are 300 rows"),
+        (-301, "Row -301 is out of bounds"),
+        ([0, 300], "Row 300 is out of bounds"),
+        ([-301], "Row -301 is out of bounds"),
+        (np.array([2**64 - 1], dtype=np.uint64), "Row 18446744073709551615 is out of bounds"),
+        (np.ones(299, dtype=bool), "mask of shape .300,.*Received: an array of shape .299,. and dtype bool"),
+        (np.ones(0, dtype=bool), "mask of shape .300,"),
+        ([1.0], "dtype float64"),
+        (1.0, "dtype float64"),
+        ("a", "dtype <U1"),
+        (None, "dtype object"),
+        (True, "dtype bool"),
+        ([[1, 2]], "shape .1, 2."),
+        ((0, 1), "selects rows only. Use numpy.asarray"),
+        ((slice(None), np.array([0, 1])), "selects rows only"),
+        ((slice(None), slice(1)), "selects rows only"),
+    ],
+    ids=str,
+)
+def test_keys_that_select_no_rows(mapped, key, message):
+    with pytest.raises(IndexError, match=message):
+        mapped[key]
+
+
+def test_numbers_count_the_rows_of_the_selection(mapped):
+    with pytest.raises(IndexError, match="Row 2 is out of bounds: there are 2 rows"):
+        mapped[[5, 6]][2]
+    np.testing.assert_array_equal(mapped[[5, 6]][-1], VALUES[6])
+
+
+def test_an_empty_tuple_and_iteration(mapped):
+    assert_equal(mapped[()], VALUES)
+    np.testing.assert_array_equal(list(mapped[3:6]), VALUES[3:6])
+
+
+def test_conversion_to_an_array(mapped):
+    assert np.asarray(mapped, dtype=np.float64).dtype == np.float64
+    np.testing.assert_array_equal(np.array(mapped, copy=True), VALUES)
+    with pytest.raises(ValueError, match="always new in memory"):
+        np.array(mapped, copy=False)
+
+
+@pytest.mark.parametrize("name", ["memmap, opened to be written", "memory", "dask"])
+@pytest.mark.parametrize("key", [slice(2, 5), slice(None), [2, 3]], ids=str)
+def test_what_was_read_is_not_part_of_the_source(tmp_path, name, key):
+    values = VALUES.copy()
+    array = LazyArray(SOURCES[name](tmp_path, values))
+    rows = np.asarray(array[key])
+    rows[:] = -1
+    assert_equal(array, VALUES)
+
+
+class Counting:
+    """Rows that count how many are read."""
+
+    shape, dtype = FLAT.shape, FLAT.dtype
+
+    def __init__(self):
+        self.read = []
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) or (np.diff(rows) > 0).all()
+        self.read.append(FLAT[rows])
+        return FLAT[rows]
+
+
+def test_selecting_reads_nothing_and_each_row_is_read_once():
+    source = Counting()
+    selected = LazyArray(source)[::-1][[4, 2, 4]]
+    assert "LazyArray of shape (3, 6), float32" in repr(selected)
+    assert source.read == []
+    np.testing.assert_array_equal(selected, FLAT[::-1][[4, 2, 4]])
+    assert [len(rows) for rows in source.read] == [2]
+
+
+def test_a_source_that_returns_other_rows():
+    class Wrong(Counting):
+        def __getitem__(self, rows):
+            return FLAT[:1]
+
+    with pytest.raises(DataFormatError, match=r"Expected rows of shape \(3, 6\) from .*, found \(1, 6\)"):
+        np.asarray(LazyArray(Wrong())[:3])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [[[1.0]], iter([1]), None, "rows", np.float32(1), type("Shaped", (), {"shape": (1, 2)})()],
+    ids=["list", "iterator", "None", "str", "scalar", "no dtype"],
+)
+def test_sources_without_rows(source):
+    with pytest.raises((TypeError, ValueError), match="Received: "):
+        LazyArray(source)
+
+
+def test_a_dask_array_of_unknown_length_is_refused_with_the_remedy():
+    array = dask.array.from_array(FLAT, chunks=50)
+    array = array[array[:, 0] > 4]
+    with pytest.raises(ValueError, match="compute_chunk_sizes"):
+        LazyArray(array)
+    assert_equal(LazyArray(array.compute_chunk_sizes()), FLAT[FLAT[:, 0] > 4])
+
+
+def test_map_rows():
+    array = LazyArray(VALUES).map_rows(lambda rows: rows.astype(np.float64) / 2).map_rows(lambda rows: rows[..., 0])
+    assert_equal(array, VALUES[..., 0].astype(np.float64) / 2)
+    assert_equal(array[[7, 1]], VALUES[[7, 1], :, 0].astype(np.float64) / 2)
+    np.testing.assert_array_equal(array[3], VALUES[3, :, 0] / 2)
+
+
+def test_map_rows_is_called_when_rows_are_read():
+    calls = []
+    array = LazyArray(VALUES).map_rows(lambda rows: calls.append(len(rows)) or rows + 0)
+    del calls[:]
+    selected = array[10:20][::2]
+    assert calls == []
+    np.asarray(selected)
+    assert calls == [5]
+
+
+def test_map_rows_with_arguments_and_with_nothing_to_convert(mapped):
+    flat = mapped.map_rows(np.reshape, (-1, 6))
+    assert_equal(flat, FLAT)
+    assert flat.map_rows(lambda rows: rows) is flat
+    fingerprints = [mapped.map_rows(np.reshape, shape).fingerprint() for shape in ((-1, 6), (-1, 6), (-1, 6, 1))]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+@pytest.mark.parametrize("max_bytes", [1, 24, 100, 24 * 300, 10**9])
+def test_chunks_are_all_rows_in_order(lazy, max_bytes):
+    array, values = lazy
+    chunks = list(array[::3].chunks(max_bytes))
+    np.testing.assert_array_equal(np.concatenate(chunks), values[::3])
+    assert all(chunk.nbytes <= max(max_bytes, 24) for chunk in chunks)
+    assert len(chunks) == -(-100 // max(1, max_bytes // 24))
+
+
+def test_chunks_are_bounded_on_both_sides_of_a_conversion():
+    wide = LazyArray(FLAT).map_rows(lambda rows: np.repeat(rows, 10, axis=1))
+    narrow = LazyArray(FLAT).map_rows(lambda rows: rows[:, :1])
+    assert (wide.rows_in(2400), narrow.rows_in(2400)) == (10, 100)
+    assert list(LazyArray(FLAT)[:0].chunks(100)) == []
+
+
+# In other processes
+
+
+def assert_equal_in_another_process(array, folder, cwd):
+    """Let a new process read a pickled array, or several; compare."""
+    (folder / "array.pickle").write_bytes(pickle.dumps(array))
+    code = (
+        f"import numpy, pickle, sys; sys.path[:0] = {sys.path!r}; "
+        f"array = pickle.load(open({str(folder / 'array.pickle')!r}, 'rb')); "
+        f"numpy.save({str(folder / 'read.npy')!r}, numpy.asarray(array))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=cwd)
+    np.testing.assert_array_equal(np.load(folder / "read.npy"), np.asarray(array))
+
+
+def test_pickles_are_equal(lazy):
+    array, values = lazy
+    for key in (slice(None), [5, 5, 299], slice(None, None, -2)):
+        assert_equal(pickle.loads(pickle.dumps(array[key])), values[key])
+        assert_equal(pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(array))))[key], values[key])
+
+
+def test_pickles_of_files_are_references(tmp_path):
+    """Only the references are pickled, and they hold in a process that works in another folder."""
+    arrays = []
+    for name in (*MAPPED, "HDF5", "zarr"):
+        folder = tmp_path / name
+        folder.mkdir()
+        array = LazyArray(SOURCES[name](folder, VALUES))
+        assert len(pickle.dumps(array)) < 2000 < VALUES.nbytes
+        arrays.append(array[[4, 299, 4]])
+    (tmp_path / "elsewhere").mkdir()
+    assert_equal_in_another_process(arrays, tmp_path, tmp_path / "elsewhere")
+
+
+def test_a_relative_path_of_hdf5_holds_in_another_folder(tmp_path, monkeypatch):
+    _hdf5(tmp_path, VALUES).file.close()
+    monkeypatch.chdir(tmp_path)
+    array = LazyArray(h5py.File("x.h5", "r")["group/x"])
+    (tmp_path / "elsewhere").mkdir()
+    assert_equal_in_another_process(array[:7], tmp_path, tmp_path / "elsewhere")
+
+
+def test_what_was_changed_in_a_copy_on_write_is_pickled_by_value(tmp_path):
+    source = _mapped(tmp_path, VALUES, "c")
+    source[0] = -5
+    array = pickle.loads(pickle.dumps(LazyArray(source)))
+    np.testing.assert_array_equal(array[0], np.full((3, 2), -5))
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), VALUES)
+
+
+def test_a_view_of_fixed_columns_and_a_conversion_are_pickled(tmp_path):
+    source = _mapped(tmp_path, VALUES)[:, 1:]
+    array = LazyArray(source).map_rows(np.negative)
+    assert len(pickle.dumps(array)) < 1000
+    assert_equal(pickle.loads(pickle.dumps(array)), -VALUES[:, 1:])
+
+
+# Files that change
+
+
+def run(code, *arguments):
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n{code}"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_mapped_file_that_shrinks_is_an_error_and_no_signal(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((400_000, 2)))
+    code = """
+import os
+import numpy as np
+from kerasnet.datasets import LazyArray
+from kerasnet.errors import DataFormatError
+source = np.load(sys.argv[1], mmap_mode="r")
+views = source, np.asarray(source)[:], source[100:, 1:], np.lib.stride_tricks.as_strided(source)
+os.truncate(sys.argv[1], 5000)
+for X in map(LazyArray, views):
+    for read in (lambda: X[-1], lambda: np.asarray(X[1000:]), lambda: np.asarray(X[[-1, 0]]), lambda: X[0]):
+        try:
+            read()
+        except DataFormatError as error:
+            print(error)
+"""
+    done = run(code, tmp_path / "x.npy")
+    assert done.returncode == 0, done.stderr
+    message = f"{tmp_path / 'x.npy'}: expected at least 6400128 bytes, found 5000. It was changed meanwhile."
+    assert done.stdout.splitlines() == [message] * 16
+
+
+def test_a_mapped_file_that_vanishes_is_an_error(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((400_000, 2)))
+    array = LazyArray(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    os.unlink(tmp_path / "x.npy")
+    for read in (lambda: array[0], lambda: np.asarray(array[3:5]), array.fingerprint):
+        with pytest.raises(DataFormatError, match=r"x\.npy: expected the file that was mapped into memory, found none"):
+            read()
+
+
+def test_what_was_read_outlives_the_file(tmp_path):
+    """A window that was read is in memory: it does not depend on the file any more."""
+    code = """
+import os
+import numpy as np
+from kerasnet.datasets import LazyArray
+rows = np.asarray(LazyArray(np.load(sys.argv[1], mmap_mode="r"))[1000:300_000])
+os.truncate(sys.argv[1], 5000)
+print(rows.sum())
+"""
+    np.save(tmp_path / "x.npy", np.ones((400_000, 2)))
+    done = run(code, tmp_path / "x.npy")
+    assert (done.returncode, done.stdout) == (0, "598000.0\n"), done.stderr
+
+
+def test_the_fingerprint_changes_with_the_file_and_the_rows(tmp_path):
+    path = tmp_path / "x.npy"
+    array = LazyArray(_mapped(tmp_path, VALUES))
+    assert array.fingerprint() == LazyArray(np.load(path, mmap_mode="r")).fingerprint()
+    assert array.fingerprint() == pickle.loads(pickle.dumps(array)).fingerprint()
+    others = [array[:5], array[[1, 2]], array[[2, 1]], array.map_rows(np.negative)]
+    others.append(LazyArray(np.load(path, mmap_mode="r")[:, 1:]))
+    assert len({array.fingerprint(), *(other.fingerprint() for other in others)}) == 6
+    before = array.fingerprint()
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert array.fingerprint() != before
+    with_file = LazyArray(_hdf5(tmp_path, VALUES))
+    assert with_file.fingerprint() is not None
+    assert LazyArray(VALUES).fingerprint() is LazyArray(_mapped(tmp_path, VALUES, "c")).fingerprint() is None
+
+
+# In scikit-learn and in threads
+
+
+class Recording(ClassifierMixin, BaseEstimator):
+    """A classifier that keeps what X it was given."""
+
+    given = []  # noqa: RUF012
+
+    def __init__(self, constant=0):
+        self.constant = constant
+
+    def fit(self, X, y):
+        self.given.append(("fit", X, y))
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        self.given.append(("predict", X, None))
+        return np.full(len(X), self.classes_[self.constant])
+
+
+@pytest.fixture
+def given_data():
+    del Recording.given[:]
+    yield Recording.given
+    del Recording.given[:]
+
+
+def test_train_test_split_selects_rows(mapped):
+    y = np.arange(N_ROWS) % 2
+    lazily = train_test_split(mapped, y, random_state=0, stratify=y)
+    for part, expected in zip(lazily, train_test_split(VALUES, y, random_state=0, stratify=y), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    assert all(isinstance(part, LazyArray) for part in lazily[:2])
+    assert all(isinstance(part, LazyArray) for part in train_test_split(mapped, shuffle=False))
+
+
+def test_searches_and_cross_validation_hand_on_lazy_arrays(mapped, given_data):
+    y = np.arange(N_ROWS) % 3
+    cross_val_score(make_pipeline("passthrough", Recording()), mapped, y, cv=3)
+    GridSearchCV(Recording(), {"constant": [0, 1]}, cv=2).fit(mapped, y)
+    assert len(given_data) == 6 + 8 + 1
+    for _, X, of_rows in given_data:
+        assert isinstance(X, LazyArray)
+        if of_rows is not None and len(X) < N_ROWS:
+            assert len(X) == len(of_rows)
+    rows = {len(X) for _, X, _ in given_data}
+    assert rows == {100, 200, 150, 300}
+
+
+@pytest.mark.exhaustive
+def test_folds_in_worker_processes_are_references(mapped):
+    y = np.arange(N_ROWS) % 3
+    scores = cross_val_score(Recording(), mapped, y, cv=3, n_jobs=2)
+    np.testing.assert_array_equal(scores, cross_val_score(Recording(), VALUES, y, cv=3))
+
+
+def test_threads_read_at_once(lazy):
+    array, values = lazy
+    rng = np.random.default_rng(0)
+    selections = [rng.integers(-N_ROWS, N_ROWS, 20) for _ in range(60)]
+    with ThreadPoolExecutor(8) as threads:
+        for rows, read in zip(selections, threads.map(lambda rows: np.asarray(array[rows]), selections), strict=True):
+            np.testing.assert_array_equal(read, values[rows])
