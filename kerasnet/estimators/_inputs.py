@@ -56,7 +56,7 @@ def by_rows(convert):
     @functools.wraps(convert)
     def of_any(values, *arguments):
         if isinstance(values, LazyArray):
-            return values.map_rows(lambda rows: convert(rows, *arguments))
+            return values.map_rows(convert, *arguments)
         return convert(values, *arguments)
 
     return of_any
