@@ -13,14 +13,16 @@ import scipy.sparse
 import zarr
 from distributed import Client
 from joblib import parallel_config
+from PIL import Image
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import kerasnet as kn
 from kerasnet.datasets import LazyArray, load_mnist
-from kerasnet.errors import DataFormatError
+from kerasnet.errors import DataFormatError, ImageDecodeError
 from kerasnet.estimators import _validation
+from kerasnet.features import ImageFiles, prepare_images
 from kerasnet.training import _rows
 
 
@@ -314,6 +316,43 @@ def test_workers_of_a_dask_cluster_read_the_file_and_predict_chunk_by_chunk(imag
         probabilities = probabilities.compute()
     np.testing.assert_array_equal(scores, cross_val_score(estimator, X, y, cv=2, n_jobs=2))
     np.testing.assert_allclose(probabilities, estimator.predict_proba(X), rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def photographs(images, tmp_path):
+    """Return the paths and classes of image files in colour, larger than they are trained at."""
+    X, y = images
+    paths = [tmp_path / f"{number}.png" for number in range(len(X))]
+    for path, image in zip(paths, X, strict=True):
+        Image.fromarray(np.dstack([image, image.T, image[::-1]])).resize((20, 24)).save(path)
+    return paths, y
+
+
+def test_image_files_are_decoded_while_a_network_trains(photographs):
+    paths, y = photographs
+    X = prepare_images(paths, (10, 10), color_mode="rgb", dtype="uint8")
+    settings = {"filters": (4,), "epochs": 2, "early_stopping": True, "validation_fraction": 0.3, "random_state": 0}
+    make = lambda: kn.CNNClassifier(**settings)  # noqa: E731
+    in_memory, estimator = make().fit(X, y), make().fit(ImageFiles(paths, (10, 10)), y)
+    assert_equal_fits(estimator, in_memory)
+    np.testing.assert_array_equal(estimator.predict(ImageFiles(paths, (10, 10))), in_memory.predict(X))
+    scores = cross_val_score(make(), ImageFiles(paths, (10, 10)), y, cv=2, n_jobs=2)
+    np.testing.assert_array_equal(scores, cross_val_score(make(), X, y, cv=2, n_jobs=2))
+
+
+def test_a_broken_image_in_an_epoch_is_named_and_the_earlier_model_stays(photographs):
+    paths, y = photographs
+    X = ImageFiles(paths, (8, 8))
+    estimator = kn.CNNClassifier(filters=(4,), epochs=1, random_state=0).fit(X, y)
+    before = estimator.predict_proba(X)
+    content = paths[40].read_bytes()
+    paths[40].write_bytes(content[:90])
+    with pytest.raises(ImageDecodeError, match=r"/40.png: expected a whole image"):
+        estimator.fit(X, y)
+    with pytest.raises(ImageDecodeError, match=r"/40.png"):
+        estimator.predict(X)
+    paths[40].write_bytes(content)
+    np.testing.assert_array_equal(estimator.predict_proba(X), before)
 
 
 @pytest.mark.exhaustive
