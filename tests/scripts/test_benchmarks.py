@@ -68,6 +68,19 @@ def test_searches_are_compared():
     assert result["equal_scores"]
 
 
+@pytest.mark.exhaustive
+def test_memory_is_measured(tmp_path):
+    sizes = ("--images", "2000", "--files", "300", "--rows", "300", "--folder", str(tmp_path))
+    result = run("scripts/bench_memory.py", *sizes, "--model", "mlp")
+    assert result["memmap"]["throughput_relative_to_memory"].keys() == {"fit", "predict"}
+    runs = {side: runs[0] for case in ("memmap", "files", "sparse") for side, runs in result[case]["runs"].items()}
+    for side in ("memmap", "memory", "files", "200 files", "csr"):
+        assert all(runs[side][step]["rows_a_second"] > 0 for step in ("fit", "predict"))
+    assert runs["search"]["megabytes_of_a_worker"] > 100
+    assert runs["reading"]["times_faster_with_2_threads"]["median"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_readmes_table_is_that_of_the_results():
     import make_benchmark_table
 
