@@ -3,15 +3,11 @@
 import hashlib
 import math
 import os
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
-from kerasnet.errors import DataFormatError
-
-_GAP, _SPAN = 2**18, 2**24  # bytes of an HDF5 dataset: not selected, but read with their neighbours; read at once
+from kerasnet._row_sources import Dataset, MappedFile, check_size, mapped_file, read_rows, reference_to
 
 
 class LazyArray:
@@ -94,7 +90,7 @@ class LazyArray:
         self._source = source
         self._rows = range(shape[0])
         self._conversions = ()
-        self._row_shape, self._dtype = tuple(map(int, shape[1:])), dtype
+        self._row_shape, self._row_dtype = tuple(map(int, shape[1:])), dtype
 
     @property
     def shape(self):
@@ -104,7 +100,7 @@ class LazyArray:
     @property
     def dtype(self):
         """The dtype of the selected rows."""
-        return self._dtype
+        return self._row_dtype
 
     @property
     def ndim(self):
@@ -123,7 +119,10 @@ class LazyArray:
             if any(other is not Ellipsis and not _is_everything(other) for other in others):
                 raise IndexError(f"A {type(self).__name__} selects rows only. Use numpy.asarray to read them first.")
         if isinstance(key, slice) or key is Ellipsis:
-            return self._with(rows=self._rows if key is Ellipsis else self._rows[key])
+            rows = self._rows if key is Ellipsis else self._rows[key]
+            if isinstance(rows, range) and len(rows) < 2:  # the step may be any number, and is not used
+                rows = range(rows[0], rows[0] + 1) if rows else range(0)
+            return self._with(rows=rows)
         key = np.asarray(key)
         if key.ndim == 0 and key.dtype.kind in "iu":
             return self._read(self._checked(key[np.newaxis]))[0]
@@ -142,11 +141,11 @@ class LazyArray:
         return np.asarray(self._read(self._rows), dtype=dtype)
 
     def __getstate__(self):
-        return {**vars(self), "_source": _reference(self._source) or self._source}
+        return {**vars(self), "_source": reference_to(self._source) or self._source}
 
     def __setstate__(self, state):
         source = state["_source"]
-        vars(self).update(state, _source=source.open() if isinstance(source, _MappedFile | _Dataset) else source)
+        vars(self).update(state, _source=source.open() if isinstance(source, MappedFile | Dataset) else source)
 
     def map_rows(self, function, *arguments):
         """Return a `LazyArray` of converted rows.
@@ -169,7 +168,7 @@ class LazyArray:
         if one is zeros:  # nothing to convert
             return self
         conversions = (*self._conversions, (function, arguments))
-        return self._with(_conversions=conversions, _row_shape=one.shape[1:], _dtype=one.dtype)
+        return self._with(_conversions=conversions, _row_shape=one.shape[1:], _row_dtype=one.dtype)
 
     def chunks(self, max_bytes):
         """Read all rows, some at a time.
@@ -195,10 +194,10 @@ class LazyArray:
 
     def fingerprint(self):
         """Return what changes when the files, rows or conversions do; None where there is no file to look at."""
-        reference = _reference(self._source)
+        reference = reference_to(self._source)
         if reference is None:
             return None
-        _check_size(self._source)
+        check_size(self._source)
         status = os.stat(reference.path)
         rows = self._rows if isinstance(self._rows, range) else hashlib.sha256(self._rows).digest()
         return reference, status.st_size, status.st_mtime_ns, rows, self._conversions
@@ -222,28 +221,10 @@ class LazyArray:
         return rows.start + rows.step * numbers if isinstance(rows, range) else rows[numbers]
 
     def _read(self, rows):
-        values = self._read_source(rows)
-        expected = (len(rows), *self._source.shape[1:])
-        if values.shape != expected:
-            raise DataFormatError(f"Expected rows of shape {expected} from {self._source}, found {values.shape}.")
+        values = read_rows(self._source, rows)
         for convert, arguments in self._conversions:
             values = convert(values, *arguments)
         return values
-
-    def _read_source(self, rows):
-        """Return rows of the source as an array in memory."""
-        source = self._source
-        _check_size(source)
-        if isinstance(rows, range):
-            if rows.step == 1:
-                return _dense(source[rows.start : rows.stop])
-            rows = np.arange(rows.start, rows.stop, rows.step)
-        if isinstance(source, np.ndarray):
-            return _dense(source[rows])
-        increasing, places = np.unique(rows, return_inverse=True)
-        if _is_dataset(source) and rows.size:
-            return np.concatenate([*_spans(source, increasing)])[places]
-        return _dense(source[increasing])[places]
 
 
 def is_lazy(X):
@@ -251,7 +232,7 @@ def is_lazy(X):
     if isinstance(X, LazyArray) or issparse(X):
         return True
     if isinstance(X, np.ndarray):
-        return _mapped(X) is not None
+        return mapped_file(X) is not None
     if not (isinstance(getattr(X, "dtype", None), np.dtype) and isinstance(getattr(X, "shape", None), tuple)):
         return False
     # data frames and tensors of other libraries are in memory, and say so by these protocols
@@ -261,85 +242,3 @@ def is_lazy(X):
 
 def _is_everything(key):
     return isinstance(key, slice) and key == slice(None)
-
-
-def _dense(rows):
-    """Return rows as an array of their own: a slice of a mapped file is a view that is not read yet."""
-    return rows.toarray() if issparse(rows) else np.require(rows, requirements=("OWNDATA", "ENSUREARRAY"))
-
-
-def _is_dataset(source):
-    return type(source).__module__.partition(".")[0] == "h5py" and hasattr(source, "file")
-
-
-def _spans(dataset, rows):
-    """Yield increasing rows of an HDF5 dataset, which reads a slice far faster than single rows of it."""
-    row_bytes = max(1, math.prod(dataset.shape[1:]) * dataset.dtype.itemsize)
-    furthest, longest = max(1, _GAP // row_bytes), max(1, _SPAN // row_bytes)
-    far = np.diff(rows) > furthest
-    for near in np.split(rows, np.flatnonzero(far) + 1):
-        while near.size:
-            n_rows = np.searchsorted(near, near[0] + longest)
-            yield dataset[near[0] : near[n_rows - 1] + 1][near[:n_rows] - near[0]]
-            near = near[n_rows:]
-
-
-def _mapped(array):
-    """Return the memory-mapped file that an array is a view of, as the array that covers it; None for others."""
-    while array is not None:
-        if isinstance(array, np.memmap) and array.filename is not None and not isinstance(array.base, np.ndarray):
-            return None if array._mmap is None else array
-        array = getattr(array, "base", None)  # not always of an array: as_strided has an object of its own between
-    return None
-
-
-def _check_size(source):
-    """Refuse a mapped file that has become shorter: reading behind its end would kill the process."""
-    mapped = _mapped(source) if isinstance(source, np.ndarray) else None
-    if mapped is None:
-        return
-    path, expected = Path(mapped.filename), mapped.offset + mapped.nbytes
-    try:
-        found = path.stat().st_size
-    except FileNotFoundError:
-        raise DataFormatError(f"{path}: expected the file that was mapped into memory, found none.") from None
-    if found < expected:
-        raise DataFormatError(f"{path}: expected at least {expected} bytes, found {found}. It was changed meanwhile.")
-
-
-class _MappedFile(NamedTuple):
-    """A memory-mapped array, or a view of one, as what another process needs to map it."""
-
-    path: str
-    dtype: np.dtype
-    offset: int
-    shape: tuple
-    strides: tuple
-
-    def open(self):
-        size = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True)) + self.dtype.itemsize
-        content = np.memmap(self.path, np.uint8, "r", self.offset, (size,))
-        return np.ndarray(self.shape, self.dtype, content, strides=self.strides)
-
-
-class _Dataset(NamedTuple):
-    """A dataset of an HDF5 file."""
-
-    path: str
-    name: str
-
-    def open(self):
-        import h5py  # optional
-
-        return h5py.File(self.path, "r")[self.name]
-
-
-def _reference(source):
-    """Return the place of a source in a file, for other processes; None where it is not in one as it is."""
-    if _is_dataset(source):
-        return _Dataset(os.path.abspath(source.file.filename), source.name)
-    mapped = _mapped(source) if isinstance(source, np.ndarray) else None
-    if mapped is None or mapped.mode == "c" or min(source.strides) < 0 or not source.size:
-        return None
-    start = source.__array_interface__["data"][0] - mapped.__array_interface__["data"][0]
-    return _MappedFile(str(mapped.filename), source.dtype, mapped.offset + start, source.shape, source.strides)

@@ -18,6 +18,7 @@ ROOMS = (
     "_formats",
     "_files",
     "_image_files",
+    "_row_sources",
     "_lazy_array",
     "_values",
     "numpy_network",
