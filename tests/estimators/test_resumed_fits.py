@@ -4,14 +4,13 @@ import os
 import pickle
 import random
 import signal
-import subprocess
 import sys
-import time
 
 import joblib
 import keras
 import numpy as np
 import pytest
+from _cluster import started, wait_for
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
@@ -443,45 +442,31 @@ def test_parameters_are_as_they_were_given(tmp_path):
     assert f"memory={kept!r}" in repr(network)
 
 
-SEARCH = """
-import sys
-import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import GridSearchCV
-from kerasnet import CNNClassifier
-
-folder = sys.argv[1]
-X, y = load_digits(return_X_y=True)
-network = CNNClassifier(filters=(8,), dense_units=(32,), dropout=0.2, image_shape=(8, 8), random_state=0)
-grid = {"epochs": [5, 10, 20], "learning_rate": [0.001, 0.01]}
-print("starts", flush=True)
-for memory, output in ((f"{folder}/memory", "disturbed"), (None, "straight")):
-    search = GridSearchCV(network.set_params(memory=memory), grid, cv=2, refit=False).fit(X / 16, y)
-    scores = {name: values for name, values in search.cv_results_.items() if name.endswith("_score")}
-    np.savez(f"{folder}/{output}.npz", **scores)
-"""
+def search_over_epochs(memory):
+    network = CNNClassifier(filters=(4,), dense_units=(8,), dropout=0.2, random_state=0, memory=memory)
+    grid = {"epochs": [5, 20, 40], "learning_rate": [0.001, 0.01]}
+    return GridSearchCV(network, grid, cv=2, refit=False).fit(X, Y)
 
 
 @pytest.mark.parametrize("n_kills", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
 def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kills, tmp_path):
-    def start():
-        command = [sys.executable, "-c", SEARCH, str(tmp_path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "starts\n"
-        return process
-
-    moments = np.random.default_rng(n_kills)
+    memory = tmp_path / "memory"
+    code = f"import test_resumed_fits; test_resumed_fits.search_over_epochs({str(memory)!r}); print('whole')"
+    n_known = 0
     for _ in range(n_kills):
-        process = start()
-        time.sleep(moments.uniform(0.5, 4 / n_kills + 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert not (tmp_path / "disturbed.npz").exists(), "it was quicker than the kill"
-    process = start()
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    with np.load(tmp_path / "straight.npz") as first, np.load(tmp_path / "disturbed.npz") as second:
-        assert "split1_test_score" in first
-        for name in first:
-            np.testing.assert_array_equal(first[name], second[name])
-    assert not list((tmp_path / "memory").rglob("*.tmp"))
+        with started(sys.executable, "-c", code, PYTHONPATH=os.pathsep.join(sys.path)) as process:
+            wait_for(lambda n=n_known: process.poll() is not None or n_states(memory) > n)
+            process.send_signal(signal.SIGKILL)
+            out, err = process.communicate()
+            assert process.returncode == -signal.SIGKILL, err
+            assert out == "", "it was quicker than the kill"
+        n_known = n_states(memory)
+    assert n_known
+    straight, disturbed = search_over_epochs(None).cv_results_, search_over_epochs(memory).cv_results_
+    for name in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(straight[name], disturbed[name])
+    assert not list(memory.rglob("*.tmp"))
+
+
+def n_states(memory):
+    return len([*memory.rglob("*.npz")])
