@@ -110,14 +110,18 @@ def test_a_keras_layer_is_copied_and_can_be_searched_over(mnist):
         np.testing.assert_array_equal(variable, value)
     X, y = mnist
     search = GridSearchCV(
-        CNNClassifier(epochs=1, random_state=0), {"augmentation": [None, "shift", layer]}, cv=2, error_score="raise"
+        CNNClassifier(filters=(4,), dense_units=(8,), epochs=1, random_state=0),
+        {"augmentation": [None, "shift", layer]},
+        cv=2,
+        refit=False,
+        error_score="raise",
     )
     assert len(search.fit(X[:100], y[:100]).cv_results_["params"]) == 3
 
 
 def test_a_regressor_takes_it_too(mnist):
     X, y = mnist
-    regressor = KerasNetRegressor("lenet", augmentation="shift", epochs=1, random_state=0).fit(X[:100], y[:100])
+    regressor = KerasNetRegressor("cnn", filters=(4,), augmentation="shift", epochs=1, random_state=0).fit(X[:100], y[:100])
     assert np.isfinite(regressor.predict(X[:5])).all()
 
 

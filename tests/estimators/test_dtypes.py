@@ -31,12 +31,12 @@ def policy(request):
 
 def test_mixed_precision_trains_and_predicts_float32(policy, iris):
     X, y = iris
-    classifier = KerasNetClassifier("mlp", epochs=20, learning_rate=0.01, random_state=0).fit(X, y)
+    classifier = KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.2, random_state=0).fit(X, y)
     probabilities = classifier.predict_proba(X)
     assert probabilities.dtype == np.float32
     assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.95  # which wants rows that add up to 1
     assert classifier.partial_fit(X, y).n_iter_ == 21
-    regressor = KerasNetRegressor("mlp", epochs=2, learning_rate_schedule="cosine", random_state=0).fit(X, X[:, 0])
+    regressor = KerasNetRegressor("mlp", epochs=2, optimizer="sgd", learning_rate_schedule="cosine", random_state=0).fit(X, X[:, 0])
     assert np.isfinite(regressor.predict(X)).all()
     autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, random_state=0).fit(X)
     assert autoencoder.transform(X).dtype == autoencoder.reconstruct(X).dtype == np.float32

@@ -29,8 +29,8 @@ DIGITS = load_digits()
 X, Y = DIGITS.images[:300] / 16, DIGITS.target[:300]
 
 ESTIMATORS = {
-    "cnn": CNNClassifier(filters=(4,), dropout=0.2, epochs=2, random_state=0),
-    "rnn": SimpleRNNClassifier(units=(16,), epochs=2, random_state=0),
+    "cnn": CNNClassifier(filters=(4,), dense_units=(8,), dropout=0.2, epochs=2, random_state=0),
+    "rnn": SimpleRNNClassifier(units=(8,), epochs=2, random_state=0),
     "optimizer, loss and callback as instances": KerasNetClassifier(
         "mlp",
         optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
@@ -196,7 +196,7 @@ IN_FRESH_PROCESSES = """
         before = [vars(kind).copy() for kind in kinds]
         estimator, X, Y, expected = pickle.load(open(sys.argv[1], "rb"))
         found["equal after opening"] = np.array_equal(outputs(estimator, X), expected)
-        found["units"], found["classes"] = estimator.get_params()["units"], estimator.classes_.tolist()
+        found["units"], found["classes"] = estimator.get_params()["dense_units"], estimator.classes_.tolist()
         import kerasnet.estimators, scikeras
 
         found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
@@ -223,12 +223,13 @@ IN_FRESH_PROCESSES = """
 
 
 @pytest.fixture(scope="module")
-def in_fresh_processes(fitted, tmp_path_factory):
+def in_fresh_processes(tmp_path_factory):
     """Open a pickle in a script, and go on in two workers of the script: importing TensorFlow takes seconds in each."""
     folder = tmp_path_factory.mktemp("fresh")
     script, opened = folder / "search.py", folder / "it.pickle"
     script.write_text(textwrap.dedent(IN_FRESH_PROCESSES))
-    opened.write_bytes(pickle.dumps((fitted["rnn"], X, Y, outputs(fitted["rnn"]))))
+    classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, random_state=0).fit(X, Y)
+    opened.write_bytes(pickle.dumps((classifier, X, Y, outputs(classifier))))
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         environment.pop(name, None)

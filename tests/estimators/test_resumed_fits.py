@@ -49,7 +49,7 @@ def none_trained():
 
 ESTIMATORS = {
     "cnn": CNNClassifier(filters=(4,), dense_units=(8,), dropout=0.2, early_stopping=True),
-    "rnn": SimpleRNNClassifier(units=(8,), class_weight="balanced"),
+    "rnn": SimpleRNNClassifier(units=(8,), optimizer="sgd", class_weight="balanced"),
     "classifier": KerasNetClassifier("mlp", dense_units=(8,), optimizer="sgd", optimizer__momentum=0.9),
     "regressor": KerasNetRegressor("mlp", dense_units=(8,)),
     "autoencoder": Autoencoder(code_units=4),
@@ -383,7 +383,7 @@ def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path):
 
 def test_a_search_trains_each_epoch_once_and_scores_as_without_memory(tmp_path):
     grid = {"epochs": [1, 2, 4], "learning_rate": [0.001, 0.01]}
-    network = KerasNetClassifier("mlp", dense_units=(16,), callbacks=[Count()], random_state=0)
+    network = KerasNetClassifier("mlp", dense_units=(8,), callbacks=[Count()], random_state=0)
     straight = GridSearchCV(network, grid, cv=2, refit=False).fit(X, Y)
     assert len(EPOCHS) == 2 * 2 * (1 + 2 + 4)
     for n_epochs in (2 * 2 * 4, 0):
@@ -395,7 +395,7 @@ def test_a_search_trains_each_epoch_once_and_scores_as_without_memory(tmp_path):
 
 
 def test_halving_never_repeats_an_epoch(tmp_path):
-    network = KerasNetClassifier("mlp", dense_units=(16,), callbacks=[Count()], memory=tmp_path, random_state=0)
+    network = KerasNetClassifier("mlp", dense_units=(8,), callbacks=[Count()], memory=tmp_path, random_state=0)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2, 3e-2]}
     settings = {"resource": "epochs", "min_resources": 1, "max_resources": 4, "factor": 2, "random_state": 0, "cv": 2}
     search = HalvingGridSearchCV(network, grid, refit=False, **settings).fit(X, Y)
