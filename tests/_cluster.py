@@ -37,7 +37,7 @@ def dask_cluster(folder):
     """Start a scheduler and two workers."""
     file = folder / "scheduler.json"
     quiet = ["--no-dashboard", "--scheduler-file", str(file), "--host", "127.0.0.1"]
-    worker = [*DASK, "worker", *quiet, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
+    worker = [*DASK, "worker", *quiet, "--nthreads", "1", "--local-directory", str(folder)]
     with contextlib.ExitStack() as stack:
         stack.enter_context(started(*DASK, "scheduler", *quiet, "--port", "0"))
         wait_for(file.exists)

@@ -116,7 +116,10 @@ def test_one_hot_losses_are_given_one_hot_targets(iris):
 @pytest.mark.parametrize("batch_size", longer([10, 32], [32]))  # 10 is the number of classes, too
 def test_every_loss_over_classes_learns(digits, loss, batch_size):
     X, y = digits[0][:600], digits[1][:600]
-    assert mlp(loss=loss, epochs=10, batch_size=batch_size, optimizer="adam", learning_rate=0.02).fit(X, y).score(X, y) > 0.75
+    assert (
+        mlp(loss=loss, epochs=10, batch_size=batch_size, optimizer="adam", learning_rate=0.02).fit(X, y).score(X, y)
+        > 0.75
+    )
 
 
 def build_softmax(input_shape, n_outputs):
@@ -175,7 +178,7 @@ def test_colour_images(mnist):
     X, y = mnist[0][:100], mnist[1][:100]
     colour = np.stack([X, X, X], axis=-1)
     assert cnn().fit(colour, y).model_.input_shape == (None, 28, 28, 3)
-    rows = cnn(image_shape=(28, 28, 3)).fit(colour.reshape(100, -1), y)
+    rows = cnn(image_shape=(28, 28, 3)).initialize(colour.reshape(100, -1), y)
     assert rows.model_.input_shape == (None, 28, 28, 3)
 
 
@@ -183,7 +186,7 @@ def test_sequences_with_one_feature_may_come_as_two_axes(digits):
     X, y = digits
     flat = SimpleRNNClassifier(units=(4,), epochs=1, random_state=0).fit(X[:50].reshape(50, -1), y[:50])
     assert flat.model_.input_shape == (None, 64, 1)
-    assert SimpleRNNClassifier(units=(4,), epochs=1).fit(X[:50], y[:50]).model_.input_shape == (None, 8, 8)
+    assert SimpleRNNClassifier(units=(4,)).initialize(X[:50], y[:50]).model_.input_shape == (None, 8, 8)
 
 
 BAD_DATA = [

@@ -55,7 +55,7 @@ def outputs(estimator, X):
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", longer(TARGETS, ["numbers"]))  # as in test_regressor.py
 @pytest.mark.parametrize("way", longer(["removed", "repeated"], ["removed"]))  # 0 is among those repeated
 def test_weights_of_0_remove_samples_and_integers_repeat_them(name, way, iris):
     estimator, y = TARGETS[name]
@@ -120,7 +120,7 @@ def test_a_column_of_labels_warns_as_in_scikit_learn(iris):
 
 NOT_DATA = [
     (lambda X: X * np.nan, "Input X contains NaN"),
-    (lambda X: X * np.inf, "contains (infinity|NaN)"),
+    (lambda X: np.where(X > 0, np.inf, X), "contains infinity"),
     (lambda X: X[:0], r"Found array with 0 sample\(s\)"),
     (lambda X: X[:, :0], r"Found array with 0 feature\(s\)"),
     (lambda X: X[:, 0], "Expected 2D array, got 1D array"),
@@ -133,7 +133,9 @@ NOT_DATA = [
 
 
 @pytest.mark.parametrize(("make", "message"), NOT_DATA, ids=[message[:20] for _, message in NOT_DATA])
-@pytest.mark.parametrize("estimator", [mlp(), KerasNetRegressor("mlp", epochs=1), SimpleRNNClassifier(units=(4,), epochs=1)])
+@pytest.mark.parametrize(
+    "estimator", [mlp(), KerasNetRegressor("mlp", epochs=1), SimpleRNNClassifier(units=(4,), epochs=1)]
+)
 def test_what_is_no_data_is_scikit_learns_error(estimator, make, message, iris):
     X, y = iris
     bad = make(X)
@@ -213,7 +215,7 @@ class Own(keras.Model):
 def test_models_of_ones_own_class_and_models_without_an_input_layer(iris):
     unbuilt = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
     for model in (lambda n_outputs: Own(n_outputs), unbuilt, keras.Sequential([keras.Input((4,)), *unbuilt.layers])):
-        classifier = KerasNetClassifier(model, epochs=30, learning_rate=0.01, random_state=0).fit(*iris)
+        classifier = KerasNetClassifier(model, epochs=30, optimizer="sgd", learning_rate=0.2, random_state=0).fit(*iris)
         assert classifier.score(*iris) > 0.8
     with pytest.raises(ValueError, match="must have 3 outputs .* output shape \\(None, 2\\)"):
         KerasNetClassifier(lambda: Own(2)).fit(*iris)
@@ -464,7 +466,7 @@ DRAWN = (MODELS, st.integers(2, 30), SHAPES, DTYPES, LABELS, PARAMS, st.integers
 
 
 @pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
-@settings(max_examples=15, **PROFILE)
+@settings(max_examples=10, **PROFILE)
 @given(st.tuples(*DRAWN))
 def test_any_data_and_parameters_give_a_fit_or_say_why_not(kind, drawn):
     try_it(kind, *drawn)

@@ -57,7 +57,8 @@ def builds(no_compiled_code):
 
 
 def counted(**parameters):
-    return KerasNetClassifier("counted", **{"epochs": 2, "batch_size": 50, "random_state": 0, **parameters})
+    settings = {"epochs": 2, "batch_size": 50, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
+    return KerasNetClassifier("counted", **{**settings, **parameters})
 
 
 def outputs_of(model, X):
@@ -239,7 +240,7 @@ def test_a_fit_that_fails_leaves_the_model(iris):
     fitted = counted().fit(*iris)
     outputs, model = fitted.predict_proba(iris[0]), fitted.model_
     with pytest.raises(ValueError, match="diverged"):
-        fitted.set_params(optimizer="sgd", learning_rate=1e30, epochs=20).fit(*iris)
+        fitted.set_params(learning_rate=1e30, epochs=20).fit(*iris)
     assert fitted.model_ is model
     np.testing.assert_array_equal(fitted.predict_proba(iris[0]), outputs)
 
@@ -425,7 +426,7 @@ def test_a_model_trained_by_keras_itself_counts(iris):
 
 def test_a_rate_set_by_hand_on_a_layer_is_used_in_training(iris):
     X, y = iris
-    fitted, plain = (counted(batch_size=-1, optimizer="sgd", learning_rate=0.5).fit(X, y) for _ in range(2))
+    fitted, plain = (counted(batch_size=-1, learning_rate=0.5).fit(X, y) for _ in range(2))
     fitted.model_.get_layer("dropout").rate = 0.0
     oracle = fitted.model_
     expected = [weight.copy() for weight in oracle.get_weights()]
@@ -442,9 +443,7 @@ def test_a_rate_set_by_hand_on_a_layer_is_used_in_training(iris):
 def test_the_model_of_a_regressor_and_of_two_classes(iris):
     X, y = iris
     regressor = KerasNetRegressor("counted", epochs=1, random_state=0).fit(X, y.astype(float))
-    np.testing.assert_allclose(
-        outputs_of(regressor.model_, X).ravel(), regressor.predict(X), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(outputs_of(regressor.model_, X).ravel(), regressor.predict(X), rtol=1e-5, atol=1e-6)
     classifier = counted().fit(X, y > 0)
     np.testing.assert_allclose(
         outputs_of(classifier.model_, X).ravel(), classifier.predict_proba(X)[:, 1], rtol=1e-5, atol=1e-6
@@ -536,8 +535,6 @@ def test_a_callback_that_changes_the_model_gets_what_keras_gives(change, on_reus
     estimator = counted(
         batch_size=-1,
         epochs=3,
-        optimizer="sgd",
-        learning_rate=0.1,
         optimizer__momentum=0.9,
         dropout=0.5 if change is NoDropout else 0.0,  # which draws for each row of a batch
     )
@@ -562,17 +559,15 @@ class KeepPart(keras.callbacks.Callback):
     """Makes a model of a part of the one in training, to record activations."""
 
     def on_train_begin(self, logs=None):
-        self.part = keras.Model(self.model.inputs, self.model.get_layer("hidden").output)
+        self.part = keras.Model(self.model.input, self.model.get_layer("hidden").output)
 
 
 def test_a_part_of_the_model_that_a_callback_keeps_stays_as_it_was_trained(iris):
     X, y = iris
     fitted = counted(callbacks=[KeepPart()]).fit(X, y)
-    hidden = keras.Model(fitted.model_.inputs, fitted.model_.get_layer("hidden").output)
+    hidden = keras.Model(fitted.model_.input, fitted.model_.get_layer("hidden").output)
     counted(random_state=1, epochs=5).fit(X, y)  # on the same code
-    np.testing.assert_allclose(
-        outputs_of(fitted.callbacks_[0].part, X), outputs_of(hidden, X), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(outputs_of(fitted.callbacks_[0].part, X), outputs_of(hidden, X), rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_that_a_callback_has_changed_is_trained_and_copied_as_it_is(iris):

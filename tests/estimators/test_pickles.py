@@ -114,7 +114,7 @@ class Network(KerasNetClassifier):
 
 
 def test_nor_do_they_for_a_subclass_that_is_its_own_builder():
-    original = Network(units=6, epochs=1, random_state=0).fit(X, Y).set_params(units=3)
+    original = Network(units=6, epochs=1, optimizer="sgd", random_state=0).fit(X, Y).set_params(units=3)
     for way in ("pickle", "deepcopy"):
         twin = WAYS[way](original, None)
         assert np.array_equal(outputs(twin), outputs(original))
@@ -162,10 +162,10 @@ def build_with_own_layer(input_shape, n_outputs, output_activation="softmax"):
 
 
 def test_layers_of_ones_own(tmp_path):
-    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, random_state=0).fit(X, Y)
+    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     for way in WAYS.values():
         assert np.array_equal(outputs(way(estimator, tmp_path)), outputs(estimator))
-    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, random_state=0).fit(X, Y)
+    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     assert np.array_equal(outputs(WAYS["pickle"](given, tmp_path)), outputs(given))
 
 
@@ -202,7 +202,7 @@ IN_FRESH_PROCESSES = """
         found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
 
         def search(builder):
-            classifier = kerasnet.KerasNetClassifier(builder, epochs=2, learning_rate=0.01, random_state=0)
+            classifier = kerasnet.KerasNetClassifier(builder, epochs=2, optimizer="sgd", learning_rate=0.1, random_state=0)
             done = GridSearchCV(classifier, {"units": [1, 16]}, cv=2, refit=False, error_score="raise").fit(X, Y)
             return done.best_params_, done.cv_results_["mean_test_score"].tolist()
 
@@ -228,7 +228,7 @@ def in_fresh_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh")
     script, opened = folder / "search.py", folder / "it.pickle"
     script.write_text(textwrap.dedent(IN_FRESH_PROCESSES))
-    classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, random_state=0).fit(X, Y)
+    classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, optimizer="sgd", random_state=0).fit(X, Y)
     opened.write_bytes(pickle.dumps((classifier, X, Y, outputs(classifier))))
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 
 from kerasnet import KerasNetClassifier, KerasNetRegressor
 
+
 @pytest.fixture
 def traced(monkeypatch, no_compiled_code):
     """A list that gets an entry whenever training steps of a hidden dense layer are compiled."""
@@ -44,7 +45,8 @@ def outputs_of(model, X):
 
 
 def estimator(builder, **parameters):
-    return KerasNetClassifier(builder, **{"epochs": 1, "batch_size": -1, "random_state": 0, **parameters})
+    settings = {"epochs": 1, "batch_size": -1, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
+    return KerasNetClassifier(builder, **{**settings, **parameters})
 
 
 def builder_of(make):
