@@ -9,7 +9,6 @@ from kerasnet import CNNClassifier, KerasNetClassifier, KerasNetRegressor
 from kerasnet.training import AUGMENTATIONS, make_augmentation
 from kerasnet.training.augmentation import reseed
 
-
 SMALL = {"filters": (4,), "dense_units": (8,), "random_state": 0}
 
 

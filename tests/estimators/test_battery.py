@@ -76,7 +76,7 @@ def checks_of(*estimators):
 @checks_of(
     KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.3),
     KerasNetRegressor("mlp", epochs=20, optimizer="sgd", learning_rate=0.01),
-    Autoencoder(code_units=8, output_activation="linear", optimizer="sgd"),
+    Autoencoder(code_units=8, output_activation="linear", optimizer="sgd", learning_rate=0.1),
     AutoencoderOutlierDetector(code_units=8, output_activation="linear", optimizer="sgd"),
 )
 def test_scikit_learns_checks(estimator, check):

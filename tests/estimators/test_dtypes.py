@@ -44,7 +44,9 @@ def test_mixed_precision_trains_and_predicts_float32(policy, iris):
         "mlp", epochs=2, optimizer="sgd", learning_rate_schedule="cosine", random_state=0
     ).fit(X, X[:, 0])
     assert np.isfinite(regressor.predict(X)).all()
-    autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, random_state=0).fit(X)
+    autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, optimizer="sgd", random_state=0).fit(
+        X
+    )
     assert autoencoder.transform(X).dtype == autoencoder.reconstruct(X).dtype == np.float32
 
 
@@ -102,8 +104,17 @@ def build_own_class(n_outputs, output_activation):
     return OfOwnClass(n_outputs, output_activation)
 
 
-@pytest.mark.parametrize("model", [build_functional, build_own_class])
-@pytest.mark.parametrize("dtype", longer([np.int64, np.int32, np.uint32], [np.int32]))
+INTEGERS = [
+    (build_functional, np.int64),
+    (build_functional, np.uint32),
+    (build_own_class, np.int64),
+    pytest.param(build_functional, np.int32, marks=pytest.mark.exhaustive),
+    pytest.param(build_own_class, np.int32, marks=pytest.mark.exhaustive),
+    pytest.param(build_own_class, np.uint32, marks=pytest.mark.exhaustive),
+]
+
+
+@pytest.mark.parametrize(("model", "dtype"), INTEGERS)
 def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
     X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis].astype(dtype)
     y = X[:, 0] % 2

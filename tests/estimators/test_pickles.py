@@ -202,7 +202,8 @@ IN_FRESH_PROCESSES = """
         found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
 
         def search(builder):
-            classifier = kerasnet.KerasNetClassifier(builder, epochs=2, optimizer="sgd", learning_rate=0.1, random_state=0)
+            given = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
+            classifier = kerasnet.KerasNetClassifier(builder, **given)
             done = GridSearchCV(classifier, {"units": [1, 16]}, cv=2, refit=False, error_score="raise").fit(X, Y)
             return done.best_params_, done.cv_results_["mean_test_score"].tolist()
 
