@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
+from _keras import outputs_of
 from _longer import longer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -44,11 +45,6 @@ TARGETS = {
     "numbers": (KerasNetRegressor("mlp", **FULL), SIZES[:, 0]),
     "penalties": (KerasNetRegressor("mlp", l1=0.01, l2=0.01, **FULL), SIZES[:, :2]),
 }
-
-
-def outputs_of_keras(model, X):
-    """Compute the outputs of a Keras model without compiling anything: the oracle of predictions."""
-    return model(np.asarray(X, np.float32), training=False).numpy()
 
 
 def outputs(estimator, X):
@@ -275,7 +271,7 @@ def test_what_no_configuration_tells_is_trained_and_predicted_as_it_is(name, iri
     X, y = iris
     for seed in (0, 1):
         classifier = KerasNetClassifier(BUILDERS[name], epochs=1, optimizer="sgd", random_state=seed).fit(X, y)
-        np.testing.assert_allclose(classifier.predict_proba(X), outputs_of_keras(classifier.model_, X), atol=1e-6)
+        np.testing.assert_allclose(classifier.predict_proba(X), outputs_of(classifier.model_, X), atol=1e-6)
         twin = copy.deepcopy(classifier)
         assert np.array_equal(twin.predict_proba(X), classifier.predict_proba(X))
     before = classifier.predict_proba(X)

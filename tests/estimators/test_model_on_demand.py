@@ -10,6 +10,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from _keras import outputs_of
 from _longer import longer
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -59,11 +60,6 @@ def builds(no_compiled_code):
 def counted(**parameters):
     settings = {"epochs": 2, "batch_size": 50, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
     return KerasNetClassifier("counted", **{**settings, **parameters})
-
-
-def outputs_of(model, X):
-    """Compute the outputs of a Keras model without compiling anything: the oracle of predictions."""
-    return model(np.asarray(X, np.float32), training=False).numpy()
 
 
 def assert_equal_weights(first, second):

@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
+from _keras import outputs_of
 from _longer import longer
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -37,11 +38,6 @@ def sequential(*layers, n_outputs=3, hidden="relu", last="softmax"):
         ],
         name="of_a_user",
     )
-
-
-def outputs_of(model, X):
-    """Compute the outputs of a Keras model without compiling anything: the oracle of predictions."""
-    return model(np.asarray(X, np.float32), training=False).numpy()
 
 
 def estimator(builder, **parameters):
