@@ -56,7 +56,8 @@ def get_reg(meta, hidden_layer_sizes, dropout):
 
 def test_a_classifier_whose_builder_asks_for_meta(data):
     X, y = data
-    clf = KerasClassifier(model=get_clf, loss="binary_crossentropy", hidden_layer_sizes=(100,), dropout=0.5)
+    arguments = {"loss": "binary_crossentropy", "hidden_layer_sizes": (100,), "dropout": 0.5, "random_state": 0}
+    clf = KerasClassifier(model=get_clf, **arguments)
     clf.fit(X, y)
     assert clf.predict(X[:5]).shape == (5,)
     assert clf.predict_proba(X[:5]).shape == (5, 2)
