@@ -45,15 +45,15 @@ def test_score_is_the_negative_mean_squared_error(digits, fitted):
 @pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1), (2, 4, 8)])
 def test_samples_of_any_shape_come_back_in_shape(digits, shape):
     X = digits[0][:60].reshape(60, *shape)
-    estimator = Autoencoder(code_units=3, epochs=1, random_state=0).fit(X)
+    estimator = Autoencoder(code_units=3, epochs=1, optimizer="sgd", random_state=0).fit(X)
     assert estimator.transform(X).shape == (60, 3)
     assert estimator.reconstruct(X).shape == estimator.inverse_transform(estimator.transform(X)).shape == X.shape
 
 
 def test_bytes_are_images_and_the_same_as_fractions_of_255(mnist):
     X, _ = mnist
-    from_bytes = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X)
-    from_floats = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X / 255)
+    from_bytes = Autoencoder(code_units=8, epochs=1, optimizer="sgd", random_state=0).fit(X)
+    from_floats = Autoencoder(code_units=8, epochs=1, optimizer="sgd", random_state=0).fit(X / 255)
     np.testing.assert_array_equal(from_bytes.transform(X), from_floats.transform(X / 255))
     assert from_bytes.score(X) == pytest.approx(from_floats.score(X / 255), rel=1e-6)
     assert from_bytes.reconstruct(X).max() <= 1
@@ -267,7 +267,9 @@ def test_what_has_no_score_is_an_outlier(digits):
 def test_the_detector_takes_bytes_for_images(mnist):
     X, _ = mnist
     from_bytes, from_floats = (
-        AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0).fit(images).score_samples(images)
+        AutoencoderOutlierDetector(code_units=8, epochs=1, optimizer="sgd", random_state=0)
+        .fit(images)
+        .score_samples(images)
         for images in (X, X / 255)
     )
     np.testing.assert_allclose(from_bytes, from_floats, rtol=1e-5)

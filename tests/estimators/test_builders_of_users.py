@@ -36,7 +36,9 @@ def builder_around(layer, *, shares_code=True):
 def test_trainable_layers_from_outside_are_refused_at_the_first_fit(shares_code, iris):
     layer = base()
     before = layer.get_weights()
-    estimator = KerasNetClassifier(builder_around(layer, shares_code=shares_code), epochs=1, random_state=0)
+    estimator = KerasNetClassifier(
+        builder_around(layer, shares_code=shares_code), epochs=1, optimizer="sgd", random_state=0
+    )
     with pytest.raises(ValueError, match=r"takes the weights .* from outside.*trainable = False"):
         estimator.fit(*iris)
     for old, new in zip(before, layer.get_weights(), strict=True):
@@ -57,7 +59,7 @@ def test_a_frozen_shared_base_is_allowed(iris):
     frozen = base(trainable=False)
     build = builder_around(frozen)
     before = frozen.get_weights()
-    fits = [KerasNetClassifier(build, epochs=2, random_state=0).fit(*iris) for _ in range(2)]
+    fits = [KerasNetClassifier(build, epochs=2, optimizer="sgd", random_state=0).fit(*iris) for _ in range(2)]
     np.testing.assert_array_equal(*(each.predict_proba(iris[0]) for each in fits))
     for old, new in zip(before, frozen.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -66,7 +68,7 @@ def test_a_frozen_shared_base_is_allowed(iris):
 def test_a_model_given_as_such_may_be_one_that_was_fitted(iris):
     fitted = KerasNetClassifier(lambda input_shape, n_outputs: build_of(input_shape, n_outputs, own_layers()), epochs=1)
     fitted.fit(*iris)
-    further = KerasNetClassifier(fitted.model_, epochs=1, random_state=0)
+    further = KerasNetClassifier(fitted.model_, epochs=1, optimizer="sgd", random_state=0)
     further.fit(*iris)
     np.testing.assert_array_equal(further.predict(iris[0]), clone(further).fit(*iris).predict(iris[0]))
 
@@ -91,7 +93,9 @@ def test_random_layers_without_a_seed_are_reproducible(iris, tmp_path):
 
     def probabilities(seed=0, **parameters):
         return (
-            KerasNetClassifier(build_noisy, random_state=seed, **{"epochs": 4, **parameters}).fit(X, y).predict_proba(X)
+            KerasNetClassifier(build_noisy, optimizer="sgd", random_state=seed, **{"epochs": 4, **parameters})
+            .fit(X, y)
+            .predict_proba(X)
         )
 
     first = probabilities()
@@ -107,7 +111,7 @@ def test_a_fit_leaves_the_random_generator_of_keras_alone(iris):
     keras.utils.set_random_seed(0)
     expected = keras.random.normal((2, 3))[1]
     keras.utils.set_random_seed(0)
-    KerasNetClassifier(build_noisy, epochs=1, random_state=0).fit(*iris)
+    KerasNetClassifier(build_noisy, epochs=1, optimizer="sgd", random_state=0).fit(*iris)
     np.testing.assert_array_equal(keras.random.normal((2, 3))[1], expected)
 
 
@@ -119,7 +123,7 @@ def test_weights_that_are_drawn_without_a_seed_are_reproducible(iris):
         layer = keras.layers.Dense(n_outputs, "softmax", kernel_initializer=initialize)
         return keras.Sequential([keras.Input(input_shape), layer])
 
-    fits = [KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris) for _ in range(2)]
+    fits = [KerasNetClassifier(build, epochs=1, optimizer="sgd", random_state=0).fit(*iris) for _ in range(2)]
     np.testing.assert_array_equal(*(each.predict_proba(iris[0]) for each in fits))
 
 
@@ -136,7 +140,7 @@ def test_a_notebook_cell_that_registers_a_model_may_run_twice(iris):
         for name in ("first", "second"):
             exec(CELL.format(name=name), {"register_model": register_model, "keras": keras, "__name__": "__main__"})
             assert create_model("from_a_cell").layers[-1].name == name
-            fitted = KerasNetClassifier("from_a_cell", epochs=1, random_state=0).fit(*iris)
+            fitted = KerasNetClassifier("from_a_cell", epochs=1, optimizer="sgd", random_state=0).fit(*iris)
             assert fitted.model_.layers[-1].name == name
     finally:
         _registry._REGISTRY.pop("from_a_cell", None)
@@ -159,7 +163,7 @@ def test_a_trainable_variable_from_outside_is_refused(iris):
     def build(input_shape):
         return keras.Sequential([keras.Input(input_shape), Weights(variable), keras.layers.Softmax()])
 
-    first = KerasNetClassifier(build, epochs=1, random_state=0)
+    first = KerasNetClassifier(build, epochs=1, optimizer="sgd", random_state=0)
     with pytest.raises(ValueError, match="from outside"):
         [first.fit(*iris), KerasNetClassifier(build, epochs=1).fit(*iris)]
 
@@ -188,7 +192,7 @@ class ScaledError(keras.losses.Loss):
 
 def test_compiled_code_is_not_reused_with_constants_of_an_earlier_fit(iris, monkeypatch):
     def loss_of(loss):
-        estimator = KerasNetRegressor("mlp", loss=loss, epochs=1, batch_size=-1, random_state=0)
+        estimator = KerasNetRegressor("mlp", loss=loss, epochs=1, batch_size=-1, optimizer="sgd", random_state=0)
         return estimator.fit(*iris).history_["loss"][0]
 
     before = loss_of(scaled_error)
@@ -216,9 +220,9 @@ def test_predictions_are_those_of_the_model_whatever_was_fitted_before(iris, mon
     def build(input_shape, n_outputs):
         return keras.Sequential([keras.Input(input_shape), Scaling(), keras.layers.Dense(n_outputs, "softmax")])
 
-    KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    KerasNetClassifier(build, epochs=1, optimizer="sgd", random_state=0).fit(*iris)
     monkeypatch.setitem(CONSTANTS, "list", [0.5])
-    fitted = KerasNetClassifier(build, epochs=1, random_state=0).fit(*iris)
+    fitted = KerasNetClassifier(build, epochs=1, optimizer="sgd", random_state=0).fit(*iris)
     np.testing.assert_allclose(fitted.predict_proba(iris[0]), fitted.model_(iris[0].astype(np.float32)), atol=1e-5)
 
 

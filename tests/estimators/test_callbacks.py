@@ -19,7 +19,7 @@ def iris():
 
 
 def mlp(**parameters):
-    return KerasNetClassifier("mlp", **{"epochs": 3, "random_state": 0, **parameters})
+    return KerasNetClassifier("mlp", **{"epochs": 3, "optimizer": "sgd", "random_state": 0, **parameters})
 
 
 class Recorder(keras.callbacks.Callback):

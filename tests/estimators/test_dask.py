@@ -42,8 +42,8 @@ class Log(keras.callbacks.Callback):
             file.write(f"{time.time()} {epoch} {logs['loss']!r}\\n")
 
 X, y = load_digits(return_X_y=True)
-network = CNNClassifier(filters=(8,), dense_units=(64,), dropout=0.2, image_shape=(8, 8), random_state=0)
-grid = {"epochs": [10, 20, 30], "learning_rate": [0.001, 0.01]}
+network = CNNClassifier(filters=(4,), dense_units=(32,), dropout=0.2, image_shape=(8, 8), random_state=0)
+grid = {"epochs": [6, 12, 18], "learning_rate": [0.001, 0.01]}
 search = GridSearchCV(clone(network).set_params(memory=memory, callbacks=[Log(log)]), grid, cv=2, refit=False)
 with Client(address) as client, parallel_config("dask"):
     assert list(client.run(n_threads).values()) == [1, 1]
@@ -78,12 +78,12 @@ def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(clust
     search = [sys.executable, "-c", SEARCH]
     # should Dask give the search up, joblib has the client itself do the rest: a single worker is left
     with started(*search, cluster.address, str(memory), str(log), TF_NUM_INTRAOP_THREADS="1") as on_dask:
-        wait_for(lambda: len(epochs_in(log)) > 15 or on_dask.poll() is not None)
+        wait_for(lambda: len(epochs_in(log)) > 8 or on_dask.poll() is not None)
         os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         killed = time.time()
         scores = result_of(on_dask)
     ends = epochs_in(log)
-    assert len(ends) == 2 * 2 * 30
+    assert len(ends) == 2 * 2 * 18
     repeated = [times for times in ends.values() if len(times) > 1]
     assert all(min(times) > killed - 2.5 for times in repeated), "only epochs after the last state may be trained twice"
     assert max(max(times) for times in ends.values()) > killed

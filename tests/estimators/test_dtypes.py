@@ -22,23 +22,31 @@ def iris():
     return StandardScaler().fit_transform(X), y
 
 
-@pytest.fixture(params=["mixed_float16", "mixed_bfloat16"])
+POLICIES = ["mixed_float16", "mixed_bfloat16"]
+
+
+@pytest.fixture(params=longer(POLICIES, ["mixed_bfloat16"]))
 def policy(request):
     keras.config.set_dtype_policy(request.param)
     yield request.param
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
 def test_mixed_precision_trains_and_predicts_float32(policy, iris):
     X, y = iris
-    classifier = KerasNetClassifier("mlp", epochs=20, learning_rate=0.01, random_state=0).fit(X, y)
+    classifier = KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.2, random_state=0).fit(X, y)
     probabilities = classifier.predict_proba(X)
     assert probabilities.dtype == np.float32
     assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.95  # which wants rows that add up to 1
     assert classifier.partial_fit(X, y).n_iter_ == 21
-    regressor = KerasNetRegressor("mlp", epochs=2, learning_rate_schedule="cosine", random_state=0).fit(X, X[:, 0])
+    regressor = KerasNetRegressor(
+        "mlp", epochs=2, optimizer="sgd", learning_rate_schedule="cosine", random_state=0
+    ).fit(X, X[:, 0])
     assert np.isfinite(regressor.predict(X)).all()
-    autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, random_state=0).fit(X)
+    autoencoder = Autoencoder(code_units=2, output_activation="linear", epochs=1, optimizer="sgd", random_state=0).fit(
+        X
+    )
     assert autoencoder.transform(X).dtype == autoencoder.reconstruct(X).dtype == np.float32
 
 
@@ -96,15 +104,23 @@ def build_own_class(n_outputs, output_activation):
     return OfOwnClass(n_outputs, output_activation)
 
 
-@pytest.mark.parametrize("model", [build_functional, build_own_class])
-@pytest.mark.parametrize("dtype", longer([np.int64, np.int32, np.uint32], [np.int32]))
+INTEGERS = [
+    (build_functional, np.int64),
+    (build_functional, np.uint32),
+    (build_own_class, np.int64),
+    pytest.param(build_functional, np.int32, marks=pytest.mark.exhaustive),
+    pytest.param(build_own_class, np.int32, marks=pytest.mark.exhaustive),
+    pytest.param(build_own_class, np.uint32, marks=pytest.mark.exhaustive),
+]
+
+
+@pytest.mark.parametrize(("model", "dtype"), INTEGERS)
 def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
     X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis].astype(dtype)
     y = X[:, 0] % 2
-    classifier = KerasNetClassifier(model, epochs=30, learning_rate=0.05, random_state=0).fit(X, y)
-    assert classifier.score(X, y) == 1
+    classifier = KerasNetClassifier(model, epochs=30, learning_rate=0.05, random_state=0)
+    assert classifier.fit(X, y, X_val=X, y_val=y).history_["val_accuracy"][-1] == classifier.score(X, y) == 1
     assert len(np.unique(classifier.predict_proba(IDS[:, np.newaxis].astype(dtype))[:, 1])) > 2
-    assert classifier.fit(X, y, X_val=X, y_val=y).history_["val_accuracy"][-1] == 1
     assert pickle.loads(pickle.dumps(classifier)).score(X, y) == 1
 
 
@@ -149,9 +165,9 @@ def test_encoded_targets_of_bytes_are_not_divided(iris):
     def build(input_shape):
         return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(3, activation="softmax")])
 
-    given = {"loss": "sparse_categorical_crossentropy", "epochs": 40, "learning_rate": 0.05, "random_state": 0}
+    given = {"loss": "sparse_categorical_crossentropy", "epochs": 20, "optimizer": "sgd", "learning_rate": 0.5}
     for parameters in ({}, {"early_stopping": True}):
-        classifier = Bytes(build, **given, **parameters).fit(X, y)
+        classifier = Bytes(build, random_state=0, **given, **parameters).fit(X, y)
         assert (classifier.model_.predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.8
 
 

@@ -71,7 +71,12 @@ def routing():
 
 
 def mlp(**params):
-    return KerasNetClassifier("mlp", **{"epochs": 15, "learning_rate": 0.01, "random_state": 0, **params})
+    settings = {"epochs": 15, "optimizer": "sgd", "learning_rate": 0.2, "random_state": 0}
+    return KerasNetClassifier("mlp", **{**settings, **params})
+
+
+def cnn(**params):
+    return CNNClassifier(**{"filters": (8,), "dense_units": (32,), "learning_rate": 0.005, "random_state": 0, **params})
 
 
 def scaled(**params):
@@ -144,7 +149,7 @@ def test_permutation_importance_finds_what_matters(cancer):
 
 def test_learning_curve(digits):
     X, _, y, _ = digits
-    _, _, scores = learning_curve(CNNClassifier(epochs=4, random_state=0), X, y, train_sizes=[0.1, 1.0], cv=3)
+    _, _, scores = learning_curve(cnn(epochs=4), X, y, train_sizes=[0.1, 1.0], cv=3)
     first, last = scores.mean(axis=1)
     assert first < last
     assert last > 0.85
@@ -161,7 +166,7 @@ def test_random_search(wine):
     X, X_test, y, y_test = wine
     search = RandomizedSearchCV(
         scaled(epochs=8),
-        {"kerasnetclassifier__dense_units": [(4,), (16,), (32, 16)], "kerasnetclassifier__batch_size": [8, 32]},
+        {"kerasnetclassifier__dense_units": [(16,), (32, 16)], "kerasnetclassifier__batch_size": [8, 32]},
         n_iter=3,
         cv=2,
         random_state=0,
@@ -172,8 +177,8 @@ def test_random_search(wine):
 def test_halving_search_over_epochs(digits):
     X, X_test, y, y_test = digits
     search = HalvingGridSearchCV(
-        CNNClassifier(random_state=0),
-        {"learning_rate": [0.0001, 0.001, 0.003]},
+        cnn(),
+        {"learning_rate": [0.0001, 0.001, 0.01]},
         resource="epochs",
         max_resources=9,
         min_resources=1,
@@ -204,7 +209,7 @@ def test_columns_of_a_frame(wine):
 
 def test_confusion_matrix(digits):
     X, X_test, y, y_test = digits
-    display = ConfusionMatrixDisplay.from_estimator(CNNClassifier(epochs=3, random_state=0).fit(X, y), X_test, y_test)
+    display = ConfusionMatrixDisplay.from_estimator(cnn(epochs=3).fit(X, y), X_test, y_test)
     assert display.confusion_matrix.sum() == len(y_test)
 
 
@@ -212,7 +217,7 @@ def test_several_labels_a_sample():
     X, y = load_digits(return_X_y=True)
     properties = np.column_stack([y % 2 == 0, y > 4, np.isin(y, [0, 6, 8, 9])]).astype(int)  # even, large, with a hole
     X, X_test, given, expected = train_test_split(X / 16, properties, random_state=0)
-    classifier = mlp().fit(X, given)
+    classifier = mlp(optimizer="adam", learning_rate=0.01).fit(X, given)
     assert classifier.predict_proba(X_test).shape == (len(X_test), 3)
     assert set(np.unique(classifier.predict(X_test))) == {0, 1}
     assert classifier.score(X_test, expected) > 0.9  # all labels of a sample right
@@ -257,11 +262,11 @@ def test_validation_data_are_transformed_on_their_way_through_a_pipeline(routing
 def test_scores_of_each_epoch_are_monitored(digits):
     X, _, y, _ = digits
     monitor = ScoringMonitor(scoring="accuracy")
-    network = CNNClassifier(epochs=3, random_state=0).set_callbacks(monitor).fit(X, y)
+    network = cnn(epochs=3).set_callbacks(monitor).fit(X, y)
     log = pd.DataFrame(monitor.get_logs().data)
     epochs = log[log["task_name"] == "epoch"]
     assert list(epochs["task_id"]) == [0, 1, 2]
-    alone = [CNNClassifier(epochs=n, random_state=0).fit(X, y).score(X, y) for n in (1, 2, 3)]
+    alone = [cnn(epochs=n).fit(X, y).score(X, y) for n in (1, 2, 3)]
     assert list(epochs["accuracy"]) == alone
     assert log[log["task_name"] == "fit"]["accuracy"].item() == network.score(X, y) == alone[-1]
 

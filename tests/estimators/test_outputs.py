@@ -39,11 +39,12 @@ def build_compiled(input_shape, n_outputs):
 def test_one_hot_targets_under_a_categorical_loss_mean_exactly_one_label(loss, iris):
     X, y = iris
     one_hot = np.eye(3, dtype=int)[y]
-    classifier = KerasNetClassifier("mlp", loss=loss, epochs=30, learning_rate=0.01, random_state=0).fit(X, one_hot)
+    given = {"loss": loss, "epochs": 30, "optimizer": "sgd", "learning_rate": 0.2, "random_state": 0}
+    classifier = KerasNetClassifier("mlp", **given).fit(X, one_hot)
     assert (classifier.predict(X).sum(axis=1) == 1).all()
     assert classifier.score(X, one_hot) > 0.9
     np.testing.assert_allclose(classifier.predict_proba(X).sum(axis=1), 1, atol=1e-5)
-    by_number = KerasNetClassifier("mlp", loss=loss, epochs=30, learning_rate=0.01, random_state=0).fit(X, y)
+    by_number = KerasNetClassifier("mlp", **given).fit(X, y)
     np.testing.assert_array_equal(by_number.predict_proba(X), classifier.predict_proba(X))
 
 

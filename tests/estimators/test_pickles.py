@@ -1,6 +1,7 @@
 """Fitted estimators through pickle, copy, joblib, worker processes and fresh ones."""
 
 import copy
+import json
 import os
 import pickle
 import subprocess
@@ -11,10 +12,8 @@ import joblib
 import keras
 import numpy as np
 import pytest
-from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from kerasnet import (
@@ -30,8 +29,8 @@ DIGITS = load_digits()
 X, Y = DIGITS.images[:300] / 16, DIGITS.target[:300]
 
 ESTIMATORS = {
-    "cnn": CNNClassifier(filters=(4,), dropout=0.2, epochs=2, random_state=0),
-    "rnn": SimpleRNNClassifier(epochs=2, random_state=0),
+    "cnn": CNNClassifier(filters=(4,), dense_units=(8,), dropout=0.2, epochs=2, random_state=0),
+    "rnn": SimpleRNNClassifier(units=(8,), epochs=2, random_state=0),
     "optimizer, loss and callback as instances": KerasNetClassifier(
         "mlp",
         optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
@@ -115,7 +114,7 @@ class Network(KerasNetClassifier):
 
 
 def test_nor_do_they_for_a_subclass_that_is_its_own_builder():
-    original = Network(units=6, epochs=1, random_state=0).fit(X, Y).set_params(units=3)
+    original = Network(units=6, epochs=1, optimizer="sgd", random_state=0).fit(X, Y).set_params(units=3)
     for way in ("pickle", "deepcopy"):
         twin = WAYS[way](original, None)
         assert np.array_equal(outputs(twin), outputs(original))
@@ -163,95 +162,104 @@ def build_with_own_layer(input_shape, n_outputs, output_activation="softmax"):
 
 
 def test_layers_of_ones_own(tmp_path):
-    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, random_state=0).fit(X, Y)
+    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     for way in WAYS.values():
         assert np.array_equal(outputs(way(estimator, tmp_path)), outputs(estimator))
-    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, random_state=0).fit(X, Y)
+    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     assert np.array_equal(outputs(WAYS["pickle"](given, tmp_path)), outputs(given))
 
 
-def threads():
-    """Ask TensorFlow for its threads, in a worker."""
-    import tensorflow as tf
-
-    import kerasnet.estimators  # noqa: F401
-
-    config = tf.config.threading
-    return config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
-
-
-def test_workers_fit_predict_and_search_as_this_process_with_the_threads_they_are_given(fitted, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    before, n_threads, original = threads(), os.cpu_count(), ESTIMATORS["rnn"]
-    search = GridSearchCV(KerasNetClassifier("mlp", epochs=2, random_state=0), {"learning_rate": [0.001, 0.01]}, cv=2)
-    with parallel_config("loky", n_jobs=2, inner_max_num_threads=n_threads):  # joblib's default is one for each here
-        in_workers = Parallel()(delayed(threads)() for _ in range(2))
-        predicted, there = Parallel()([delayed(outputs)(fitted["rnn"]), delayed(original.fit)(X, Y)])
-        searched_there = clone(search).set_params(n_jobs=2).fit(X, Y)
-    assert in_workers == 2 * [(n_threads, n_threads)]
-    assert threads() == before
-    assert np.array_equal(predicted, outputs(fitted["rnn"]))
-    assert np.array_equal(outputs(there), outputs(fitted["rnn"]))
-    scores, scores_there = (each.cv_results_["mean_test_score"] for each in (search.fit(X, Y), searched_there))
-    assert np.allclose(scores, scores_there, atol=0.01)
-
-
-IN_A_FRESH_PROCESS = """
-    import pickle, sys
+IN_FRESH_PROCESSES = """
+    import json, os, pickle, sys
     import keras, numpy as np
-    kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
-    before = [vars(kind).copy() for kind in kinds]
-    estimator, X, expected = pickle.load(open(sys.argv[1], "rb"))
-    assert np.array_equal(estimator.predict_proba(X), expected)
-    print("equal", estimator.get_params()["filters"], list(estimator.classes_[:2]))
-    import kerasnet.estimators, scikeras
-    assert [dict(vars(kind)) for kind in kinds] == before, "Keras is not left as it was"
-"""
-
-MAIN = """
-    import keras, numpy as np
-    from sklearn.datasets import load_digits
+    from joblib import Parallel, delayed, parallel_config
+    from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV
-    from kerasnet import KerasNetClassifier
 
     def build(input_shape, n_outputs, units=4, output_activation="softmax"):
         layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(units)]
         return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
 
+    def threads():
+        import tensorflow as tf
+        import kerasnet.estimators
+
+        config = tf.config.threading
+        return config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
+
+    def outputs(estimator, X):
+        return estimator.predict_proba(X)
+
     if __name__ == "__main__":
-        X, y = load_digits(n_class=4, return_X_y=True)
-        for builder in (build, lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)):
-            scores = []
-            for n_jobs in (1, 2):
-                classifier = KerasNetClassifier(builder, epochs=2, random_state=0)
-                search = GridSearchCV(classifier, {"units": [2, 16]}, cv=2, n_jobs=n_jobs, refit=False)
-                search.fit(X / 16, y)
-                scores.append(search.cv_results_["mean_test_score"])
-            assert np.allclose(*scores, atol=0.01), scores
-            print(search.best_params_)
+        found = {}
+        kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
+        before = [vars(kind).copy() for kind in kinds]
+        estimator, X, Y, expected = pickle.load(open(sys.argv[1], "rb"))
+        found["equal after opening"] = np.array_equal(outputs(estimator, X), expected)
+        found["units"], found["classes"] = estimator.get_params()["dense_units"], estimator.classes_.tolist()
+        import kerasnet.estimators, scikeras
+
+        found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
+
+        def search(builder):
+            given = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
+            classifier = kerasnet.KerasNetClassifier(builder, **given)
+            done = GridSearchCV(classifier, {"units": [1, 16]}, cv=2, refit=False, error_score="raise").fit(X, Y)
+            return done.best_params_, done.cv_results_["mean_test_score"].tolist()
+
+        here = threads()
+        with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):  # else joblib gives each one
+            found["threads in workers"] = Parallel()(delayed(threads)() for _ in range(2))
+            predicted, there = Parallel()([delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)])
+            found["searches"] = [
+                search(build),
+                search(lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)),
+            ]
+        found["predicted in a worker"] = np.array_equal(predicted, expected)
+        found["fitted in a worker"] = np.array_equal(outputs(there, X), expected)
+        found["threads as they were"] = threads() == here
+        found["searches"].append(search(build))
+        print(json.dumps(found))
 """
 
 
-def run(code, *arguments):
+@pytest.fixture(scope="module")
+def in_fresh_processes(tmp_path_factory):
+    """Open a pickle in a script, and go on in two workers of the script: importing TensorFlow takes seconds in each."""
+    folder = tmp_path_factory.mktemp("fresh")
+    script, opened = folder / "search.py", folder / "it.pickle"
+    script.write_text(textwrap.dedent(IN_FRESH_PROCESSES))
+    classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, optimizer="sgd", random_state=0).fit(X, Y)
+    opened.write_bytes(pickle.dumps((classifier, X, Y, outputs(classifier))))
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = (
-        [sys.executable, *arguments] if code is None else [sys.executable, "-c", textwrap.dedent(code), *arguments]
-    )
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        environment.pop(name, None)
+    command = [sys.executable, str(script), str(opened)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_pickle_opens_in_a_fresh_process_and_leaves_keras_as_it_was(fitted, tmp_path):
-    path = tmp_path / "it.pickle"
-    path.write_bytes(pickle.dumps((fitted["cnn"], X, outputs(fitted["cnn"]))))
-    assert run(IN_A_FRESH_PROCESS, str(path)).startswith("equal (4,) [")
+def test_a_pickle_opens_in_a_fresh_process_and_leaves_keras_as_it_was(in_fresh_processes):
+    assert in_fresh_processes["equal after opening"]
+    assert in_fresh_processes["units"] == [16]
+    assert in_fresh_processes["classes"] == list(range(10))
+    assert in_fresh_processes["keras as it was"]
 
 
-def test_builders_of_main_and_lambdas_work_in_a_parallel_search(tmp_path):
-    script = tmp_path / "search.py"
-    script.write_text(textwrap.dedent(MAIN))
-    assert run(None, str(script)).splitlines() == 2 * ["{'units': 16}"]
+def test_workers_fit_and_predict_as_this_process_with_the_threads_they_are_given(in_fresh_processes):
+    assert in_fresh_processes["threads in workers"] == 2 * [[os.cpu_count()] * 2]
+    assert in_fresh_processes["threads as they were"]
+    assert in_fresh_processes["predicted in a worker"]
+    assert in_fresh_processes["fitted in a worker"]
+
+
+def test_builders_of_main_and_lambdas_work_in_a_parallel_search(in_fresh_processes):
+    *in_workers, (best, scores) = in_fresh_processes["searches"]
+    assert best == {"units": 16}
+    for best_there, scores_there in in_workers:
+        assert best_there == best
+        np.testing.assert_allclose(scores_there, scores, atol=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,16 @@ import weakref
 import keras
 import numpy as np
 import pytest
+from _keras import outputs_of
 from _longer import longer
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from kerasnet import KerasNetClassifier, KerasNetRegressor
 
-pytestmark = pytest.mark.usefixtures("no_compiled_code")
-
 
 @pytest.fixture
-def traced(monkeypatch):
+def traced(monkeypatch, no_compiled_code):
     """A list that gets an entry whenever training steps of a hidden dense layer are compiled."""
     calls, original = [], keras.layers.Dense.call
 
@@ -42,7 +41,8 @@ def sequential(*layers, n_outputs=3, hidden="relu", last="softmax"):
 
 
 def estimator(builder, **parameters):
-    return KerasNetClassifier(builder, **{"epochs": 1, "batch_size": -1, "random_state": 0, **parameters})
+    settings = {"epochs": 1, "batch_size": -1, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
+    return KerasNetClassifier(builder, **{**settings, **parameters})
 
 
 def builder_of(make):
@@ -60,16 +60,16 @@ def test_a_builder_is_called_once_a_fit_and_its_model_is_the_one_trained(shares_
         return made[-1]
 
     X, y = iris
-    for n_fits in (1, 2, 3):
+    for n_fits in (1, 2):
         fitted = estimator(build, epochs=2, random_state=n_fits).fit(X, y)
         assert len(made) == n_fits
         assert fitted.model_ is made[-1]
         outputs = fitted.predict_proba(X)
-        np.testing.assert_allclose(made[-1].predict(X, verbose=0), outputs, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(made[-1], X), outputs, rtol=1e-5, atol=1e-6)
         fitted.partial_fit(X, y)
         assert fitted.model_ is made[-1]
         assert not np.array_equal(fitted.predict_proba(X), outputs)
-        np.testing.assert_allclose(made[-1].predict(X, verbose=0), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(made[-1], X), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
         fitted.score(X, y)
         repr(fitted)
         clone(fitted)
@@ -171,8 +171,10 @@ def frozen(name):
 def trained_before(n_steps):
     model = compiled(make_optimizer=lambda: keras.optimizers.Adam(0.1))
     X = np.linspace(0, 1, 40, dtype=np.float32).reshape(10, 4)
+    model.run_eagerly = True
     for _ in range(n_steps):
         model.train_on_batch(X, np.arange(10) % 3)
+    model.run_eagerly = False
     return model
 
 
@@ -241,9 +243,10 @@ def steps_of_keras(make, X, y, n_steps, seed):
 
     estimator(build, optimizer="sgd", learning_rate=0.5, random_state=seed).initialize(X, y)
     (model,) = started
+    model.run_eagerly = True
     for _ in range(n_steps):
         model.train_on_batch(X, y)
-    return model.predict(X, verbose=0)
+    return outputs_of(model, X)
 
 
 IN_SHORT = {"loss of a user", "Lambda", "adapted layer", "constraint of a variable", "optimizer with a state"}
@@ -253,10 +256,10 @@ IN_SHORT = {"loss of a user", "Lambda", "adapted layer", "constraint of a variab
 def test_networks_that_differ_are_trained_as_in_keras(name, iris):
     X, y = iris
     first, second = PAIRS[name]
-    for seed, make in enumerate((first, second, second, first)):
+    for seed, make in enumerate((first, second, first)):
         fitted = estimator(builder_of(make), epochs=3, optimizer="sgd", learning_rate=0.5, random_state=seed).fit(X, y)
         np.testing.assert_allclose(
-            fitted.predict_proba(X), fitted.model_.predict(X, verbose=0), rtol=1e-5, atol=1e-6, err_msg=str(seed)
+            fitted.predict_proba(X), outputs_of(fitted.model_, X), rtol=1e-5, atol=1e-6, err_msg=str(seed)
         )
         expected = steps_of_keras(make, X, y, 3, seed)
         np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-4, err_msg=str(seed))

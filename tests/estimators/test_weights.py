@@ -20,7 +20,7 @@ def iris():
     return StandardScaler().fit_transform(X).astype(np.float32), y
 
 
-def imbalanced(rate, n_samples=8000):
+def imbalanced(rate, n_samples=4000):
     X, y = make_classification(
         n_samples, 20, n_informative=6, weights=[1 - rate], class_sep=0.8, flip_y=0.01, random_state=0
     )
@@ -54,9 +54,7 @@ def test_the_scale_of_sample_weights_makes_no_difference_to_a_fit(iris, batch_si
     X, y = iris
     weight = np.where(y == 0, 4.0, 1.0)
     one, thousand = (
-        KerasNetClassifier("mlp", epochs=2, batch_size=batch_size, random_state=0).fit(
-            X, y, sample_weight=factor * weight
-        )
+        KerasNetClassifier("mlp", epochs=2, batch_size=batch_size, **SGD).fit(X, y, sample_weight=factor * weight)
         for factor in (1, 1024)
     )
     np.testing.assert_allclose(one.predict_proba(X), thousand.predict_proba(X), atol=1e-5)
@@ -65,14 +63,14 @@ def test_the_scale_of_sample_weights_makes_no_difference_to_a_fit(iris, batch_si
 def test_a_fit_minimises_the_weighted_mean_of_the_loss(iris):
     X, y = iris
     weight = np.where(y == 0, 5.0, 0.5)
-    classifier = KerasNetClassifier("mlp", epochs=1, batch_size=-1, learning_rate=1e-9, random_state=0)
+    classifier = KerasNetClassifier("mlp", epochs=1, batch_size=-1, **{**SGD, "learning_rate": 1e-9})
     loss = classifier.fit(X, y, sample_weight=weight).history_["loss"][0]
     assert loss == pytest.approx(log_loss(y, classifier.predict_proba(X), sample_weight=weight), rel=1e-4)
 
 
 def test_the_validation_loss_of_early_stopping_is_weighted(iris):
     X, y = iris
-    parameters = {"early_stopping": True, "epochs": 2, "random_state": 0}
+    parameters = {"early_stopping": True, "epochs": 2, **SGD}
     plain = KerasNetClassifier("mlp", **parameters).fit(X, y)
     same = KerasNetClassifier("mlp", **parameters).fit(X, y, sample_weight=np.full(len(y), 7.0))
     np.testing.assert_allclose(plain.history_["val_loss"], same.history_["val_loss"], rtol=1e-5)
@@ -116,9 +114,7 @@ def test_weights_of_a_regressor_lead_to_weighted_least_squares_in_small_batches(
 def test_weights_of_an_autoencoder_do_not_depend_on_their_scale(kind, iris):
     X, y = iris
     estimators = [
-        kind(code_units=2, output_activation="linear", epochs=2, random_state=0).fit(
-            X, sample_weight=factor * (1.0 + y)
-        )
+        kind(code_units=2, output_activation="linear", epochs=2, **SGD).fit(X, sample_weight=factor * (1.0 + y))
         for factor in (1, 64)
     ]
     one, many = (getattr(each, "autoencoder_", each).reconstruct(X) for each in estimators)
@@ -129,7 +125,7 @@ def test_weights_of_an_autoencoder_do_not_depend_on_their_scale(kind, iris):
 def test_weights_that_are_all_zero_are_refused_and_the_fit_stays(make, iris):
     X, y = iris
     X = (X - X.min()) / (X.max() - X.min())
-    estimator = make(epochs=1, random_state=0).fit(X, y)
+    estimator = make(epochs=1, **SGD).fit(X, y)
     fitted = estimator.model_
     with pytest.raises(ValueError, match="non-zero"):
         estimator.fit(X, y, sample_weight=np.zeros(len(y)))
@@ -149,11 +145,11 @@ def test_partial_fit_uses_weights_as_they_are(iris):
 
 def test_class_weights_of_partial_fit_may_name_classes_that_a_chunk_lacks(iris):
     X, y = iris
-    named = KerasNetClassifier("mlp", class_weight={2: 5.0}, random_state=0)
+    named = KerasNetClassifier("mlp", class_weight={2: 5.0}, **SGD)
     named.partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
-    plain = KerasNetClassifier("mlp", random_state=0).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    plain = KerasNetClassifier("mlp", **SGD).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
     np.testing.assert_array_equal(named.predict_proba(X), plain.predict_proba(X))
-    only_rare = KerasNetClassifier("mlp", class_weight=[{1: 2.0}, {0: 2.0}], random_state=0)
+    only_rare = KerasNetClassifier("mlp", class_weight=[{1: 2.0}, {0: 2.0}], **SGD)
     only_rare.partial_fit(X, np.c_[y == 0, y == 1].astype(int))
     only_rare.partial_fit(X[y == 2], np.zeros((50, 2), int))
 
