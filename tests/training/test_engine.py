@@ -19,11 +19,6 @@ from kerasnet.training import _engine, _loop, _pool, _predict, clear_cache
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
 
 
-@pytest.fixture(autouse=True)
-def empty_cache():
-    clear_cache()
-
-
 def order(seed, epoch, n_samples):
     return tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=[seed, epoch]).numpy()
 
@@ -367,7 +362,7 @@ def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
 
 
 @pytest.fixture
-def traced(monkeypatch):
+def traced(monkeypatch, no_compiled_code):
     """A list that gets an entry whenever training steps of a network with a dense layer are compiled."""
     calls, original = [], keras.layers.Dense.call
 
