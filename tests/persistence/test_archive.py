@@ -39,7 +39,7 @@ VECTORS, LABELS = RNG.random((60, 6), dtype=np.float32), np.arange(60) % 3
 IMAGES = RNG.integers(256, size=(60, 16, 16), dtype=np.uint8)
 SEQUENCES = RNG.random((60, 5, 4), dtype=np.float32)
 TABLE = pd.DataFrame(RNG.random((60, 3)), columns=["size", "weight", "age"]).assign(
-    colour=["red", "blue", "green"] * 20
+    colour=["red", "blue", "green", "blue"] * 15
 )
 TABLE.loc[::7, "size"] = np.nan
 SAMPLES = {"image": IMAGES, "sequence": SEQUENCES, "vector": VECTORS}
