@@ -1,7 +1,5 @@
 """What is saved is what is loaded, in this process and in a fresh one."""
 
-import subprocess
-import sys
 import warnings
 
 import joblib
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 import sklearn
 from _crafted import Crafted
+from _fresh import run
 from _longer import longer
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -183,7 +182,8 @@ def test_every_registry_model_and_ten_pipelines_predict_the_same_in_a_fresh_proc
     for number, (estimator, _) in enumerate(made):
         kn.save(estimator, tmp_path / f"{number}.kerasnet")
     pd.to_pickle([X for _, X in made], tmp_path / "samples.pickle")
-    subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS % (METHODS,), tmp_path], check=True)
+    done = run("-c", IN_A_FRESH_PROCESS % (METHODS,), tmp_path)
+    assert done.returncode == 0, done.stderr
     predicted = pd.read_pickle(tmp_path / "predicted.pickle")
     for number, (estimator, X) in enumerate(made):
         assert_equal_outputs(

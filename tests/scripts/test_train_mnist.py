@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import train_mnist
+from _fresh import FreshProcess, run
 from _longer import longer
 from _run import TrainedModel
 from sklearn.datasets import load_digits
@@ -314,6 +315,11 @@ def run_script(*arguments, **options):
     )
 
 
+def start_script(*arguments):
+    """Start the script in a process that has the imports behind it, which are most of a short run's time."""
+    return FreshProcess(SCRIPT, *arguments)
+
+
 def last_line(process):
     _, error = process.communicate(timeout=120)
     assert "Traceback" not in error, error
@@ -370,7 +376,7 @@ def test_ctrl_c_before_training_shows_no_traceback(tmp_path, library):
 
 @pytest.mark.exhaustive
 def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
-    process = run_script(*ENDLESS, "--output", str(tmp_path / "run"))
+    process = start_script(*ENDLESS, "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process)
     for _ in range(4):
         time.sleep(0.4)
@@ -389,14 +395,14 @@ def wait_for_a_checkpoint(process):
 
 def interrupt_after_a_checkpoint(process, number=signal.SIGINT):
     """Send Ctrl-C, or another signal, while the run trains."""
-    assert " images of " in process.stdout.readline()
+    assert " images of " in process.first_line()
     wait_for_a_checkpoint(process)
     process.send_signal(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
 def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
-    process = run_script(*ENDLESS, "--output", str(tmp_path / "run"))
+    process = start_script(*ENDLESS, "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process, number)
     line = last_line(process)
     assert process.returncode == 130
@@ -416,7 +422,7 @@ def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
 
 def test_ctrl_c_in_a_search_ends_it(tmp_path):
     grid = '{"epochs": [1, 100000], "learning_rate": [0.1, 0.01]}'
-    process = run_script(*ENDLESS[:-2], "--grid", grid, "--cv", "2", "--output", str(tmp_path / "run"))
+    process = start_script(*ENDLESS[:-2], "--grid", grid, "--cv", "2", "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process)
     assert last_line(process) == "train_mnist: interrupted; the same search goes on from what was trained"
     assert process.returncode == 130
@@ -441,9 +447,7 @@ train_mnist.main(sys.argv[1:])
 
 def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
     arguments = ["--dataset", "digits", "--limit", "300", "--epochs", "4"]
-    command = [sys.executable, "-c", KILLED, *arguments, "--output", str(tmp_path / "killed")]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert done.returncode == -signal.SIGKILL
+    assert run("-c", KILLED, *arguments, "--output", tmp_path / "killed").returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
     assert main([*arguments, "--resume", "--output", str(tmp_path / "resumed")]) == 0
     assert main([*arguments, "--output", str(tmp_path / "undisturbed")]) == 0

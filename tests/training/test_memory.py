@@ -13,6 +13,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from _fresh import run
 from _longer import longer
 from _training import seeded, train
 from sklearn.datasets import load_iris
@@ -198,8 +199,7 @@ def test_a_killed_training_of_a_model_goes_on_in_a_fresh_process(name, tmp_path)
     entry = registered_model(name)
 
     arguments = [name, entry.tasks[0], *map(repr, (SHAPES[entry.input_kind], str(tmp_path)))]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", FRESH, *arguments], capture_output=True, text=True, env=environment)
+    done = run("-c", FRESH, *arguments)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "straight.npz") as first, np.load(tmp_path / "resumed.npz") as second:
         assert len(first) == len(second) > 2
