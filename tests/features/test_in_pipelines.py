@@ -36,10 +36,10 @@ def test_hog_beside_sift_beside_pixels(mnist, flat):
 
 def test_a_search_over_hog_and_a_network_together(mnist):
     X, y = mnist
-    network = KerasNetClassifier("mlp", epochs=20, learning_rate=0.01, random_state=0)
+    network = KerasNetClassifier("mlp", epochs=15, batch_size=100, learning_rate=0.02, random_state=0)
     pipeline = make_pipeline(HOGTransformer(), network)
     grid = {"hogtransformer__pixels_per_cell": [(14, 14), (4, 4)], "kerasnetclassifier__dense_units": [(16,), (64,)]}
-    search = GridSearchCV(pipeline, grid, cv=3).fit(X[:400], y[:400])
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X[:400], y[:400])
     assert search.best_params_["hogtransformer__pixels_per_cell"] == (4, 4)
     assert search.score(X[400:], y[400:]) > 0.8
     assert (

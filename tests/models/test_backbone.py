@@ -1,5 +1,7 @@
 """Backbones: preprocessing inside, grey and small images, what is trained, and weights that are not there."""
 
+import os
+import shutil
 import urllib.error
 from pathlib import Path
 
@@ -106,19 +108,26 @@ def test_two_phases_of_fine_tuning(mnist):
     assert sum((one != other.numpy()).any() for one, other in zip(head, network.model_.weights, strict=True)) > 200
 
 
-def test_weights_from_a_file_are_read_once_and_never_from_an_archive(tmp_path, mnist):
+@pytest.fixture(scope="module")
+def donor(tmp_path_factory):
+    """A MobileNet without top, and the file of its weights."""
+    network = build_backbone("mobilenet", (32, 32, 3), None).get_layer("mobilenet")
+    path = tmp_path_factory.mktemp("donor") / "donor.weights.h5"
+    network.save_weights(path)
+    return network, path
+
+
+def test_weights_from_a_file_are_read_once_and_never_from_an_archive(donor, tmp_path, mnist):
     X, y = mnist[0][:30], mnist[1][:30]
-    donor = build_backbone("mobilenet", (32, 32, 3), None).get_layer("mobilenet")
-    path = tmp_path / "donor.weights.h5"
-    donor.save_weights(path)
+    donor, path = donor[0], shutil.copy(donor[1], tmp_path)
     network = build_backbone("mobilenet", (40, 40, 3), 2, weights=path).get_layer("mobilenet")
     for one, other in zip(network.weights, donor.weights, strict=True):
         np.testing.assert_array_equal(one, other)
-    about = {"backbone": "mobilenet", "weights": str(path), "trainable": False}
+    about = {"backbone": "mobilenet", "layer": "conv_pw_2_relu", "weights": path, "trainable": False}
     classifier = KerasNetClassifier("backbone", **about, epochs=1, random_state=0).fit(X, y)
     expected = classifier.predict_proba(X)
     kerasnet.save(classifier, tmp_path / "tuned.kerasnet")
-    path.unlink()
+    os.unlink(path)
     loaded = kerasnet.load(tmp_path / "tuned.kerasnet")
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
     loaded.set_params(warm_start=True, epochs=1).fit(X, y)  # a warm start continues without the file
@@ -135,7 +144,9 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50", "vgg16", "efficientnet_v2_b0"])
+@pytest.mark.parametrize(
+    "name", longer(["mobilenet_v2", "resnet50", "vgg16", "efficientnet_v2_b0"], ["resnet50", "efficientnet_v2_b0"])
+)
 def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offline):
     message = (
         rf"weights of {name} cannot be downloaded from https://\S+\. Expected the file \S+\.h5: put it into .*models"
@@ -145,9 +156,9 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offl
 
 
 @pytest.mark.filterwarnings("error::UserWarning")  # one error tells more than a page of warnings
-def test_bad_arguments_are_refused(tmp_path):
+def test_bad_arguments_are_refused(donor, tmp_path):
     (tmp_path / "other.h5").write_bytes(b"no weights")
-    keras.applications.MobileNet(include_top=False, weights=None).save_weights(tmp_path / "other.weights.h5")
+    shutil.copy(donor[1], tmp_path / "other.weights.h5")
     for arguments, message in [
         ({"backbone": "mobilnet_v2"}, r"backbone must be one of .*Did you mean 'mobilenet_v2'\?"),
         ({"input_shape": (32, 32, 4)}, r"of 3 channels, or of one\. Received: input_shape=\(32, 32, 4\)"),
@@ -169,7 +180,8 @@ def test_bad_arguments_are_refused(tmp_path):
 
 def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp_path):
     X, y = mnist[0][:60], mnist[1][:60]
-    pipeline = make_pipeline(BackboneFeatures(weights=None, random_state=0), LogisticRegression()).fit(X, y)
+    about = {"weights": None, "layer": "block_1_expand_relu", "random_state": 0}
+    pipeline = make_pipeline(BackboneFeatures(**about), LogisticRegression(max_iter=1000)).fit(X, y)
     features = pipeline[0].transform(X)
     assert features.dtype == np.float32
     expected = pipeline[0].model_(X[..., None] / np.float32(255))
@@ -188,7 +200,7 @@ def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp
     ("arguments", "n_features"),
     [
         ({"backbone": "mobilenet", "pooling": None}, 1024),
-        ({"layer": "block_1_expand_relu"}, 96),
+        pytest.param({"layer": "block_1_expand_relu"}, 96, marks=pytest.mark.exhaustive),  # pooled as in other tests
         ({"layer": "block_1_expand_relu", "pooling": None}, 16 * 16 * 96),
         ({"backbone": "vgg16", "pooling": "max"}, 512),
     ],
@@ -221,11 +233,10 @@ def test_the_transformer_has_only_its_own_parameters(tmp_path):
     assert transformer.initialize(X, [0, 1]).transform(X).shape == (2, 96)
 
 
-def test_a_path_of_weights_is_kept_as_a_text(tmp_path):
-    path = tmp_path / "donor.weights.h5"
-    build_backbone("mobilenet", (32, 32, 3)).get_layer("mobilenet").save_weights(path)
+def test_a_path_of_weights_is_kept_as_a_text(donor, tmp_path):
+    path = Path(shutil.copy(donor[1], tmp_path))
     X = np.zeros((2, 32, 32, 3), np.uint8)
-    transformer = BackboneFeatures("mobilenet", weights=path).fit(X)
+    transformer = BackboneFeatures("mobilenet", layer="conv_pw_2_relu", weights=path).fit(X)
     kerasnet.save(transformer, tmp_path / "features.kerasnet")
     path.unlink()
     loaded = kerasnet.load(tmp_path / "features.kerasnet")

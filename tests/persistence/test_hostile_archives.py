@@ -2,15 +2,15 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from _fresh import run
 
 SCRIPT = Path(__file__).with_name("_hostile.py")
 
 
 def test_hostile_files_are_refused_and_do_nothing_else(record_property, tmp_path):
-    done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
+    done = run(SCRIPT, tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     assert done.returncode == 0, f"it died after {list(results)[-1:]}: {done.stderr[-2000:]}"
     faults = []

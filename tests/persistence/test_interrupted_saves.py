@@ -3,12 +3,11 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from _fresh import run
 
 import kerasnet as kn
 from kerasnet import _files
@@ -20,7 +19,7 @@ SCRIPT = Path(__file__).with_name("_interrupted_saves.py")
 def test_killed_interrupted_and_refused_saves_leave_the_earlier_archive(record_property, number):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to all other users
         os.chmod(folder, 0o755)
-        done = subprocess.run([sys.executable, SCRIPT, folder, str(number)], capture_output=True, text=True)
+        done = run(SCRIPT, folder, number)
     assert done.returncode == 0, done.stderr[-3000:]
     results = json.loads(done.stdout)
     labels = results["labels"]

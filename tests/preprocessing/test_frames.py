@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _longer import longer
 from sklearn.preprocessing import OneHotEncoder
 
 from kerasnet.preprocessing import InterpolationImputer, OutlierClipper, make_tabular_preprocessor
@@ -82,7 +83,7 @@ def copy_of(frame):
     return frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy()
 
 
-@pytest.mark.parametrize("rows", MISSING, ids=str)
+@pytest.mark.parametrize("rows", longer(MISSING, [(1,)]), ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "options",
@@ -120,7 +121,7 @@ def test_columns_by_dtype(kind, rows):
     assert [names for _, _, names in transformers] == [[*NUMBERS][:4], ["sold", *CATEGORIES]]
 
 
-@pytest.mark.parametrize("rows", MISSING, ids=str)
+@pytest.mark.parametrize("rows", longer(MISSING, [(1,)]), ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("names", [*([name] for name in NUMBERS), [*NUMBERS], ["size", "rooms"]], ids=str)
 @pytest.mark.parametrize("transformer", [InterpolationImputer(), OutlierClipper(), OutlierClipper(action="missing")])

@@ -42,7 +42,10 @@ def trained(tmp_path, *arguments):
     return output, json.loads((output / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("dataset", [[], ["--dataset", "emnist-letters"], ["--dataset", "emnist"]])
+@pytest.mark.parametrize(
+    "dataset",
+    [[], ["--dataset", "emnist"], pytest.param(["--dataset", "emnist-letters"], marks=pytest.mark.exhaustive)],
+)
 def test_letters_are_learnt_upright_and_predicted_by_name(tmp_path, capsys, dataset):
     folder = tmp_path / "emnist"
     for part, n in (("train", 60), ("test", 12)):
@@ -62,7 +65,12 @@ def test_letters_are_learnt_upright_and_predicted_by_name(tmp_path, capsys, data
 
 
 @pytest.mark.parametrize(
-    ("dataset", "first"), [([], "0"), (["--dataset", "kmnist"], "o"), (["--dataset", "mnist"], "0")]
+    ("dataset", "first"),
+    [
+        ([], "0"),
+        (["--dataset", "kmnist"], "o"),
+        pytest.param(["--dataset", "mnist"], "0", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_folders_in_the_form_of_mnist(tmp_path, dataset, first):
     folder = tmp_path / "data"

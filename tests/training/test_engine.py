@@ -19,11 +19,6 @@ from kerasnet.training import _engine, _loop, _pool, _predict, clear_cache
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
 
 
-@pytest.fixture(autouse=True)
-def empty_cache():
-    clear_cache()
-
-
 def order(seed, epoch, n_samples):
     return tf.random.experimental.stateless_shuffle(tf.range(n_samples), seed=[seed, epoch]).numpy()
 
@@ -167,7 +162,7 @@ DEEP = {"attention": 5e-5, "resnet_small": 5e-5, "lenet": 5e-5, "conv_autoencode
 WEIGHTED = ["cnn", "simple_rnn", "dropout", "penalties", "custom loss and metric"]
 
 
-LONGER = ["autoencoder", "attention", "conv1d", "conv_autoencoder", "gru", "lenet", "mlp", "resnet_small"]
+LONGER = [*(name for name in list_models() if name not in ("cnn", "lstm", "backbone"))]
 
 
 def check_epochs(name, build, weighted=False):
@@ -190,7 +185,7 @@ def test_epochs_equal_train_on_batch(name):
     check_epochs(name, CASES[name])
 
 
-@pytest.mark.parametrize("name", longer(WEIGHTED, ["simple_rnn", "dropout", "penalties"]))
+@pytest.mark.parametrize("name", longer(WEIGHTED, ["cnn", "simple_rnn", "dropout"]))
 def test_weighted_epochs_equal_train_on_batch(name):
     check_epochs(name, CASES.get(name) or build_registered(name), weighted=True)
 
@@ -367,7 +362,7 @@ def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
 
 
 @pytest.fixture
-def traced(monkeypatch):
+def traced(monkeypatch, no_compiled_code):
     """A list that gets an entry whenever training steps of a network with a dense layer are compiled."""
     calls, original = [], keras.layers.Dense.call
 
@@ -662,8 +657,15 @@ def test_every_size_of_batch_gives_the_same_predictions():
         np.testing.assert_allclose(predict(model, X[:n_samples]), expected[:n_samples], atol=1e-6)
 
 
-@pytest.mark.parametrize("largest", [512, 50])
-@pytest.mark.parametrize("n_samples", [3, 8, 61])
+@pytest.mark.parametrize(
+    ("n_samples", "largest"),
+    [
+        (3, 512),
+        (8, 512),
+        (61, 50),  # two batches
+        *(pytest.param(*case, marks=pytest.mark.exhaustive) for case in [(3, 50), (8, 50), (61, 512)]),
+    ],
+)
 def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, monkeypatch):
     monkeypatch.setattr(_predict, "_VALUES_A_BATCH", largest * 12)
     model = seeded(build_small)

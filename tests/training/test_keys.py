@@ -96,6 +96,7 @@ NO_KEYS = {
 NO_KEYS["variables without weight decay"].exclude_from_weight_decay([keras.Variable(1.0)])
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")  # on purpose
 @pytest.mark.parametrize("name", NO_KEYS)
 def test_what_users_write_and_what_has_state_has_no_key(name):
     with pytest.raises(NoKeyError):
@@ -431,6 +432,7 @@ MODELS_WITHOUT_KEY = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")  # on purpose
 @pytest.mark.parametrize("name", MODELS_WITHOUT_KEY)
 def test_models_beyond_their_configuration_have_no_key(name):
     model = MODELS_WITHOUT_KEY[name]()

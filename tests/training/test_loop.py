@@ -23,8 +23,15 @@ def data():
     return rng.random((21, 6), dtype=np.float32), rng.integers(0, 3, 21)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("batch_size", [4, 7, -1])
+@pytest.mark.parametrize(
+    ("batch_size", "weighted"),
+    [
+        (4, False),
+        (7, True),
+        (-1, False),
+        *(pytest.param(*case, marks=pytest.mark.exhaustive) for case in [(4, True), (7, False), (-1, True)]),
+    ],
+)
 def test_an_epoch_is_train_on_batch_over_the_shuffled_batches(data, batch_size, weighted):
     X, y = data
     weight = np.linspace(0.1, 2, len(X), dtype=np.float32) if weighted else None

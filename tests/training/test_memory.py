@@ -13,6 +13,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from _fresh import run
 from _longer import longer
 from _training import seeded, train
 from sklearn.datasets import load_iris
@@ -156,13 +157,21 @@ def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_eve
 
 FRESH = """
 import os, signal, sys
+from pathlib import Path
 import keras, numpy as np
 from kerasnet.models import create_model
 from _training import train
 from kerasnet.training import EpochMemory, _resume, learning_rates
 
 _resume._SECONDS_BETWEEN, _resume._SHARE_OF_WRITING = 0, np.inf
-name, task, shape, folder, killed = sys.argv[1], sys.argv[2], *map(eval, sys.argv[3:])
+name, task, shape, folder = sys.argv[1], sys.argv[2], *map(eval, sys.argv[3:])
+child = os.fork()  # before the first computation: both processes are as fresh ones, and TensorFlow is imported once
+killed = None if child else 3
+if child:
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    kept = sorted(path.stem[-6:] for path in Path(folder).rglob("*.npz"))
+    assert kept == ["000002", "000003"], "the newest two"
 
 class Kill(keras.callbacks.Callback):
     changes_nothing = True
@@ -189,16 +198,8 @@ for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("straight"
 def test_a_killed_training_of_a_model_goes_on_in_a_fresh_process(name, tmp_path):
     entry = registered_model(name)
 
-    def run(killed):
-        arguments = [name, entry.tasks[0], *map(repr, (SHAPES[entry.input_kind], str(tmp_path), killed))]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(
-            [sys.executable, "-c", FRESH, *arguments], capture_output=True, text=True, env=environment
-        )
-
-    assert run(3).returncode == -9
-    assert [path.name[-10:-4] for path in files(tmp_path)] == ["000002", "000003"], "the newest two"
-    done = run(None)
+    arguments = [name, entry.tasks[0], *map(repr, (SHAPES[entry.input_kind], str(tmp_path)))]
+    done = run("-c", FRESH, *arguments)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "straight.npz") as first, np.load(tmp_path / "resumed.npz") as second:
         assert len(first) == len(second) > 2
@@ -272,8 +273,10 @@ def test_a_state_that_is_damaged_or_foreign_is_reported_and_its_epochs_are_train
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     ((path,), (other,)) = files(tmp_path / "memory"), files(tmp_path / "other")
     DAMAGES[damage](path, other)
-    with pytest.warns(UserWarning, match="its epochs are trained") as warned:
+    # a folder in the place of the file cannot be replaced either
+    with pytest.warns(UserWarning, match="its epochs are trained|cannot be kept") as warned:
         model, n_known = fit(tmp_path / "memory")
+    assert "its epochs are trained" in str(warned[0].message)
     assert path.name in str(warned[0].message)
     assert n_known == 0
     assert_equal_states(model, straight)
@@ -381,10 +384,17 @@ def test_what_stands_for_a_memory(tmp_path):
 
 
 WRITER = """
-import sys, time
+import importlib.util, sys, time
+from pathlib import Path
 import numpy as np
-from kerasnet.errors import KerasNetError
-from kerasnet.training import EpochMemory, memory
+import kerasnet
+
+# the module alone: it needs no TensorFlow
+spec = importlib.util.spec_from_file_location("memory", Path(kerasnet.__file__).parent / "training" / "memory.py")
+memory = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(memory)
+assert "tensorflow" not in sys.modules
+EpochMemory = memory.EpochMemory
 
 number, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 kept = EpochMemory(folder, max_bytes=3_000_000)
