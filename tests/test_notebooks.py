@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-SHORT = {"01_a_neural_network_from_numpy_up", "04_choosing_a_model"}
+SHORT = {"01_a_neural_network_from_numpy_up"}
 
 
 def read(name):

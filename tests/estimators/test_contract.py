@@ -124,7 +124,7 @@ NOT_DATA = [
     (lambda X: X[:, :3], "X has 3 features, but .* is expecting 4 features"),
     (lambda X: X.astype(str) + "x", "not compatible with arrays of bytes/strings"),
     (lambda X: X + 1j, "Complex data not supported"),
-    (scipy.sparse.csr_matrix, "Sparse data was passed"),
+    (lambda X: scipy.sparse.csr_matrix(X[:, :3]), "X has 3 features, but .* is expecting 4 features"),
 ]
 
 

@@ -30,7 +30,7 @@ from kerasnet.training import _rows
 def small_windows(monkeypatch, request):
     """Have small data read in many windows, as large data are."""
     monkeypatch.setattr(_validation, "_READ_AT_ONCE", 0)
-    monkeypatch.setattr(_rows, "WINDOW", 4000 if request.node.get_closest_marker("exhaustive") is None else 2**20)
+    monkeypatch.setattr(_rows, "WINDOW", 2**20 if "10000" in request.node.name else 4000)
 
 
 def stored(X, kind, folder):
@@ -109,11 +109,11 @@ def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("lstm", (60, 8, 8)), ("simple_rnn", (60, 64)), ("resnet_small", (60, 64)), ("conv1d", (60, 8, 8))],
+    [("lstm", (60, 8, 8)), ("simple_rnn", (60, 64)), ("cnn", (60, 64)), ("conv1d", (60, 8, 8))],
 )
 def test_shapes_are_completed_as_those_of_arrays(model, shape, digits, tmp_path):
     X, y = digits[0][:60].reshape(shape), digits[1][:60]
-    image_shape = (8, 8, 1) if model == "resnet_small" else None
+    image_shape = (8, 8, 1) if model == "cnn" else None
     make = lambda: kn.KerasNetClassifier(model, epochs=1, random_state=0, image_shape=image_shape)  # noqa: E731
     assert_equal_fits(make().fit(stored(X, "memmap", tmp_path), y), make().fit(X, y))
 
@@ -302,6 +302,7 @@ def test_batches_of_others_are_refused_with_the_way_that_works(make):
         kn.KerasNetClassifier("mlp").fit(make(), np.arange(8) % 2)
 
 
+@pytest.mark.exhaustive
 def test_workers_of_a_dask_cluster_read_the_file_and_predict_chunk_by_chunk(images, tmp_path, cluster):
     X, y = images
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
