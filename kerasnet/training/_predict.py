@@ -5,9 +5,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kerasnet.training._rows import are_lazy, read_ahead, rows_of
+from kerasnet.training._rows import are_lazy, read_ahead, rows_in_window, rows_of
 
-_VALUES_A_BATCH = 2**22  # of the largest layer
+_VALUES_A_BATCH = 2**23  # of the largest layer
 # Processors compute the rows of a product in sixes or eights, and what is left over by other code, which rounds
 # otherwise: scikit-learn asks that the output for a sample does not depend on the other samples.
 _ROWS_ALIKE = 24
@@ -39,18 +39,26 @@ def predict_in_batches(engine, values, part, X):
     n_values = max(math.prod(each.shape[1:]) for each in inputs)
     alike = _ROWS_ALIKE if n_values <= _VALUES_OF_A_SMALL_SAMPLE else 2
     size = max(1, _VALUES_A_BATCH // max(engine.n_activations, n_values) // alike) * alike
-    batches = (slice(start, start + size) for start in range(0, len(first), size))
-    if are_lazy(X):
-        read = read_ahead(lambda rows: rows_of(X, rows, np.asarray), batches)
-    else:
-        read = (tf.nest.map_structure(lambda array, rows=rows: array[rows], X) for rows in batches)
     outputs = []
-    for batch in read:
+    for batch in _batches(X, size):
         missing = -len(tf.nest.flatten(batch)[0]) % alike
         if missing:
             batch = tf.nest.map_structure(lambda rows, missing=missing: _with_more_rows(rows, missing), batch)
         outputs.append(engine.outputs(values, part, batch))
     return tf.nest.map_structure(lambda *batches: _joined(batches)[: len(first)], *outputs)
+
+
+def _batches(X, size):
+    """Yield batches of some rows; of data that are not in memory many are read at once."""
+    n_samples = len(tf.nest.flatten(X)[0])
+    if not are_lazy(X):
+        for start in range(0, n_samples, size):
+            yield rows_of(X, slice(start, start + size))
+        return
+    window = size * max(1, rows_in_window(X) // size)
+    windows = (slice(start, start + window) for start in range(0, n_samples, window))
+    for rows in read_ahead(lambda rows: rows_of(X, rows, np.asarray), windows):
+        yield from _batches(rows, size)
 
 
 def _with_more_rows(rows, n_more):

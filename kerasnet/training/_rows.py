@@ -57,6 +57,11 @@ def are_lazy(data):
     return any(isinstance(each, LazyArray) for each in keras.tree.flatten(data))
 
 
+def rows_in_window(data):
+    """Return how many rows of the arrays that are not in memory are read at once; 0 if all are in memory."""
+    return min((each.rows_in(WINDOW) for each in keras.tree.flatten(data) if isinstance(each, LazyArray)), default=0)
+
+
 def read_ahead(read, pieces):
     """Call a function for each piece, the next one in a thread while the caller works on the last; yield the results.
 
@@ -98,13 +103,12 @@ class RowSource:
     """
 
     def __init__(self, data, batch_size):
-        first, *_ = arrays = keras.tree.flatten(data)
+        first, *_ = keras.tree.flatten(data)
         self.n_samples = len(first)
         self.batch_size = self.n_samples if batch_size == -1 else batch_size
         self.n_steps = n_batches(self.n_samples, batch_size)
         self._data, self._tensors = data, None if are_lazy(data) else as_tensors(data)
-        rows = min((each.rows_in(WINDOW) for each in arrays if isinstance(each, LazyArray)), default=0)
-        self._steps_a_window = max(1, rows // self.batch_size)
+        self._steps_a_window = max(1, rows_in_window(data) // self.batch_size)
 
     def windows(self, order=None):
         """Yield the windows of an epoch.
