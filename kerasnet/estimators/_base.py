@@ -379,10 +379,10 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         history = {name: list(values) for name, values in self.history_.items()}
         return {"_network": self._network.snapshot(), "n_iter_": n_iter, "history_": history}
 
-    def _predict_raw(self, X):
-        """Return the outputs of the model for each sample."""
+    def _predict_raw(self, X, finish=None):
+        """Return the outputs of the model for each sample, or what `finish` makes of them."""
         samples = self._check_samples(X)
-        return self._network.predict(samples)
+        return self._network.predict(samples, finish=finish)
 
     def _check_samples(self, X):
         """Validate samples given to a fitted estimator; return them as the model takes them."""

@@ -117,9 +117,12 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels of the type that `y` had in :meth:`fit`.
         """
-        outputs = self._predict_raw(X)
         if self.target_encoder is not None:
-            return self.target_encoder_.inverse_transform(outputs)
+            return self.target_encoder_.inverse_transform(self._predict_raw(X))
+        return self._predict_raw(X, finish=self._labels)
+
+    def _labels(self, outputs):
+        """Return the label for each row of outputs."""
         form = self._class_outputs()
         if not form.one_label:
             return (self._as_probabilities(outputs, form) > 0.5).astype(np.int64)

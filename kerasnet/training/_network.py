@@ -140,7 +140,7 @@ class Network:
             return False
         return self._model is None or compiled_as(self._model) is self._compiled_as
 
-    def predict(self, X, part=whole):
+    def predict(self, X, part=whole, finish=None):
         """Compute the outputs of the model, or of a part of it, in batches.
 
         Parameters
@@ -150,15 +150,17 @@ class Network:
         part : callable, default=whole
             Takes the model and returns what is called with `X`, such as a function that runs some of its layers. Code
             is compiled for each function once.
+        finish : callable, default=None
+            Takes the outputs for some samples and returns what is kept of them, with one row for each.
 
         Returns
         -------
         outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
-            The outputs.
+            The outputs, or what `finish` makes of them.
         """
         refuse_forked_process()
         engine = self._engine_for_predictions()
-        return predict_in_batches(engine, self._own_values(), part, X)
+        return predict_in_batches(engine, self._own_values(), part, X, finish)
 
     @contextlib.contextmanager
     def engine(self):

@@ -14,7 +14,7 @@ _ROWS_ALIKE = 24
 _VALUES_OF_A_SMALL_SAMPLE = 128  # for which 24 rows take hardly longer than one
 
 
-def predict_in_batches(engine, values, part, X):
+def predict_in_batches(engine, values, part, X, finish=None):
     """Compute the outputs of a part of an engine's model with other weights, in batches.
 
     Batches are as large as the activations of the largest layer allow.
@@ -29,23 +29,34 @@ def predict_in_batches(engine, values, part, X):
         Takes the model and returns what is called, such as :func:`kerasnet.training._engine.whole`.
     X : ndarray of shape (n_samples, ...), or a list of them for several inputs
         Inputs; uint8 is divided by 255.
+    finish : callable, default=None
+        Takes the outputs for some samples and returns what is kept of them, with one row for each.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
-        The outputs of the part.
+        The outputs of the part, or what `finish` makes of them.
     """
     first, *_ = inputs = tf.nest.flatten(X)
     n_values = max(math.prod(each.shape[1:]) for each in inputs)
     alike = _ROWS_ALIKE if n_values <= _VALUES_OF_A_SMALL_SAMPLE else 2
     size = max(1, _VALUES_A_BATCH // max(engine.n_activations, n_values) // alike) * alike
-    outputs = []
+    n_samples, kept, start = len(first), None, 0
     for batch in _batches(X, size):
-        missing = -len(tf.nest.flatten(batch)[0]) % alike
-        if missing:
+        n_rows = len(tf.nest.flatten(batch)[0])
+        if missing := -n_rows % alike:
             batch = tf.nest.map_structure(lambda rows, missing=missing: _with_more_rows(rows, missing), batch)
-        outputs.append(engine.outputs(values, part, batch))
-    return tf.nest.map_structure(lambda *batches: _joined(batches)[: len(first)], *outputs)
+        outputs = engine.outputs(values, part, batch)
+        outputs = tf.nest.map_structure(lambda rows, n_rows=n_rows: np.asarray(rows)[:n_rows], outputs)
+        outputs = outputs if finish is None else finish(outputs)
+        if n_rows == n_samples:
+            return outputs
+        if kept is None:
+            kept = tf.nest.map_structure(lambda rows: np.empty((n_samples, *rows.shape[1:]), rows.dtype), outputs)
+        for rows, of_all in zip(tf.nest.flatten(outputs), tf.nest.flatten(kept), strict=True):
+            of_all[start : start + n_rows] = rows
+        start += n_rows
+    return kept
 
 
 def _batches(X, size):
@@ -63,7 +74,3 @@ def _batches(X, size):
 
 def _with_more_rows(rows, n_more):
     return np.concatenate([rows, np.broadcast_to(rows[:1], (n_more, *rows.shape[1:]))])
-
-
-def _joined(batches):
-    return np.asarray(batches[0]) if len(batches) == 1 else np.concatenate(batches)
