@@ -32,6 +32,7 @@ def pytest_collection_finish():
     """Spare garbage collections what was imported: with TensorFlow, each takes tenths of a second otherwise."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)  # tracing makes many objects that live on; with 700, a thirtieth of the time is spent here
 
 
 def pytest_terminal_summary(terminalreporter):
