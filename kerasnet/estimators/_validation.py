@@ -14,7 +14,8 @@ from kerasnet._lazy_array import LazyArray, is_lazy
 from kerasnet.estimators._inputs import CHUNK, n_samples_of
 from kerasnet.training._rows import rows_of
 
-_READ_AT_ONCE = 2**26  # bytes; what is larger stays where it is
+_READ_AT_ONCE = 2**26  # bytes of what is not in memory; what is larger stays where it is
+_CONVERTED_AT_ONCE = 2**28  # bytes of an array in memory; of a larger one, no copy is made
 
 
 def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
@@ -36,7 +37,7 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     Returns
     -------
     X : ndarray or LazyArray
-        Finite numbers.
+        Finite numbers. A large array in memory is a `LazyArray`, too, for it to be converted row by row.
     y : ndarray, if given
         Validated targets.
     """
@@ -44,12 +45,16 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     is_finite = issparse(X)
     if is_finite:
         X = check_array(X, accept_sparse="csr", input_name="X", estimator=estimator)
+    takes_arrays = getattr(estimator, "feature_encoder", None) is not None
     if is_lazy(X):
         X = X if isinstance(X, LazyArray) else LazyArray(X)
-        if math.prod(X.shape) * X.dtype.itemsize <= _READ_AT_ONCE:
+        if takes_arrays or math.prod(X.shape) * X.dtype.itemsize <= _READ_AT_ONCE:
             X = np.asarray(X)
     if not isinstance(X, LazyArray):
-        return validate_data(estimator, X, y, reset=reset, allow_nd=True, **checks)
+        validated = validate_data(estimator, X, y, reset=reset, allow_nd=True, **checks)
+        X, *others = validated if isinstance(validated, tuple) else (validated,)
+        X = LazyArray(X) if X.nbytes > _CONVERTED_AT_ONCE and not takes_arrays else X
+        return (X, *others) if others else X
     if X.ndim < 2 or X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold numbers, in at least two axes. Received: shape {X.shape} and dtype {X.dtype}.")
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)

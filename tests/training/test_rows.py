@@ -89,6 +89,35 @@ def test_fits_and_predictions_equal_those_of_arrays_in_memory(kind, images, tmp_
     assert_equal_fits(estimator, in_memory)
 
 
+def test_no_copy_is_made_of_a_large_array_in_memory(images, monkeypatch):
+    X, y = images
+    in_memory = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    expected = in_memory.predict_proba(X)
+    monkeypatch.setattr(_validation, "_CONVERTED_AT_ONCE", 1000)
+    rows_read, read = [], LazyArray.__array__
+    monkeypatch.setattr(LazyArray, "__array__", lambda self, *_, **__: rows_read.append(len(self)) or read(self))
+    in_windows = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
+    assert sum(rows_read) == 2 * len(X)
+    assert max(rows_read) < len(X)
+    assert_equal_fits(in_windows, in_memory)
+    np.testing.assert_array_equal(in_windows.predict_proba(X), expected)
+
+
+class FirstColumns(kn.KerasNetClassifier):
+    """Its encoder of features selects columns, which only an array in memory has."""
+
+    @property
+    def feature_encoder(self):
+        return FunctionTransformer(lambda X: X[:, :4])
+
+
+def test_an_encoder_of_features_gets_an_array(digits, tmp_path, monkeypatch):
+    X, y = digits[0][:60].reshape(60, -1), digits[1][:60]
+    monkeypatch.setattr(_validation, "_CONVERTED_AT_ONCE", 1000)
+    for data in (X, stored(X, "memmap", tmp_path)):
+        assert FirstColumns("mlp", epochs=1, random_state=0).fit(data, y).input_shape_ == (4,)
+
+
 @pytest.mark.parametrize("kind", SPARSE)
 def test_sparse_matrices_equal_dense_ones(kind, digits, tmp_path):
     X, y = digits[0][:90].reshape(90, -1), digits[1][:90]
