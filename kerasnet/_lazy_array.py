@@ -3,11 +3,22 @@
 import hashlib
 import math
 import os
+import uuid
 
 import numpy as np
 from scipy.sparse import issparse
 
-from kerasnet._row_sources import Dataset, MappedFile, check_size, mapped_file, read_rows, reference_to
+from kerasnet._row_sources import (
+    Dataset,
+    MappedFile,
+    check_size,
+    inode_of,
+    is_read_only,
+    mapped_file,
+    read_rows,
+    reference_to,
+)
+from kerasnet.errors import DataFormatError
 
 
 class LazyArray:
@@ -73,6 +84,8 @@ class LazyArray:
     LazyArray of shape (2, 2), float64 [[8.0, 9.0], [0.0, 1.0]]
     """
 
+    _known = None  # what the file was like when this array was sent to another process
+
     def __init__(self, source):
         if issparse(source):
             source = source.tocsr()
@@ -87,7 +100,7 @@ class LazyArray:
                 f"A LazyArray needs the number of rows and the shape of each. Received: shape {shape}. "
                 "Of an array of Dask, compute_chunk_sizes() finds them."
             )
-        self._source = source
+        self._origin, self._inode = source, inode_of(source)
         self._rows = range(shape[0])
         self._conversions = ()
         self._row_shape, self._row_dtype = tuple(map(int, shape[1:])), dtype
@@ -141,11 +154,38 @@ class LazyArray:
         return np.asarray(self._read(self._rows), dtype=dtype)
 
     def __getstate__(self):
-        return {**vars(self), "_source": reference_to(self._source) or self._source}
+        """Keep a reference to a file in place of its content, and what tells whether it has changed."""
+        source, reference = self._source, reference_to(self._source)
+        if isinstance(reference, Dataset) and not is_read_only(source):
+            raise ValueError(
+                f"{reference.path} is open for writing, so that other processes cannot read it. Open it with "
+                'h5py.File(path, "r") to send a LazyArray of it to workers.'
+            )
+        known = self._file_status()
+        if known is None and not (reference is None and isinstance(source, np.ndarray)) and not issparse(source):
+            known = uuid.uuid4().hex  # caches that compare pickles, such as joblib.Memory, shall not find it again
+        return {**vars(self), "_origin": reference or source, "_inode": None, "_known": known}
 
     def __setstate__(self, state):
-        source = state["_source"]
-        vars(self).update(state, _source=source.open() if isinstance(source, MappedFile | Dataset) else source)
+        vars(self).update(state)
+
+    @property
+    def _source(self):
+        """What the rows are read from; in another process it is opened when it is needed."""
+        if isinstance(self._origin, MappedFile | Dataset):
+            path = self._origin.path
+            try:
+                source = self._origin.open()
+            except (KeyError, OSError, ValueError) as error:
+                raise DataFormatError(
+                    f"{path}: expected the file that this array was sent with, found: {error}"
+                ) from error
+            self._origin, self._inode = source, inode_of(source)
+            if isinstance(self._known, tuple) and self._file_status() != self._known:
+                raise DataFormatError(
+                    f"{path}: expected the file as it was when this array was sent, found a changed one."
+                )
+        return self._origin
 
     def map_rows(self, function, *arguments):
         """Return a `LazyArray` of converted rows.
@@ -193,14 +233,23 @@ class LazyArray:
         return max(1, max_bytes // max(1, *row_bytes))
 
     def fingerprint(self):
-        """Return what changes when the files, rows or conversions do; None where there is no file to look at."""
-        reference = reference_to(self._source)
-        if reference is None:
+        """Return what changes when file, rows or conversions do; None without a file, and for one open for writing."""
+        status = self._file_status()
+        if status is None:
             return None
-        check_size(self._source)
-        status = os.stat(reference.path)
         rows = self._rows if isinstance(self._rows, range) else hashlib.sha256(self._rows).digest()
-        return reference, status.st_size, status.st_mtime_ns, rows, self._conversions
+        return status, rows, self._conversions
+
+    def _file_status(self):
+        """Return the place, size and modification time of the file; None where they do not tell of changes."""
+        source, reference = self._source, reference_to(self._source)
+        if reference is None or not is_read_only(source):
+            return None
+        check_size(source)
+        path, status = reference.path, os.stat(reference.path)
+        if self._inode not in (None, (status.st_dev, status.st_ino)):
+            raise DataFormatError(f"{path}: expected the file that was opened, found another one. Open it again.")
+        return reference, status.st_size, status.st_mtime_ns
 
     def _with(self, rows=None, **attributes):
         other = object.__new__(type(self))

@@ -45,9 +45,9 @@ def read_rows(source, rows):
             values = np.concatenate([*_spans(source, increasing)])[places]
         else:
             values = _dense(source[increasing])[places]
-    expected = (len(rows), *source.shape[1:])
-    if values.shape != expected:
-        raise DataFormatError(f"Expected rows of shape {expected} from {source}, found {values.shape}.")
+    expected, found = ((len(rows), *source.shape[1:]), source.dtype), (values.shape, values.dtype)
+    if found != expected:
+        raise DataFormatError(f"{source}: expected rows of shape and dtype {expected}, found {found}.")
     return values
 
 
@@ -91,7 +91,10 @@ def check_size(source):
     try:
         found = path.stat().st_size
     except FileNotFoundError:
-        raise DataFormatError(f"{path}: expected the file that was mapped into memory, found none.") from None
+        raise DataFormatError(
+            f"{path}: expected the file that was mapped into memory, found none. Map a file that stays where it is, or "
+            "copy the array into memory, with numpy.array."
+        ) from None
     if found < expected:
         raise DataFormatError(f"{path}: expected at least {expected} bytes, found {found}. It was changed meanwhile.")
 
@@ -106,18 +109,22 @@ class MappedFile(NamedTuple):
     strides: tuple
 
     def open(self):
+        """Map the file again."""
         size = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True)) + self.dtype.itemsize
         content = np.memmap(self.path, np.uint8, "r", self.offset, (size,))
         return np.ndarray(self.shape, self.dtype, content, strides=self.strides)
 
 
 class Dataset(NamedTuple):
-    """A dataset of an HDF5 file."""
+    """A dataset of an HDF5 file, as what another process needs to open it."""
 
     path: str
     name: str
+    dtype: np.dtype
+    shape: tuple
 
     def open(self):
+        """Open the file again."""
         import h5py  # optional
 
         return h5py.File(self.path, "r")[self.name]
@@ -126,9 +133,31 @@ class Dataset(NamedTuple):
 def reference_to(source):
     """Return the place of a source in a file, for other processes; None where it is not in one as it is."""
     if is_dataset(source):
-        return Dataset(os.path.abspath(source.file.filename), source.name)
+        path = os.path.abspath(source.file.filename)
+        is_in_file = source.name is not None and os.path.isfile(path)
+        return Dataset(path, source.name, source.dtype, source.shape) if is_in_file else None
     mapped = mapped_file(source) if isinstance(source, np.ndarray) else None
     if mapped is None or mapped.mode == "c" or min(source.strides) < 0 or not source.size:
         return None
     start = source.__array_interface__["data"][0] - mapped.__array_interface__["data"][0]
     return MappedFile(str(mapped.filename), source.dtype, mapped.offset + start, source.shape, source.strides)
+
+
+def is_read_only(source):
+    """Tell whether this process cannot change the file of a source: changes may reach a file's status late."""
+    if is_dataset(source):
+        return source.file.mode == "r"
+    mapped = mapped_file(source) if isinstance(source, np.ndarray) else None
+    return mapped is not None and mapped.mode == "r"
+
+
+def inode_of(source):
+    """Return what tells the file of a source from another one of the same path; None where there is no file."""
+    reference = reference_to(source)
+    if reference is None:
+        return None
+    try:
+        status = os.stat(reference.path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

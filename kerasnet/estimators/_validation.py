@@ -1,6 +1,7 @@
 """Training and validation data, and the weights of their samples."""
 
 import math
+from collections.abc import Mapping, Sequence, Set
 from numbers import Number
 
 import keras
@@ -14,6 +15,7 @@ from kerasnet._lazy_array import LazyArray, is_lazy
 from kerasnet.estimators._inputs import CHUNK, n_samples_of
 from kerasnet.training._rows import rows_of
 
+_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__dlpack__")  # protocols
 _READ_AT_ONCE = 2**26  # bytes of what is not in memory; what is larger stays where it is
 _CONVERTED_AT_ONCE = 2**28  # bytes of an array in memory; of a larger one, no copy is made
 
@@ -41,7 +43,9 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     y : ndarray, if given
         Validated targets.
     """
-    _refuse_batches(estimator, X)
+    _refuse_batches(type(estimator).__name__, "X", X)
+    if hasattr(X, "iloc") and hasattr(X, "sparse"):  # a frame of sparse columns
+        X = X.sparse.to_dense()
     is_finite = issparse(X)
     if is_finite:
         X = check_array(X, accept_sparse="csr", input_name="X", estimator=estimator)
@@ -68,13 +72,15 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     return X, y
 
 
-def _refuse_batches(estimator, X):
-    """Refuse what gives batches in an order of its own."""
-    if hasattr(X, "__next__") or hasattr(X, "element_spec") or isinstance(X, keras.utils.PyDataset):
+def _refuse_batches(owner, what, samples):
+    """Refuse what gives samples or batches in an order of its own, or one by one."""
+    is_array = any(hasattr(samples, name) for name in _ARRAYS) or isinstance(samples, Sequence | Mapping | Set)
+    gives_batches = hasattr(samples, "element_spec") or isinstance(samples, keras.utils.PyDataset)
+    if gives_batches or (not is_array and any(hasattr(samples, name) for name in ("__iter__", "__getitem__"))):
         raise TypeError(
-            f"{type(estimator).__name__} reads samples by row numbers, in another order in each epoch. X must be an "
-            "array, which may be on disk (see kerasnet.datasets.LazyArray), a sparse matrix or a "
-            f"kerasnet.features.ImageFiles. Received: {type(X).__name__}. Write its samples once into a file made by "
+            f"{owner} reads samples by row numbers, in another order in each epoch. {what} must be an array, which may "
+            "be on disk (see kerasnet.datasets.LazyArray), a data frame, a sparse matrix or ImageFiles. "
+            f"Received: {type(samples).__name__}. Write its samples once into a file made by "
             "numpy.lib.format.open_memmap and pass that, or train model_ with keras.Model.fit."
         )
 
@@ -161,10 +167,11 @@ def as_validation_data(given, without_targets):
     """
     if without_targets and not isinstance(given, tuple):
         given = (given,)
-    if not isinstance(given, tuple | list) or not 2 - without_targets <= len(given) <= 3:
+    is_tuple = isinstance(given, tuple | list)
+    if not is_tuple or not 2 - without_targets <= len(given) <= 3:
         raise ValueError(
-            "validation_data must be a tuple (X, y) or (X, y, sample_weight). "
-            f"Received: {type(given).__name__} of length {len(given)}."
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight) of arrays, which may be on disk. "
+            f"Received: {type(given).__name__}{f' of length {len(given)}' if is_tuple else ''}."
         )
     return (given[0], None, *given[2:]) if without_targets else tuple(given)
 

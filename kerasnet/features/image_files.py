@@ -58,8 +58,7 @@ class ImageFiles(LazyArray):
     max_pixels : int, default=64_000_000
         The largest number of pixels of a file that is decoded. Files above 256 MiB are not read.
     n_jobs : int, default=-1
-        The number of threads that decode; -1 is all processors, None is 1 outside a :obj:`joblib.parallel_config`
-        context.
+        The number of threads that decode; -1 is all processors, None is 1.
     cache : str or path-like, default=None
         A folder for the decoded images, for when they are read more than once, as in several epochs. All images are
         decoded by the constructor, into one file of ``n * height * width * channels`` bytes, which is memory-mapped.
@@ -138,6 +137,7 @@ class ImageFiles(LazyArray):
         color_mode = "rgb" if channels == 3 else "grayscale"
         check_options(color_mode, interpolation, fill_value, "uint8", max_pixels)
         options = (color_mode, interpolation, bool(pad_to_aspect_ratio), fill_value, bool(deskew), "uint8", max_pixels)
+        effective_n_jobs(n_jobs)  # refuses what is no number of threads
         files = _Files([_path(number, path) for number, path in enumerate(paths)], pair(size, "size"), options, n_jobs)
         self._paths = files.paths
         super().__init__(files if cache is None or not files.paths else _cached(files, Path(cache)))
@@ -193,7 +193,8 @@ class ImageFiles(LazyArray):
         """Keep the paths of the selected images only."""
         if isinstance(self._source, _Files):
             files = self._source.select(self._rows)
-            return {**vars(self), "_source": files, "_paths": files.paths, "_rows": range(len(self))}
+            rows = range(len(self))
+            return {**vars(self), "_origin": files, "_paths": files.paths, "_rows": rows, "_known": files.digest()}
         return {**super().__getstate__(), "_paths": {row: self._paths[row] for row in self._rows}}
 
 
@@ -221,7 +222,7 @@ class _Files:
         pending = iter(range(len(images)))  # each thread takes the next one: this costs them less than many small tasks
         n_threads = effective_n_jobs(self.n_jobs)
         try:
-            Parallel(n_threads, require="sharedmem")(delayed(files.decode)(pending, images) for _ in range(n_threads))
+            Parallel(n_threads, backend="threading")(delayed(files.decode)(pending, images) for _ in range(n_threads))
         finally:
             for _ in pending:  # after an error, the other threads stop
                 pass

@@ -41,6 +41,7 @@ _NAMED = (types.MemberDescriptorType, types.GetSetDescriptorType, np.ufunc)
 _WRITTEN = (np.dtype, tf.DType, tf.TensorShape, range, slice, complex, types.EllipsisType)
 _KEPT_BY_MODULES = (np.ndarray, set, frozenset, types.ModuleType)
 _STARTED = time.time()
+_N_CONTENTS = 100
 _contents = {}  # digests of rows in files, by what changes when the files do
 
 
@@ -168,16 +169,18 @@ def _array(value):
 
 def _content(rows):
     """Return the digest of the rows of a `LazyArray`, that of the same array in memory; remembered for files."""
-    files = rows.fingerprint()
-    key = None if files is None else (files, rows.shape, rows.dtype)
-    if key is None or key not in _contents:
-        hashed = hashlib.sha256()
-        for chunk in rows.chunks(2**25):
-            hashed.update(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8))
-        if key is None:
-            return hashed.hexdigest()
-        _contents[key] = hashed.hexdigest()
-    return _contents[key]
+    before = rows.fingerprint()
+    known = None if before is None else _contents.get((before, rows.shape, rows.dtype))
+    if known is not None:
+        return known
+    hashed = hashlib.sha256()
+    for chunk in rows.chunks(2**25):
+        hashed.update(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8))
+    if before is not None and before == rows.fingerprint():
+        if len(_contents) >= _N_CONTENTS:
+            del _contents[next(iter(_contents))]
+        _contents[before, rows.shape, rows.dtype] = hashed.hexdigest()
+    return hashed.hexdigest()
 
 
 def _module(module, path):

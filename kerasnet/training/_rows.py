@@ -77,8 +77,8 @@ def read_ahead(read, pieces):
     result : object
         What `read` returns, in order. An error that it raises is raised here.
     """
-    with ThreadPoolExecutor(1, "kerasnet-rows") as thread:
-        coming = None
+    thread, coming = ThreadPoolExecutor(1, "kerasnet-rows"), None
+    try:
         for piece in pieces:
             following = thread.submit(read, piece)
             if coming is not None:
@@ -86,6 +86,8 @@ def read_ahead(read, pieces):
             coming = following
         if coming is not None:
             yield coming.result()
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 class RowSource:
