@@ -201,24 +201,22 @@ IN_FRESH_PROCESSES = """
 
         found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
 
-        def search(builder):
+        def search(**grid):
             given = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
-            classifier = kerasnet.KerasNetClassifier(builder, **given)
-            done = GridSearchCV(classifier, {"units": [1, 16]}, cv=2, refit=False, error_score="raise").fit(X, Y)
-            return done.best_params_, done.cv_results_["mean_test_score"].tolist()
+            classifier = kerasnet.KerasNetClassifier(**given)
+            done = GridSearchCV(classifier, grid, cv=2, refit=False, error_score="raise").fit(X, Y)
+            return done.cv_results_["mean_test_score"].tolist()
 
         here = threads()
         with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):  # else joblib gives each one
             found["threads in workers"] = Parallel()(delayed(threads)() for _ in range(2))
             predicted, there = Parallel()([delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)])
-            found["searches"] = [
-                search(build),
-                search(lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)),
-            ]
+            anonymous = lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)
+            found["searches"] = search(model=[build], units=[1, 16]), search(model=[anonymous], units=[16])
         found["predicted in a worker"] = np.array_equal(predicted, expected)
         found["fitted in a worker"] = np.array_equal(outputs(there, X), expected)
         found["threads as they were"] = threads() == here
-        found["searches"].append(search(build))
+        found["scores"] = search(model=[build], units=[1, 16])
         print(json.dumps(found))
 """
 
@@ -255,11 +253,11 @@ def test_workers_fit_and_predict_as_this_process_with_the_threads_they_are_given
 
 
 def test_builders_of_main_and_lambdas_work_in_a_parallel_search(in_fresh_processes):
-    *in_workers, (best, scores) = in_fresh_processes["searches"]
-    assert best == {"units": 16}
-    for best_there, scores_there in in_workers:
-        assert best_there == best
-        np.testing.assert_allclose(scores_there, scores, atol=0.01)
+    of_one_unit, of_sixteen = in_fresh_processes["scores"]
+    assert of_sixteen > of_one_unit
+    of_main, of_a_lambda = in_fresh_processes["searches"]
+    np.testing.assert_allclose(of_main, [of_one_unit, of_sixteen], atol=0.01)
+    np.testing.assert_allclose(of_a_lambda, [of_sixteen], atol=0.01)
 
 
 @pytest.fixture(scope="module")

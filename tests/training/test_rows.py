@@ -109,7 +109,12 @@ def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("lstm", (60, 8, 8)), ("simple_rnn", (60, 64)), ("cnn", (60, 64)), ("conv1d", (60, 8, 8))],
+    [
+        ("simple_rnn", (60, 64)),
+        ("cnn", (60, 64)),
+        ("conv1d", (60, 8, 8)),
+        pytest.param("lstm", (60, 8, 8), marks=pytest.mark.exhaustive),
+    ],
 )
 def test_shapes_are_completed_as_those_of_arrays(model, shape, digits, tmp_path):
     X, y = digits[0][:60].reshape(shape), digits[1][:60]
