@@ -120,6 +120,7 @@ def test_initial_weights_for_several_seeds_from_one_engine(name):
 # slots that start at zero, as in adam
 OFTEN_ENOUGH_ZEROS = [
     "adam",  # the default of all other tests
+    "adagrad",  # as "instance"
     "amsgrad", "momentum", "adamw", "adadelta", "adamax", "rmsprop", "ftrl", "lion", "schedule"
 ]  # fmt: skip
 
