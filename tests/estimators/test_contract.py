@@ -51,7 +51,7 @@ def outputs(estimator, X):
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", longer(TARGETS, ["numbers"]))  # as in test_regressor.py
+@pytest.mark.parametrize("name", longer(TARGETS, ["numbers", "sequences"]))  # as in test_regressor.py; as classes
 @pytest.mark.parametrize("way", longer(["removed", "repeated"], ["removed"]))  # 0 is among those repeated
 def test_weights_of_0_remove_samples_and_integers_repeat_them(name, way, iris):
     estimator, y = TARGETS[name]

@@ -5,6 +5,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from _longer import longer
 from sklearn import set_config
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -271,11 +272,12 @@ def test_scores_of_each_epoch_are_monitored(digits):
     assert log[log["task_name"] == "fit"]["accuracy"].item() == network.score(X, y) == alone[-1]
 
 
-def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(wine):
+@pytest.mark.parametrize("n_jobs", longer([1, 2], [2]))  # in workers: see test_pickles.py
+def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(n_jobs, wine):
     X, _, y, _ = wine
     monitor = ScoringMonitor(scoring="accuracy")
     network = mlp(epochs=2, early_stopping=True).set_callbacks(monitor)
-    GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=2).fit(X, y)
+    GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=n_jobs).fit(X, y)
     log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
     epochs = log[log["task_name"] == "epoch"]
     assert epochs.groupby("parent_task_id_path").size().tolist() == 5 * [2]  # 2 x 2 fits, and the refit

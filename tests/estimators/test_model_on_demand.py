@@ -525,7 +525,7 @@ CHANGES = [Recompile, FreezeAtTheStart, NoDropout, OtherMomentum, Clip, Penalize
 
 
 @pytest.mark.parametrize("on_reused_code", longer([True, False], [False]), ids=["reused code", "new code"])
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("change", longer(CHANGES, [Clip]), ids=lambda change: change.__name__)  # as OtherMomentum
 def test_a_callback_that_changes_the_model_gets_what_keras_gives(change, on_reused_code, iris):
     X, y = iris
     estimator = counted(

@@ -24,6 +24,7 @@ from kerasnet import (
     KerasNetRegressor,
     SimpleRNNClassifier,
 )
+from kerasnet.datasets import LazyArray
 
 DIGITS = load_digits()
 X, Y = DIGITS.images[:300] / 16, DIGITS.target[:300]
@@ -171,9 +172,10 @@ def test_layers_of_ones_own(tmp_path):
 
 IN_FRESH_PROCESSES = """
     import json, os, pickle, sys
-    import keras, numpy as np
+    import keras, numpy as np, pandas as pd
     from joblib import Parallel, delayed, parallel_config
     from sklearn.base import clone
+    from sklearn.callback import ScoringMonitor
     from sklearn.model_selection import GridSearchCV
 
     def build(input_shape, n_outputs, units=4, output_activation="softmax"):
@@ -194,31 +196,39 @@ IN_FRESH_PROCESSES = """
         found = {}
         kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
         before = [vars(kind).copy() for kind in kinds]
-        estimator, X, Y, expected = pickle.load(open(sys.argv[1], "rb"))
+        estimator, X, Y, expected, rows = pickle.load(open(sys.argv[1], "rb"))
         found["equal after opening"] = np.array_equal(outputs(estimator, X), expected)
         found["units"], found["classes"] = estimator.get_params()["dense_units"], estimator.classes_.tolist()
         import kerasnet.estimators, scikeras
 
         found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
 
-        def search(builder):
+        def search(**grid):
             given = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
-            classifier = kerasnet.KerasNetClassifier(builder, **given)
-            done = GridSearchCV(classifier, {"units": [1, 16]}, cv=2, refit=False, error_score="raise").fit(X, Y)
-            return done.best_params_, done.cv_results_["mean_test_score"].tolist()
+            classifier = kerasnet.KerasNetClassifier(**given)
+            done = GridSearchCV(classifier, grid, cv=2, refit=False, error_score="raise").fit(X, Y)
+            return done.cv_results_["mean_test_score"].tolist()
 
         here = threads()
         with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):  # else joblib gives each one
             found["threads in workers"] = Parallel()(delayed(threads)() for _ in range(2))
-            predicted, there = Parallel()([delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)])
-            found["searches"] = [
-                search(build),
-                search(lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)),
-            ]
+            tasks = [delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)]
+            more_tasks = [delayed(outputs)(estimator, rows), delayed(clone(estimator).fit)(rows, Y)]
+            predicted, there, predicted_from_file, from_file = Parallel()(tasks + more_tasks)
+            monitor = ScoringMonitor(scoring="accuracy")
+            watched = clone(estimator).set_params(early_stopping=True).set_callbacks(monitor)
+            GridSearchCV(watched, {"learning_rate": [0.01, 0.1]}, cv=2).fit(X, Y)
+            anonymous = lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)
+            found["searches"] = search(model=[build], units=[1, 16]), search(model=[anonymous], units=[16])
         found["predicted in a worker"] = np.array_equal(predicted, expected)
         found["fitted in a worker"] = np.array_equal(outputs(there, X), expected)
+        found["predicted from a file"] = np.array_equal(predicted_from_file, expected)
+        found["fitted from a file"] = np.array_equal(outputs(from_file, X), expected)
+        log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
+        epochs = log[log["task_name"] == "epoch"]
+        found["monitored epochs"] = epochs.groupby("parent_task_id_path").size().tolist()
         found["threads as they were"] = threads() == here
-        found["searches"].append(search(build))
+        found["scores"] = search(model=[build], units=[1, 16])
         print(json.dumps(found))
 """
 
@@ -230,7 +240,9 @@ def in_fresh_processes(tmp_path_factory):
     script, opened = folder / "search.py", folder / "it.pickle"
     script.write_text(textwrap.dedent(IN_FRESH_PROCESSES))
     classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, optimizer="sgd", random_state=0).fit(X, Y)
-    opened.write_bytes(pickle.dumps((classifier, X, Y, outputs(classifier))))
+    np.save(folder / "x.npy", X)
+    rows = LazyArray(np.load(folder / "x.npy", mmap_mode="r"))
+    opened.write_bytes(pickle.dumps((classifier, X, Y, outputs(classifier), rows)))
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         environment.pop(name, None)
@@ -254,12 +266,21 @@ def test_workers_fit_and_predict_as_this_process_with_the_threads_they_are_given
     assert in_fresh_processes["fitted in a worker"]
 
 
+def test_workers_read_data_on_disk_themselves(in_fresh_processes):
+    assert in_fresh_processes["predicted from a file"]
+    assert in_fresh_processes["fitted from a file"]
+
+
+def test_each_epoch_of_a_search_in_workers_is_monitored(in_fresh_processes):
+    assert in_fresh_processes["monitored epochs"] == 5 * [2]  # 2 x 2 fits, and the refit
+
+
 def test_builders_of_main_and_lambdas_work_in_a_parallel_search(in_fresh_processes):
-    *in_workers, (best, scores) = in_fresh_processes["searches"]
-    assert best == {"units": 16}
-    for best_there, scores_there in in_workers:
-        assert best_there == best
-        np.testing.assert_allclose(scores_there, scores, atol=0.01)
+    of_one_unit, of_sixteen = in_fresh_processes["scores"]
+    assert of_sixteen > of_one_unit
+    of_main, of_a_lambda = in_fresh_processes["searches"]
+    np.testing.assert_allclose(of_main, [of_one_unit, of_sixteen], atol=0.01)
+    np.testing.assert_allclose(of_a_lambda, [of_sixteen], atol=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ import joblib
 import keras
 import numpy as np
 import pytest
-from _cluster import started, wait_for
+from _cluster import wait_for
+from _fresh import FreshProcess
+from _longer import longer
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
@@ -63,7 +65,7 @@ def same(first, second):
     return models[0].history_ == models[1].history_ and all(np.array_equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", longer(ESTIMATORS, ["rnn"]))
 def test_more_epochs_go_on_from_those_that_are_known(name, tmp_path):
     estimator = clone(ESTIMATORS[name]).set_params(random_state=0, callbacks=[Count()])
     straight = clone(estimator).set_params(epochs=5).fit(X, Y)
@@ -456,12 +458,12 @@ def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kil
     code = f"import test_resumed_fits; test_resumed_fits.search_over_epochs({str(memory)!r}); print('whole')"
     n_known = 0
     for _ in range(n_kills):
-        with started(sys.executable, "-c", code, PYTHONPATH=os.pathsep.join(sys.path)) as process:
-            wait_for(lambda n=n_known: process.poll() is not None or n_states(memory) > n)
-            process.send_signal(signal.SIGKILL)
-            out, err = process.communicate()
-            assert process.returncode == -signal.SIGKILL, err
-            assert out == "", "it was quicker than the kill"
+        process = FreshProcess("-c", code)
+        wait_for(lambda p=process, n=n_known: p.poll() is not None or n_states(memory) > n)
+        process.send_signal(signal.SIGKILL)
+        out, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, err
+        assert out == "", "it was quicker than the kill"
         n_known = n_states(memory)
     assert n_known
     straight, disturbed = search_over_epochs(None).cv_results_, search_over_epochs(memory).cv_results_

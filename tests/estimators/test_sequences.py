@@ -47,7 +47,7 @@ def test_what_a_sequence_is_padded_with_makes_no_difference(name):
     assert np.isfinite(masked(np.full((1, 4, 2), -7.0))).all()
 
 
-@pytest.mark.parametrize("name", longer(MODELS, ["lstm"]))  # masked as gru
+@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru"]))  # masked as simple_rnn
 def test_a_list_of_sequences_is_learned_kept_and_predicted_one_by_one(name, ragged, tmp_path):
     X, y = ragged
     classifier = small(name, epochs=40, learning_rate=0.03).fit(X, y)

@@ -249,7 +249,7 @@ def steps_of_keras(make, X, y, n_steps, seed):
     return outputs_of(model, X)
 
 
-IN_SHORT = {"loss of a user", "Lambda", "adapted layer", "constraint of a variable", "optimizer with a state"}
+IN_SHORT = {"loss of a user", "adapted layer", "optimizer with a state"}
 
 
 @pytest.mark.parametrize("name", longer(PAIRS, PAIRS.keys() - IN_SHORT))  # the keys of all: tests/training/test_keys.py

@@ -32,7 +32,7 @@ def linear(**parameters):
 
 
 @pytest.mark.parametrize("rate", longer([0.01, 0.05, 0.2], [0.01, 0.2]))
-@pytest.mark.parametrize("batch_size", [32, -1])
+@pytest.mark.parametrize("batch_size", longer([32, -1], [-1]))
 def test_balanced_class_weights_predict_as_many_positives_as_logistic_regression(rate, batch_size):
     X, y = imbalanced(rate)
     expected = LogisticRegression(class_weight="balanced").fit(X, y).predict(X).mean()

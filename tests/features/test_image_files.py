@@ -5,14 +5,13 @@ import pickle
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from _fresh import FreshProcess
 from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
@@ -303,8 +302,7 @@ def test_a_cut_cache_is_written_again_and_a_vanished_one_is_an_error(own, tmp_pa
 
 
 WRITES = """
-import os, sys
-sys.path[:0] = {path!r}
+import os, sys, time
 import kerasnet.features.image_files as module
 decode, calls = module.prepare_image, []
 def slowly(*arguments):
@@ -314,30 +312,34 @@ def slowly(*arguments):
     return decode(*arguments)
 module.prepare_image = slowly
 module._CHUNK_BYTES = 2 * 24 * 32 * 3
-print(sys.stdin.readline())
+print('ready')
+while not os.path.exists(sys.argv[1] + '.go'):
+    time.sleep(0.01)
 module.ImageFiles(sys.argv[3:], (24, 32), n_jobs=1, cache=sys.argv[1])
 """
 
 
 def writer(cache, what, own):
-    command = [sys.executable, "-c", WRITES.format(path=sys.path), cache, what, *own]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """Start a process that writes a cache as soon as there is a file of its name and ``.go``."""
+    return FreshProcess("-c", WRITES, cache, what, *own)
 
 
 def test_a_killed_writer_and_two_at_once_leave_one_whole_file(own, tmp_path):
-    cache = tmp_path / "cache"
+    cache, go = tmp_path / "cache", tmp_path / "cache.go"
     killed = writer(cache, "kill", own)
-    killed.communicate(b"go\n")
+    go.touch()
+    killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     (leftover,) = files_in(cache)
     assert leftover.startswith(".")
+    go.unlink()
     writers = [writer(cache, "write", own) for _ in range(2)]
     for each in writers:
-        each.stdin.write(b"go\n")
-        each.stdin.flush()
-    assert [each.wait() for each in writers] == [0, 0]
+        assert each.first_line() == "ready\n"
+    go.touch()
     for each in writers:
-        each.communicate()
+        _, error = each.communicate()
+        assert each.returncode == 0, error
     (name,) = files_in(cache)
     np.testing.assert_array_equal(np.asarray(ImageFiles(own, SIZE, cache=cache)), pixels_of(own))
     assert files_in(cache) == [name]

@@ -68,12 +68,12 @@ def test_one_backbone_of_each_scaling_is_always_built():
 
 
 def test_grey_images_are_repeated_and_small_ones_enlarged():
-    grey = build_backbone("mobilenet_v2", (28, 28, 1), 2, layer="block_1_expand_relu")
-    colour = build_backbone("mobilenet_v2", (28, 28, 3), 2, layer="block_1_expand_relu")
+    grey = build_backbone("mobilenet", (28, 28, 1), 2, layer="conv_pw_2_relu")
+    colour = build_backbone("mobilenet", (28, 28, 3), 2, layer="conv_pw_2_relu")
     colour.set_weights(grey.get_weights())
     images = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
     np.testing.assert_allclose(grey(images), colour(np.repeat(images, 3, axis=3)), atol=1e-6)
-    assert grey.get_layer("mobilenet_v2").inputs[0].shape == (None, 32, 32, 3)
+    assert grey.get_layer("mobilenet").inputs[0].shape == (None, 32, 32, 3)
     before = [weight.numpy() for weight in grey.weights]
     np.testing.assert_array_equal(grey(images), grey(images, training=False))
     for weight, value in zip(grey.weights, before, strict=True):
@@ -180,7 +180,7 @@ def test_bad_arguments_are_refused(donor, tmp_path):
 
 def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp_path):
     X, y = mnist[0][:60], mnist[1][:60]
-    about = {"weights": None, "layer": "block_1_expand_relu", "random_state": 0}
+    about = {"backbone": "mobilenet", "weights": None, "layer": "conv_pw_2_relu", "random_state": 0}
     pipeline = make_pipeline(BackboneFeatures(**about), LogisticRegression(max_iter=1000)).fit(X, y)
     features = pipeline[0].transform(X)
     assert features.dtype == np.float32
@@ -199,9 +199,9 @@ def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp
 @pytest.mark.parametrize(
     ("arguments", "n_features"),
     [
-        ({"backbone": "mobilenet", "pooling": None}, 1024),
+        ({"backbone": "vgg16", "pooling": None}, 512),
         pytest.param({"layer": "block_1_expand_relu"}, 96, marks=pytest.mark.exhaustive),  # pooled as in other tests
-        ({"layer": "block_1_expand_relu", "pooling": None}, 16 * 16 * 96),
+        ({"backbone": "mobilenet", "layer": "conv_pw_1_relu", "pooling": None}, 16 * 16 * 64),
         ({"backbone": "vgg16", "pooling": "max"}, 512),
     ],
 )

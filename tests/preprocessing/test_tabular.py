@@ -68,14 +68,17 @@ def again(options):
 
 OPTIONS = [
     {},
-    *({"imputation": name} for name in ("mean", "most_frequent", "knn", "iterative", "interpolate")),
-    *({"outliers": name, "outlier_action": "clip"} for name in ("iqr", "zscore", "quantile")),
+    *({"imputation": name} for name in ("knn", "iterative", "interpolate")),
+    *(again({"imputation": name}) for name in ("mean", "most_frequent")),
+    {"outliers": "iqr", "outlier_action": "clip"},
+    *(again({"outliers": name, "outlier_action": "clip"}) for name in ("zscore", "quantile")),
     {"outliers": "iqr", "outlier_action": "missing"},
     *(again({"outliers": name, "outlier_action": "missing"}) for name in ("zscore", "quantile")),
-    *({"scaling": name} for name in ("minmax", "robust")),
-    {"encoding": "ordinal"},
-    *({"selection": name} for name in ("variance", "univariate", "mutual_info", "model")),
-    *({"selection": name, "n_features": 4} for name in ("univariate", "model")),
+    {"scaling": "robust"},
+    *(again(each) for each in ({"scaling": "minmax"}, {"encoding": "ordinal"})),  # see the last
+    *({"selection": name} for name in ("variance", "mutual_info", "model")),
+    {"selection": "univariate", "n_features": 4},
+    *(again(each) for each in ({"selection": "univariate"}, {"selection": "model", "n_features": 4})),
     *(again(each) for each in ({"imputation": "median"}, {"scaling": "standard"}, {"encoding": "onehot"})),
     *(again(each) for each in ({"selection": None}, {"selection": "mutual_info", "n_features": 4})),
     {"imputation": "knn", "outliers": "iqr", "outlier_action": "missing", "scaling": "minmax", "encoding": "ordinal"},
@@ -252,11 +255,11 @@ def test_nothing_is_learned_from_the_test_rows(messy):
 GRIDS = [
     ("columns__numeric__outliers__factor", [1, 2], {"outliers": "iqr"}),
     ("columns__numeric__outliers", ["passthrough", OutlierClipper()], {}),
-    ("columns__categorical__encoding__min_frequency", [1, 30], {}),
     ("selection", ["passthrough", SelectKBest(k=2)], {}),
     ("selection__k", [1, 3], {"selection": "univariate"}),
 ]
 OTHER_GRIDS = [
+    ("columns__categorical__encoding__min_frequency", [1, 30], {}),
     ("columns__numeric__imputation__n_neighbors", [1, 3], {"imputation": "knn"}),
     ("columns__numeric__imputation", [SimpleImputer(), KNNImputer()], {}),
     ("columns__numeric__scaling", [StandardScaler(), MinMaxScaler()], {"scaling": None}),

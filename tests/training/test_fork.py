@@ -3,10 +3,9 @@
 import multiprocessing
 import os
 import pickle
-import subprocess
-import sys
 
 import pytest
+from _fresh import run
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 
@@ -63,7 +62,7 @@ sys.exit(child.exitcode)
 
 
 def test_a_fork_before_the_first_computation_works():
-    done = subprocess.run([sys.executable, "-c", FORKS_FIRST], capture_output=True, text=True, timeout=180, check=False)
+    done = run("-c", FORKS_FIRST)
     assert "fitted" in done.stdout, done.stderr
 
 

@@ -16,7 +16,7 @@ from kerasnet.models import _registry, list_models, register_model
 from kerasnet.training import clear_cache
 
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
-SLOW = ["backbone", "resnet_small", "attention", "lstm"]
+SLOW = ["backbone", "resnet_small", "attention", "lstm", "gru", "lenet"]
 OPTIMIZERS = {
     "adam": {"optimizer": "adam"},
     "amsgrad": {"optimizer": "adam", "optimizer__amsgrad": True},
@@ -36,11 +36,8 @@ OPTIMIZERS = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("no_compiled_code")
-
-
 @pytest.fixture
-def register():
+def register(no_compiled_code):
     """A decorator that registers a builder for vectors under the name "of_a_test"."""
     yield register_model("of_a_test", input_kind="vector", tasks=("classification",))
     _registry._REGISTRY.pop("of_a_test", None)
@@ -123,6 +120,7 @@ def test_initial_weights_for_several_seeds_from_one_engine(name):
 # slots that start at zero, as in adam
 OFTEN_ENOUGH_ZEROS = [
     "adam",  # the default of all other tests
+    "adagrad",  # as "instance"
     "amsgrad", "momentum", "adamw", "adadelta", "adamax", "rmsprop", "ftrl", "lion", "schedule"
 ]  # fmt: skip
 
@@ -132,7 +130,7 @@ def test_every_optimizer_starts_from_its_initial_state(name, iris):
     assert_fits_equal_fits_on_new_code(mlp(**OPTIMIZERS[name]), *iris)
 
 
-@pytest.mark.parametrize("name", longer(["mlp", "cnn", "gru", "lstm", "conv1d"], ["gru", "lstm", "conv1d"]))
+@pytest.mark.parametrize("name", longer(["mlp", "cnn", "gru", "lstm", "conv1d"], ["cnn", "gru", "lstm", "conv1d"]))
 def test_dropout_draws_as_in_a_new_model(name):
     X, y = samples_for(name)
     dropout = {
@@ -340,14 +338,14 @@ def test_arguments_changed_in_place_are_seen(kind, register, iris):
     def fitted():
         return KerasNetClassifier("of_a_test", bias=bias, epochs=1, batch_size=50, random_state=0).fit(*iris)
 
+    before = fitted().predict_proba(iris[0])
     first = fitted()
     bias[0] = 3.0
     second = fitted().predict_proba(iris[0])
     clear_cache()
     np.testing.assert_array_equal(second, fitted().predict_proba(iris[0]))
-    bias[0] = 0.5
-    clear_cache()
-    np.testing.assert_array_equal(first.predict_proba(iris[0]), fitted().predict_proba(iris[0]))
+    assert not np.array_equal(second, before)
+    np.testing.assert_array_equal(first.predict_proba(iris[0]), before)
 
 
 @pytest.fixture
@@ -374,7 +372,7 @@ GLOBALS = {
 }
 
 
-@pytest.mark.parametrize("name", GLOBALS)
+@pytest.mark.parametrize("name", longer(GLOBALS, ["scaled losses"]))
 def test_fits_under_other_globals_of_keras_use_code_of_their_own(name, iris, keras_globals):
     estimator = mlp(loss="poisson", learning_rate=0.01)  # which adds epsilon
     usual = clone(estimator).fit(*iris)
@@ -467,7 +465,7 @@ def test_fits_of_a_registered_model_keep_no_models(iris):
     X, y = iris
 
     def live_models():
-        return sum(isinstance(each, keras.Model) for each in gc.get_objects())
+        return sum(keras.Model in type(each).__mro__ for each in gc.get_objects())
 
     kept = [mlp(epochs=1, random_state=seed).fit(X, y) for seed in range(2)]
     gc.collect()

@@ -284,7 +284,7 @@ MUST_SHARE = {
     "sequential": network(),
     "functional": functional(lambda x: LAYERS.Dense(3)(2 * x)[..., 0] + 1),
     "images": network(lambda: LAYERS.Conv2D(2, 3), LAYERS.BatchNormalization, LAYERS.Flatten, shape=(8, 8, 1)),
-    "recurrent": network(lambda: LAYERS.Bidirectional(LAYERS.LSTM(3, dropout=0.1)), shape=(3, 2)),
+    "recurrent": network(lambda: LAYERS.Bidirectional(LAYERS.SimpleRNN(3, dropout=0.1)), shape=(3, 2)),
     "attention": functional(lambda x: LAYERS.MultiHeadAttention(1, 2)(*2 * [LAYERS.Reshape((2, 2))(x)])),
     "augmentation": network(lambda: LAYERS.RandomFlip(seed=0), shape=(8, 8, 1)),
     "hashing": network(lambda: LAYERS.Hashing(5), shape=(1,)),

@@ -138,7 +138,12 @@ def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("lstm", (60, 8, 8)), ("simple_rnn", (60, 64)), ("cnn", (60, 64)), ("conv1d", (60, 8, 8))],
+    [
+        ("simple_rnn", (60, 64)),
+        ("cnn", (60, 64)),
+        ("conv1d", (60, 8, 8)),
+        pytest.param("lstm", (60, 8, 8), marks=pytest.mark.exhaustive),
+    ],
 )
 def test_shapes_are_completed_as_those_of_arrays(model, shape, digits, tmp_path):
     X, y = digits[0][:60].reshape(shape), digits[1][:60]
@@ -237,6 +242,7 @@ def test_searches_select_rows_without_reading_them(images, tmp_path):
     np.testing.assert_array_equal(lazily.cv_results_["mean_test_score"], in_memory.cv_results_["mean_test_score"])
 
 
+@pytest.mark.exhaustive  # see test_pickles.py
 def test_workers_read_the_file_themselves(images, tmp_path):
     X, y = images
     network = kn.KerasNetClassifier("mlp", epochs=1, random_state=0)
@@ -366,8 +372,15 @@ def test_image_files_are_decoded_while_a_network_trains(photographs):
     in_memory, estimator = make().fit(X, y), make().fit(ImageFiles(paths, (10, 10)), y)
     assert_equal_fits(estimator, in_memory)
     np.testing.assert_array_equal(estimator.predict(ImageFiles(paths, (10, 10))), in_memory.predict(X))
-    scores = cross_val_score(make(), ImageFiles(paths, (10, 10)), y, cv=2, n_jobs=2)
-    np.testing.assert_array_equal(scores, cross_val_score(make(), X, y, cv=2, n_jobs=2))
+
+
+@pytest.mark.exhaustive
+def test_workers_read_image_files_themselves(photographs):
+    paths, y = photographs
+    X = prepare_images(paths, (10, 10), color_mode="rgb", dtype="uint8")
+    network = kn.CNNClassifier(filters=(4,), epochs=2, random_state=0)
+    scores = cross_val_score(network, ImageFiles(paths, (10, 10)), y, cv=2, n_jobs=2)
+    np.testing.assert_array_equal(scores, cross_val_score(network, X, y, cv=2, n_jobs=2))
 
 
 def test_a_broken_image_in_an_epoch_is_named_and_the_earlier_model_stays(photographs):
