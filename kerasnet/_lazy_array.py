@@ -26,7 +26,7 @@ class LazyArray:
 
     Selecting rows, by a slice, row numbers or a mask, gives another `LazyArray` and reads nothing.
     :func:`numpy.asarray` reads. So :func:`~sklearn.model_selection.train_test_split`,
-    :class:`~sklearn.model_selection.GridSearchCV` and the other meta-estimators of scikit-learn copy no data, and the
+    :class:`~sklearn.model_selection.GridSearchCV` and most meta-estimators of scikit-learn copy no data, and the
     estimators of kerasnet read the rows of the next training steps, while the last ones are computed.
 
     Estimators take the arrays listed below as they are, and make a `LazyArray` of them. Wrap one yourself where
@@ -63,12 +63,12 @@ class LazyArray:
     Notes
     -----
     The order of samples is another in each epoch, so rows are read one by one from all over the source. This is fast
-    for a memory-mapped file, and slow where rows are compressed many at a time, as in chunks of HDF5 and zarr: each
-    block that is read needs most of the chunks. Convert such data once, by
-    ``numpy.lib.format.open_memmap(path, mode="w+", ...)``, when they are used for many epochs.
+    for a memory-mapped file. Each block of rows needs most of an HDF5 dataset, and most chunks of a zarr or Dask array.
+    For many epochs convert such data once, by ``numpy.lib.format.open_memmap(path, mode="w+", ...)``.
 
-    A `LazyArray` of a memory-mapped file is pickled as a reference to the file, and so is one of an HDF5 dataset:
-    workers of joblib and Dask open the file themselves, and no rows are sent.
+    A `LazyArray` of a memory-mapped file is pickled as a reference to the file, and so is one of an HDF5 dataset whose
+    file is open for reading: workers of joblib and Dask open the file themselves, and no rows are sent. They refuse a
+    file that was changed or replaced meanwhile. All other sources are pickled whole.
 
     Examples
     --------

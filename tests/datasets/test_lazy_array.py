@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dask.array
 import h5py
+import joblib
 import numpy as np
 import pytest
 import zarr
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from kerasnet.datasets import LazyArray
 from kerasnet.errors import DataFormatError
@@ -496,3 +499,73 @@ def test_threads_read_at_once(lazy):
     with ThreadPoolExecutor(8) as threads:
         for rows, read in zip(selections, threads.map(lambda rows: np.asarray(array[rows]), selections), strict=True):
             np.testing.assert_array_equal(read, values[rows])
+
+
+def mapped_at(path, values, mode="r"):
+    np.save(path, values)
+    return np.load(path, mmap_mode=mode)
+
+
+def test_a_cache_of_steps_notices_that_a_file_has_changed(tmp_path):
+    seen = []
+    for factor in (1, 3):
+        X = LazyArray(mapped_at(tmp_path / "x.npy", FLAT * factor))
+        scaler = make_pipeline(StandardScaler(), Ridge(), memory=str(tmp_path / "cache")).fit(X, np.arange(len(X)))[0]
+        seen.append(scaler.mean_[0])
+    np.testing.assert_allclose(seen, [FLAT.mean(axis=0)[0], 3 * FLAT.mean(axis=0)[0]], rtol=1e-5)
+
+
+def test_what_may_have_changed_unseen_is_never_found_in_a_cache(tmp_path):
+    writable = LazyArray(mapped_at(tmp_path / "x.npy", FLAT, "r+"))
+    store = LazyArray(zarr.create_array(tmp_path / "x.zarr", data=FLAT))
+    for X in (writable, store):
+        assert X.fingerprint() is None
+        assert joblib.hash(X) != joblib.hash(X)
+    read_only = LazyArray(mapped_at(tmp_path / "y.npy", FLAT))
+    assert joblib.hash(read_only) == joblib.hash(read_only)
+
+
+def test_a_file_that_was_replaced_is_not_sent_to_workers(tmp_path):
+    X = LazyArray(mapped_at(tmp_path / "x.npy", FLAT))
+    np.save(tmp_path / "new.npy", 0 * FLAT)
+    (tmp_path / "new.npy").replace(tmp_path / "x.npy")
+    np.testing.assert_array_equal(X, FLAT)  # the file that was opened is still there
+    with pytest.raises(DataFormatError, match=r"x\.npy: expected the file that was opened, found another one"):
+        pickle.dumps(X)
+    with pytest.raises(DataFormatError, match="found another one"):
+        X.fingerprint()
+
+
+@pytest.mark.parametrize("changed", ["content", "shorter", "removed"])
+def test_a_file_that_has_changed_meanwhile_is_refused_where_it_is_read(changed, tmp_path):
+    path = tmp_path / "x.npy"
+    sent = pickle.dumps(LazyArray(mapped_at(path, FLAT)))
+    path.unlink()
+    if changed != "removed":
+        np.save(path, FLAT[:7] if changed == "shorter" else FLAT + 1)
+    received = pickle.loads(sent)  # an error here would end the pool of workers
+    assert received.shape == FLAT.shape
+    with pytest.raises(DataFormatError, match=r"x\.npy: expected the file"):
+        np.asarray(received[[0, 2]])
+
+
+def test_hdf5_files_that_workers_cannot_open(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        X = LazyArray(file.create_dataset("x", data=FLAT))
+        np.testing.assert_array_equal(X, FLAT)
+        with pytest.raises(ValueError, match=r'open for writing.*h5py\.File\(path, "r"\)'):
+            pickle.dumps(X)
+    with h5py.File("only in memory", "w", driver="core", backing_store=False) as file:
+        X = LazyArray(file.create_dataset("x", data=FLAT))
+        assert X.fingerprint() is None
+        with pytest.raises(TypeError, match="pickle"):
+            pickle.dumps(X)
+
+
+def test_a_source_that_returns_another_dtype():
+    class Wrong(Counting):
+        def __getitem__(self, rows):
+            return FLAT[rows].astype(np.float64)
+
+    with pytest.raises(DataFormatError, match="expected rows of shape and dtype .*float32.*found .*float64"):
+        np.asarray(LazyArray(Wrong())[:3])

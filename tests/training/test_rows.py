@@ -8,6 +8,7 @@ import dask.array
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import zarr
@@ -315,6 +316,56 @@ def test_other_lengths_and_shapes_are_refused(images, tmp_path):
         estimator.fit(elsewhere, y[:-1])
     with pytest.raises(ValueError, match="n_features|features"):
         estimator.fit(X, y).predict(elsewhere[:, :5])
+
+
+def test_checkpoints_of_files_open_for_writing_go_by_content(images, tmp_path):
+    X, y = images
+    np.save(tmp_path / "x.npy", X)
+    writable = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    file = h5py.File(tmp_path / "x.h5", "w")
+    file["x"] = X
+    make = lambda: kn.KerasNetClassifier("mlp", epochs=1, random_state=0, memory=tmp_path / "m")  # noqa: E731
+    changed = X.copy()
+    changed[0] ^= 1
+    for source in (writable, file["x"]):
+        make().fit(source, y)
+        source[...] = changed  # the time of the file does not tell at once
+        fitted = make().fit(source, y)
+        np.testing.assert_array_equal(
+            fitted.predict_proba(X), make().set_params(memory=None).fit(changed, y).predict_proba(X)
+        )
+        source[...] = X
+
+
+class MapStyle:
+    """A dataset as PyTorch has them: it never raises an IndexError."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, number):
+        return np.zeros(4)
+
+
+@pytest.mark.parametrize("samples", [MapStyle(), (row for row in np.zeros((8, 4)))], ids=["map", "generator"])
+def test_samples_one_by_one_are_refused(samples):
+    with pytest.raises(TypeError, match="open_memmap"):
+        kn.KerasNetClassifier("mlp").fit(samples, np.arange(8) % 2)
+
+
+@pytest.mark.parametrize("given", [3, (number for number in [1]), (1, 2, 3, 4)])
+def test_validation_data_of_another_form(given, images):
+    X, y = images
+    with pytest.raises(ValueError, match=r"must be a tuple \(X, y\).*Received: (int|generator|tuple of length 4)"):
+        kn.KerasNetClassifier("mlp").fit(X, y, validation_data=given)
+
+
+def test_frames_of_sparse_columns(digits):
+    X, y = digits[0][:60].reshape(60, -1), digits[1][:60]
+    frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csr_matrix(X)).rename(columns="column {}".format)
+    estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(frame, y)
+    np.testing.assert_array_equal(estimator.predict_proba(frame), estimator.predict_proba(frame.sparse.to_dense()))
+    assert estimator.feature_names_in_[1] == "column 1"
 
 
 def numbers():
