@@ -29,7 +29,7 @@ def make_augmentation(augmentation):
     Raises
     ------
     ValueError
-        If the layer cannot be copied.
+        If the layer cannot be copied, or there is no augmentation of that name.
 
     Examples
     --------
@@ -48,6 +48,10 @@ def make_augmentation(augmentation):
                 "keras.saving.register_keras_serializable and get_config; a Lambda a function that uses nothing around "
                 f"it. Keras says: {' '.join(str(error).split())[:300]}"
             ) from error
+    if augmentation not in AUGMENTATIONS:
+        raise ValueError(
+            f"augmentation must be None, a Keras layer or one of {AUGMENTATIONS}. Received: {augmentation!r}."
+        )
     settings = {"fill_mode": "constant", "seed": 0}
     steps = {
         "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, "constant", "nearest", seed=0, name="shift"),

@@ -163,3 +163,9 @@ class Brighter(keras.layers.Layer):
 def test_layers_that_cannot_serve_are_refused(mnist, augmentation, message):
     with pytest.raises(ValueError, match=message):
         fit(mnist, augmentation=augmentation)
+
+
+@pytest.mark.parametrize("name", ["rotate", "shift_flip", 3, True, ["shift"]])
+def test_an_unknown_augmentation_is_refused(name):
+    with pytest.raises(ValueError, match="augmentation must be None, a Keras layer or one of .*shift_rotate_zoom"):
+        make_augmentation(name)

@@ -20,7 +20,7 @@ def iris():
     return StandardScaler().fit_transform(X).astype(np.float32), y
 
 
-def imbalanced(rate, n_samples=4000):
+def imbalanced(rate, n_samples):
     X, y = make_classification(
         n_samples, 20, n_informative=6, weights=[1 - rate], class_sep=0.8, flip_y=0.01, random_state=0
     )
@@ -34,7 +34,7 @@ def linear(**parameters):
 @pytest.mark.parametrize("rate", longer([0.01, 0.05, 0.2], [0.01, 0.2]))
 @pytest.mark.parametrize("batch_size", longer([32, -1], [-1]))
 def test_balanced_class_weights_predict_as_many_positives_as_logistic_regression(rate, batch_size):
-    X, y = imbalanced(rate)
+    X, y = imbalanced(rate, 8000 if rate < 0.05 else 4000)
     expected = LogisticRegression(class_weight="balanced").fit(X, y).predict(X).mean()
     # the rate falls to 0, so that the last batches do not decide the result
     parameters = {"epochs": 15, "learning_rate": 0.003} if batch_size > 0 else {"epochs": 400, "learning_rate": 0.05}
