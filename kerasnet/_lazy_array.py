@@ -163,11 +163,8 @@ class LazyArray:
             )
         known = self._file_status()
         if known is None and not (reference is None and isinstance(source, np.ndarray)) and not issparse(source):
-            known = uuid.uuid4().hex  # caches that compare pickles, such as joblib.Memory, shall not find it again
+            known = uuid.uuid4().hex  # so that caches that hash pickles, such as joblib.Memory, never reuse a result
         return {**vars(self), "_origin": reference or source, "_inode": None, "_known": known}
-
-    def __setstate__(self, state):
-        vars(self).update(state)
 
     @property
     def _source(self):

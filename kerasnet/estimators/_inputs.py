@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite
 from kerasnet._lazy_array import LazyArray
 from kerasnet.training import make_augmentation
 
-CHUNK = 2**25  # bytes that are read at once
+_CHUNK = 2**25  # bytes that are read at once
 
 
 def as_model_input(X, input_kind, image_shape, owner):
@@ -51,7 +51,7 @@ def n_samples_of(X):
 
 
 def by_rows(convert):
-    """Have a function that converts the rows of an array take a `LazyArray` too, whose rows it converts when read."""
+    """Let a function that converts an array also accept a `LazyArray`, whose rows it converts when they are read."""
 
     @functools.wraps(convert)
     def of_any(values, *arguments):
@@ -62,10 +62,14 @@ def by_rows(convert):
     return of_any
 
 
+def chunks_of(X):
+    """Yield an array in memory as one chunk, and a `LazyArray` in chunks that are read one after the other."""
+    yield from X.chunks(_CHUNK) if isinstance(X, LazyArray) else (X,)
+
+
 def limits_of(X):
     """Return the smallest and the largest value of an array, or of a `LazyArray`, which is read for it."""
-    chunks = X.chunks(CHUNK) if isinstance(X, LazyArray) else (X,)
-    smallest, largest = zip(*((chunk.min(), chunk.max()) for chunk in chunks), strict=True)
+    smallest, largest = zip(*((chunk.min(), chunk.max()) for chunk in chunks_of(X)), strict=True)
     return min(smallest), max(largest)
 
 

@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import check_non_negative, validate_data
 
 from kerasnet._lazy_array import LazyArray, is_lazy
-from kerasnet.estimators._inputs import CHUNK, n_samples_of
+from kerasnet.estimators._inputs import chunks_of, n_samples_of
 from kerasnet.training._rows import rows_of
 
 _ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__dlpack__")  # protocols
@@ -43,7 +43,7 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     y : ndarray, if given
         Validated targets.
     """
-    _refuse_batches(type(estimator).__name__, "X", X)
+    _refuse_batches(estimator, X)
     if hasattr(X, "iloc") and hasattr(X, "sparse"):  # a frame of sparse columns
         X = X.sparse.to_dense()
     is_finite = issparse(X)
@@ -63,7 +63,7 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
         raise ValueError(f"X must hold numbers, in at least two axes. Received: shape {X.shape} and dtype {X.dtype}.")
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     if X.dtype.kind == "f" and not is_finite:
-        for chunk in X.chunks(CHUNK):
+        for chunk in chunks_of(X):
             assert_all_finite(chunk, estimator_name=type(estimator).__name__, input_name="X")
     if isinstance(y, str) or y is None:
         return X if isinstance(y, str) else (X, y)
@@ -72,15 +72,15 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     return X, y
 
 
-def _refuse_batches(owner, what, samples):
+def _refuse_batches(estimator, X):
     """Refuse what gives samples or batches in an order of its own, or one by one."""
-    is_array = any(hasattr(samples, name) for name in _ARRAYS) or isinstance(samples, Sequence | Mapping | Set)
-    gives_batches = hasattr(samples, "element_spec") or isinstance(samples, keras.utils.PyDataset)
-    if gives_batches or (not is_array and any(hasattr(samples, name) for name in ("__iter__", "__getitem__"))):
+    is_array = any(hasattr(X, name) for name in _ARRAYS) or isinstance(X, Sequence | Mapping | Set)
+    gives_batches = hasattr(X, "element_spec") or isinstance(X, keras.utils.PyDataset)
+    if gives_batches or (not is_array and any(hasattr(X, name) for name in ("__iter__", "__getitem__"))):
         raise TypeError(
-            f"{owner} reads samples by row numbers, in another order in each epoch. {what} must be an array, which may "
-            "be on disk (see kerasnet.datasets.LazyArray), a data frame, a sparse matrix or ImageFiles. "
-            f"Received: {type(samples).__name__}. Write its samples once into a file made by "
+            f"{type(estimator).__name__} reads samples by row numbers, in another order in each epoch. X must be an "
+            "array, which may be on disk (see kerasnet.datasets.LazyArray), a data frame, a sparse matrix or "
+            f"ImageFiles. Received: {type(X).__name__}. Write its samples once into a file made by "
             "numpy.lib.format.open_memmap and pass that, or train model_ with keras.Model.fit."
         )
 

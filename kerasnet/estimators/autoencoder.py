@@ -7,9 +7,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from kerasnet._lazy_array import LazyArray
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._inputs import CHUNK, as_float32, in_shape, limits_of
+from kerasnet.estimators._inputs import as_float32, chunks_of, in_shape, limits_of
 from kerasnet.estimators._targets import Reconstructions
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
@@ -272,8 +271,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             One mean a sample.
         """
         samples = self._check_samples(X)
-        chunks = samples.chunks(CHUNK) if isinstance(samples, LazyArray) else [samples]
-        return np.concatenate([self._errors(chunk) for chunk in chunks])
+        return np.concatenate([self._errors(chunk) for chunk in chunks_of(samples)])
 
     def _errors(self, samples):
         reconstructed = self._network.predict(samples)

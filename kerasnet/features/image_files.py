@@ -34,8 +34,9 @@ class ImageFiles(LazyArray):
     Selecting rows, by a slice, row numbers or a mask, gives another `ImageFiles` and reads nothing; an int decodes one
     image, :func:`numpy.asarray` all. Estimators of kerasnet take `ImageFiles` as X and decode the images of the next
     training steps while the last ones are computed, so the images need not fit into memory.
-    :func:`~sklearn.model_selection.train_test_split`, :class:`~sklearn.model_selection.GridSearchCV` and the other
-    meta-estimators of scikit-learn select rows only.
+    :func:`~sklearn.model_selection.train_test_split`, :class:`~sklearn.model_selection.GridSearchCV` and most
+    meta-estimators of scikit-learn select rows only; those that want two axes, such as
+    :class:`~sklearn.ensemble.BaggingClassifier`, refuse images.
 
     The pixels are those of :func:`kerasnet.features.prepare_images` with the same options and ``dtype="uint8"``.
 

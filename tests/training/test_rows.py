@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 import kerasnet as kn
 from kerasnet.datasets import LazyArray, load_mnist
 from kerasnet.errors import DataFormatError, ImageDecodeError
-from kerasnet.estimators import _validation
+from kerasnet.estimators import _inputs, _validation
 from kerasnet.features import ImageFiles, prepare_images
 from kerasnet.training import _rows
 
@@ -288,7 +288,7 @@ def test_a_file_that_shrinks_or_vanishes_ends_training_and_the_earlier_model_sta
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_value_that_is_not_finite_in_the_last_chunk(value, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(_validation, "CHUNK", 4000)
+    monkeypatch.setattr(_inputs, "_CHUNK", 4000)
     X, y = digits[0][:90].copy(), digits[1][:90]
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
     before = estimator.predict_proba(X)
