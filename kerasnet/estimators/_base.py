@@ -27,6 +27,7 @@ from kerasnet.estimators._inputs import (
     integers_as_inputs,
     n_samples_of,
     warn_of_bytes,
+    warn_of_large_values,
 )
 from kerasnet.estimators._models import ModelOwner
 from kerasnet.estimators._routing import nearest
@@ -40,6 +41,7 @@ from kerasnet.estimators._validation import (
     refuse_another_dtype,
     with_mean_weight_of_1,
 )
+from kerasnet.models._weights import default_arguments
 from kerasnet.training import AUGMENTATIONS, EpochMemory, learning_rates, n_batches
 from kerasnet.training._engine import is_keras
 from kerasnet.training._loop import Training, train
@@ -314,8 +316,13 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         if reset:  # what the registry says later does not change a fitted model
             entry = self._registry_entry()
             self._input_kind = entry.input_kind if entry else None
+        if reset or X.dtype != self.X_dtype_:
             warn_of_bytes(X, self.model, type(self).__name__)
-        return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
+        X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
+        weights = self._explicit().get("weights")
+        if self._input_kind in ("sequence", "vector") and default_arguments(self._registry_entry().name, weights):
+            warn_of_large_values(X, weights, type(self).__name__)
+        return X
 
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` or a keyword of the call of fit says instead."""

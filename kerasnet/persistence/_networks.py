@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from kerasnet import estimators
+from kerasnet.estimators._ready_made import with_registered_model
 from kerasnet.models import registered_model
 from kerasnet.persistence._plain import complaint_about, to_json
 
@@ -66,6 +67,8 @@ class NetworkWriter:
                 f"kn.save keeps no {kind}, only estimators of kerasnet's own: {', '.join(KINDS)}. Subclasses are code, "
                 "which a file does not hold."
             )
+        if isinstance(estimator.model, keras.Model) and estimator.initialized_:
+            estimator = with_registered_model(estimator)
         if complaint := estimator._complaint_about(estimator._explicit(), estimator.model):
             raise ValueError(complaint)
         number = len(self.entries)

@@ -51,7 +51,7 @@ def tabular(**options):
 
 
 SMALLER = {
-    "attention": {"units": 16, "n_blocks": 1},
+    "attention": {"embedding_units": 16, "n_blocks": 1},
     "backbone": {"backbone": "mobilenet", "layer": "conv_pw_2_relu"},
     "resnet_small": {"width": 8},
 }
