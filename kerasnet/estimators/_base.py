@@ -319,8 +319,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         if reset or X.dtype != self.X_dtype_:
             warn_of_bytes(X, self.model, type(self).__name__)
         X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
-        weights = self._explicit().get("weights")
-        if self._input_kind in ("sequence", "vector") and default_arguments(self._registry_entry().name, weights):
+        weights, entry = self._settings().get("weights"), self._registry_entry()
+        if entry and entry.input_kind != "image" and default_arguments(entry.name, weights):
             warn_of_large_values(X, weights, type(self).__name__)
         return X
 

@@ -217,7 +217,7 @@ class EstimatorParameters(BaseEstimator):
             for name, argument in arguments_for_users(self._builder(self.model)).items()
             if argument.default is not argument.empty and argument.kind != argument.VAR_KEYWORD
         }
-        weights = self._explicit().get("weights")
+        weights = vars(self).get("weights")
         if weights is not None and (entry := self._registry_entry()) is not None:
             pretrained = default_arguments(entry.name, weights)
             defaults |= {name: value for name, value in pretrained.items() if name in defaults}

@@ -33,6 +33,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         The activation of the code; of "conv_autoencoder", of the convolutions (`code_activation` is the code's).
     output_activation : str, default="sigmoid"
         "sigmoid" for data in [0, 1], "linear" for other data.
+    weights : str, default=None
+        The name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. None for initial weights.
     epochs : int, default=10
         The number of passes over the training data.
     batch_size : int, default=32
@@ -123,6 +126,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         code_units=128,
         activation="relu",
         output_activation="sigmoid",
+        weights=None,
         epochs=10,
         batch_size=32,
         learning_rate=0.001,

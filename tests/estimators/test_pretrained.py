@@ -110,3 +110,10 @@ def test_images_of_another_size_are_rejected():
         kn.KerasNetClassifier("lenet", weights="mnist").fit(X[:, :20, :20], y)
     with pytest.raises(ValueError, match="expecting|shape"):
         kn.KerasNetClassifier.from_pretrained("lenet", "mnist").predict(X[:, :20, :20])
+
+
+@pytest.mark.parametrize(("estimator", "name"), [(kn.CNNClassifier, "cnn"), (kn.SimpleRNNClassifier, "simple_rnn")])
+def test_estimators_of_one_architecture_take_weights(estimator, name):
+    tuned = estimator(weights="mnist", epochs=1, learning_rate=1e-9, random_state=0).fit(as_samples(name), y)
+    assert tuned.score(as_samples(name), y) > 0.94
+    assert clone(tuned).get_params()["weights"] == "mnist"

@@ -352,7 +352,7 @@ with_model(
     "expected the arrays of the model",
 )
 with_model(
-    "weights for a model that takes none", "cnn", {"input_shape": [8, 8, 1], "weights": "mnist"}, MISMATCH, "'weights'"
+    "pretrained weights", "cnn", {"input_shape": [8, 8, 1], "weights": "mnist"}, MISMATCH, "the arrays of the model"
 )
 with_model(
     "a backbone of 25 million", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet50"}, UNSAFE, "larger"
