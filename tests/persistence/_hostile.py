@@ -108,7 +108,7 @@ def _(path):
         archive.writestr("weights.npz", b"another")
 
 
-@hostile("packed members", UNSAFE, "packed or encrypted")
+@hostile("packed members", UNSAFE, "compressed or encrypted")
 def _(path):
     path.write_bytes(zip_of(members_of(), zipfile.ZIP_DEFLATED))
 
@@ -124,7 +124,7 @@ def _(path):
         archive.writestr(link, str(SECRET))
 
 
-@hostile("encrypted members", UNSAFE, "packed or encrypted")
+@hostile("encrypted members", UNSAFE, "compressed or encrypted")
 def _(path):
     content = bytearray(zip_of(members_of()))
     content[content.rindex(b"PK\1\2") + 8] |= 1  # in the last entry of the directory
@@ -159,7 +159,7 @@ def _(path):
     path.write_bytes(content[: len(content) // 2])
 
 
-@hostile("a bomb of zeros", UNSAFE, "packed or encrypted")
+@hostile("a bomb of zeros", UNSAFE, "compressed or encrypted")
 def _(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("manifest.json", "state.json", "weights.npz"):
@@ -507,7 +507,7 @@ def _(archive):
     archive.members["weights.npz"] = zip_of({f"{name}.npy": header.ljust(127) + b"\n" + bytes(64)})
 
 
-@crafted("a bomb of weights", UNSAFE, "expected members as they are, found some packed")
+@crafted("a bomb of weights", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     name = next(iter(archive.arrays))
     archive.members["weights.npz"] = npz_of({**archive.arrays, name: np.zeros(2**27, np.uint8)}, np.savez_compressed)
@@ -548,7 +548,7 @@ with_header("a shape of truth", described(b"'<f4'", b"(True,)"))
 with_header("a shape of 65 axes", described(b"'<f4'", b"(" + b"1," * 65 + b")"))
 
 
-@crafted("weights packed by another method", UNSAFE, "expected members as they are, found some packed")
+@crafted("weights packed by another method", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     archive.members["weights.npz"] = zip_of({"a.npy": b"nonsense"}, zipfile.ZIP_LZMA)
 
