@@ -107,7 +107,7 @@ def open_zip(content, where, *, max_members, kind="a zip archive", stored=False)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             if len({info.filename for info in infos}) < len(infos) or len(infos) != n_members:
-                raise UnsafeFileError(f"{where}: expected every member once, found a name twice.")
+                raise UnsafeFileError(f"{where}: expected unique member names, found duplicates.")
             if sum(info.compress_size for info in infos) > len(content):
                 raise UnsafeFileError(f"{where}: expected members that do not overlap.")
             compressed = [info for info in infos if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1]
@@ -210,7 +210,7 @@ def _open_npz(content, where, max_members, stored):
         with open_zip(content, where, max_members=max_members, kind="an npz file of arrays", stored=stored) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             if len(members) < len(archive.infolist()):
-                raise CorruptFileError(f"{where}: an array name occurs twice.")
+                raise CorruptFileError(f"{where}: expected unique array names, found duplicates.")
             yield archive, members
     except DataFormatError as error:
         raise CorruptFileError(str(error)) from error

@@ -171,10 +171,10 @@ class LazyArray:
                 f"{reference.path} is open for writing, so other processes cannot read it. Open it with "
                 'h5py.File(path, "r") to send a LazyArray of it to workers.'
             )
-        known = self._file_status()
-        if known is None and not (reference is None and isinstance(source, np.ndarray)) and not issparse(source):
-            known = uuid.uuid4().hex  # so that caches that hash pickles, such as joblib.Memory, never reuse a result
-        return {**vars(self), "_origin": reference or source, "_inode": None, "_known": known}
+        status = self._file_status()
+        if status is None and not (reference is None and isinstance(source, np.ndarray)) and not issparse(source):
+            status = uuid.uuid4().hex  # caches that hash pickles, such as joblib.Memory, then never reuse a result
+        return {**vars(self), "_origin": reference or source, "_inode": None, "_known": status}
 
     @property
     def _source(self):

@@ -15,7 +15,7 @@ _MAX_NAME = 20  # characters of the name of a dtype
 _CONTAINERS = {"list": list, "tuple": tuple, "set": set}
 
 
-def pack(value, keep, special=None, depth=0):
+def pack(value, store_array, special=None, depth=0):
     """Convert a value to JSON types.
 
     Parameters
@@ -23,7 +23,7 @@ def pack(value, keep, special=None, depth=0):
     value : object
         None, a bool, int, float or str, a dtype, a NumPy array or scalar without Python objects, or an object with a
         method ``numpy`` that returns one; or a list, tuple, set or dict of such values.
-    keep : callable
+    store_array : callable
         Stores an array and returns a JSON value that identifies it.
     special : callable, default=None
         Converts values of other types to a dict with one item, whose key is the type; returns None for types that it
@@ -48,13 +48,13 @@ def pack(value, keep, special=None, depth=0):
         return packed
     if depth > _MAX_DEPTH:
         raise TypeError(f"there are values nested more than {_MAX_DEPTH} levels deep")
-    inner = functools.partial(pack, keep=keep, special=special, depth=depth + 1)
+    inner = functools.partial(pack, store_array=store_array, special=special, depth=depth + 1)
     if isinstance(value, np.dtype) and not value.fields and value.subdtype is None:
         return {"dtype": value.str}
     if not isinstance(value, type | np.ndarray) and callable(getattr(value, "numpy", None)):
         value = value.numpy()
     if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
-        return {"scalar" if isinstance(value, np.generic) else "array": keep(np.asarray(value))}
+        return {"scalar" if isinstance(value, np.generic) else "array": store_array(np.asarray(value))}
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return {"objects": [*map(inner, value)]}
     if isinstance(value, dict):
@@ -65,15 +65,15 @@ def pack(value, keep, special=None, depth=0):
     raise TypeError(f"there is {reprlib.repr(value)}")
 
 
-def unpack(packed, find, special=None):
+def unpack(packed, load_array, special=None):
     """Convert the output of :func:`pack` back to the original value.
 
     Parameters
     ----------
     packed : object
         Output of `pack`, possibly read from an untrusted file.
-    find : callable
-        Takes the return value of `keep` and returns the array.
+    load_array : callable
+        Takes the return value of `store_array` and returns the array.
     special : callable, default=None
         Takes the key and value of a dict that the `special` of `pack` returned, and returns the original value.
 
@@ -91,9 +91,9 @@ def unpack(packed, find, special=None):
         if isinstance(packed, list):
             raise ValueError("a list without a kind")
         if isinstance(packed, int) and packed.bit_length() > _MAX_BITS:
-            raise ValueError("an int of many digits")
+            raise ValueError(f"an int of more than {_MAX_BITS} bits")
         return packed
-    inner = functools.partial(unpack, find=find, special=special)
+    inner = functools.partial(unpack, load_array=load_array, special=special)
     ((kind, value),) = packed.items()
     if kind == "dtype":
         if not isinstance(value, str) or len(value) > _MAX_NAME:
@@ -103,9 +103,9 @@ def unpack(packed, find, special=None):
             raise ValueError(f"the dtype {value!r}")
         return dtype
     if kind == "array":
-        return find(value)
+        return load_array(value)
     if kind == "scalar":
-        return find(value)[()]
+        return load_array(value)[()]
     if not isinstance(value, list):
         raise ValueError(f"{kind} {value!r:.100}")
     if kind == "dict":
@@ -146,7 +146,7 @@ def array_from_json(described):
     ):
         raise ValueError(f"{len(values)} values for {dtype}{shape!r:.100}")
     if longest > _widest(values):
-        raise ValueError(f"{dtype} for shorter texts")
+        raise ValueError(f"{dtype} for shorter strings")
     array = np.array(values, dtype)
     if array.tolist() != values and dtype.kind != "f":
         raise ValueError(f"values that are not of {dtype}")

@@ -243,7 +243,7 @@ BAD_NPZ = {
         UnsafeFileError,
         "Python objects",
     ),
-    "duplicate name": (npz_with_duplicate, UnsafeFileError, "found a name twice"),
+    "duplicate name": (npz_with_duplicate, UnsafeFileError, "expected unique member names"),
     "trailing data": (lambda: GOOD + b"PK", CorruptFileError, "found something else at its end"),
     "missing array": (lambda: npz_of(b=npy_of(np.zeros(1))), CorruptFileError, r"expected arrays \['a'\]"),
     "unsupported version": (

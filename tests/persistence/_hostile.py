@@ -100,7 +100,7 @@ with_member("a folder", "state.json/", UNSAFE, "found the member 'state.json/'")
 with_member("a member that the manifest has not", "optimizer.npz", CORRUPT, "expected the members")
 
 
-@hostile("a member twice", UNSAFE, "found a name twice")
+@hostile("a member twice", UNSAFE, "expected unique member names")
 def _(path):
     path.write_bytes(zip_of(members_of()))
     with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
@@ -276,7 +276,7 @@ SET_FLOATX = [
     ["registered_name", "function"],
 ]
 with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
-with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of many digits")
+with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of more than 64 bits")
 with_argument(
     "a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "layers that its arguments ask for"
 )
@@ -430,10 +430,14 @@ with_state(
 )
 with_state("a shape of texts", "classes_", {"array": ["<f4", [300_000_000, "abcd"], []]}, CORRUPT, "the shape")
 with_state(
-    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter texts"
+    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter strings"
 )
 with_state(
-    "numbers of the same hash", "extra_", {"set": [k * (2**61 - 1) for k in range(60_000)]}, CORRUPT, "an int of many"
+    "numbers of the same hash",
+    "extra_",
+    {"set": [k * (2**61 - 1) for k in range(60_000)]},
+    CORRUPT,
+    "an int of more than 64",
 )
 with_state("a dtype without an end", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
 with_state("lists for texts", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U")
