@@ -1,4 +1,4 @@
-"""Keras models trained by compiled steps: the one place of the tests that knows the functions of kerasnet.training."""
+"""Train Keras models with compiled steps; the only test helpers that use private functions of kerasnet.training."""
 
 import contextlib
 
@@ -13,13 +13,13 @@ from kerasnet.training._variables import write
 
 
 def seeded(build):
-    """Return what `build` returns, with the same initial weights, seeds and names each time."""
+    """Call `build` so that initial weights, seeds and names are the same each time."""
     with build_scope(0, keras.config.dtype_policy().name):
         return build()
 
 
 def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None, initial_epoch=0, **settings):
-    """Train a compiled model in place, as ``keras.Model.fit`` does; return the number of restored epochs."""
+    """Train a compiled model in place, like ``keras.Model.fit``; return the number of restored epochs."""
     model.optimizer.build(model.trainable_variables)
     network = Network(None, model=model, optimizer=[each.value for each in model.optimizer.variables])
     data = (X, y) if sample_weight is None else (X, y, sample_weight)
@@ -27,7 +27,7 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
     if memory is not None:
         training = training._replace(checkpoints=Checkpoints(memory, network.describe))
     interrupted = n_restored = None
-    with network.engine() as engine, _handed_over(engine, model, training.callbacks):
+    with network.engine() as engine, _model_restored(engine, model, training.callbacks):
         try:
             n_restored = train_engine(engine, data, training, validation_data)
         except KeyboardInterrupt as error:
@@ -43,7 +43,8 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
 
 
 @contextlib.contextmanager
-def _handed_over(engine, model, callbacks):
+def _model_restored(engine, model, callbacks):
+    """Set the model of the callbacks to `model` at the end."""
     try:
         yield
     finally:
@@ -51,5 +52,5 @@ def _handed_over(engine, model, callbacks):
 
 
 def predict(model, X, **options):
-    """Compute the outputs of a model, or of a part of it, in compiled code."""
+    """Compute the outputs of a model, or of a part of it, with a compiled function."""
     return Network(None, model=model).predict(X, **options)

@@ -146,7 +146,7 @@ def test_files_under_odd_names(tmp_path):
 
 def test_broken_images_can_be_skipped(tmp_path):
     sources = [GREY, BROKEN["garbage"], tmp_path / "missing.png", RGB]
-    with pytest.warns(UserWarning, match="2 of 4 images were skipped:\n.*whole image.*\n.*missing.png"):
+    with pytest.warns(UserWarning, match="2 of 4 images were skipped:\n.*valid image.*\n.*missing.png"):
         images, skipped = prepare_images(sources, on_error="skip", return_skipped=True, n_jobs=2)
     assert images.shape == (2, 28, 28)
     assert [number for number, _ in skipped] == [1, 2]

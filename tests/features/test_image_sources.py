@@ -192,7 +192,7 @@ def test_a_transparent_level_of_16_bits():
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_pillow_images_without_a_range_are_refused(mode):
-    with pytest.raises(ImageDecodeError, match=rf"images\[1\]: expected 8 or 16 bits.* \(mode {mode}\).*Scale them"):
+    with pytest.raises(ImageDecodeError, match=rf"images\[1\]: expected 8 or 16 bits.* \(mode {mode}\).*Rescale"):
         prepare_images([GRAY, Image.new(mode, (4, 4))])
 
 
@@ -203,7 +203,7 @@ def test_pillow_images_that_cannot_be_read(tmp_path):
         pass
     cut = Image.open(io.BytesIO(path.read_bytes()[:-900]))
     for image in (closed, cut):
-        with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected a whole"):
+        with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected a valid"):
             prepare_images([image])
     with pytest.raises(ImageDecodeError, match="at most 100 pixels, found 30 x 20"):
         prepare_images([Image.fromarray(RGB)], max_pixels=100)

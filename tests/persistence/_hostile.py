@@ -100,7 +100,7 @@ with_member("a folder", "state.json/", UNSAFE, "found the member 'state.json/'")
 with_member("a member that the manifest has not", "optimizer.npz", CORRUPT, "expected the members")
 
 
-@hostile("a member twice", UNSAFE, "found a name twice")
+@hostile("a member twice", UNSAFE, "expected unique member names")
 def _(path):
     path.write_bytes(zip_of(members_of()))
     with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
@@ -108,7 +108,7 @@ def _(path):
         archive.writestr("weights.npz", b"another")
 
 
-@hostile("packed members", UNSAFE, "packed or encrypted")
+@hostile("packed members", UNSAFE, "compressed or encrypted")
 def _(path):
     path.write_bytes(zip_of(members_of(), zipfile.ZIP_DEFLATED))
 
@@ -124,7 +124,7 @@ def _(path):
         archive.writestr(link, str(SECRET))
 
 
-@hostile("encrypted members", UNSAFE, "packed or encrypted")
+@hostile("encrypted members", UNSAFE, "compressed or encrypted")
 def _(path):
     content = bytearray(zip_of(members_of()))
     content[content.rindex(b"PK\1\2") + 8] |= 1  # in the last entry of the directory
@@ -159,7 +159,7 @@ def _(path):
     path.write_bytes(content[: len(content) // 2])
 
 
-@hostile("a bomb of zeros", UNSAFE, "packed or encrypted")
+@hostile("a bomb of zeros", UNSAFE, "compressed or encrypted")
 def _(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("manifest.json", "state.json", "weights.npz"):
@@ -276,7 +276,7 @@ SET_FLOATX = [
     ["registered_name", "function"],
 ]
 with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
-with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of many digits")
+with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of more than 64 bits")
 with_argument(
     "a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "layers that its arguments ask for"
 )
@@ -432,10 +432,14 @@ with_state(
 )
 with_state("a shape of texts", "classes_", {"array": ["<f4", [300_000_000, "abcd"], []]}, CORRUPT, "the shape")
 with_state(
-    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter texts"
+    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter strings"
 )
 with_state(
-    "numbers of the same hash", "extra_", {"set": [k * (2**61 - 1) for k in range(60_000)]}, CORRUPT, "an int of many"
+    "numbers of the same hash",
+    "extra_",
+    {"set": [k * (2**61 - 1) for k in range(60_000)]},
+    CORRUPT,
+    "an int of more than 64",
 )
 with_state("a dtype without an end", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
 with_state("lists for texts", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U")
@@ -509,7 +513,7 @@ def _(archive):
     archive.members["weights.npz"] = zip_of({f"{name}.npy": header.ljust(127) + b"\n" + bytes(64)})
 
 
-@crafted("a bomb of weights", UNSAFE, "expected members as they are, found some packed")
+@crafted("a bomb of weights", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     name = next(iter(archive.arrays))
     archive.members["weights.npz"] = npz_of({**archive.arrays, name: np.zeros(2**27, np.uint8)}, np.savez_compressed)
@@ -550,7 +554,7 @@ with_header("a shape of truth", described(b"'<f4'", b"(True,)"))
 with_header("a shape of 65 axes", described(b"'<f4'", b"(" + b"1," * 65 + b")"))
 
 
-@crafted("weights packed by another method", UNSAFE, "expected members as they are, found some packed")
+@crafted("weights packed by another method", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     archive.members["weights.npz"] = zip_of({"a.npy": b"nonsense"}, zipfile.ZIP_LZMA)
 
@@ -983,7 +987,7 @@ def _(path):
     path.write_bytes(b"a,label\n1,x\n2,x\n" + b"2" * 10_000_000 + b",y\n")
 
 
-@hostile("CSV: a quote without an end", FORMAT, "expected fields and commas", load_csv)
+@hostile("CSV: a quote without an end", FORMAT, "expected valid CSV", load_csv)
 def _(path):
     path.write_bytes(b'a,label\n1,x\n"' + b"2,y\n" * 1_000_000)
 

@@ -441,7 +441,7 @@ def test_a_broken_image_in_an_epoch_is_named_and_the_earlier_model_stays(photogr
     before = estimator.predict_proba(X)
     content = paths[40].read_bytes()
     paths[40].write_bytes(content[:90])
-    with pytest.raises(ImageDecodeError, match=r"/40.png: expected a whole"):
+    with pytest.raises(ImageDecodeError, match=r"/40.png: expected a valid"):
         estimator.fit(X, y)
     with pytest.raises(ImageDecodeError, match=r"/40.png"):
         estimator.predict(X)
