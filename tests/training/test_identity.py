@@ -342,7 +342,7 @@ def straight_through(x):
     return keras.ops.round(x), lambda upstream: upstream
 
 
-class Holds:
+class Container:
     def __init__(self, what):
         self.what = what
 
@@ -358,18 +358,16 @@ def without_source():
     [
         (lambda: 1, "is a lambda"),
         (functools.partial(lambda: 1), "is a lambda"),
-        (Holds(lambda: 1), "is a lambda"),
+        (Container(lambda: 1), "is a lambda"),
         (without_source(), "the source text of mine.function cannot be read"),
         (functools.wraps(keras.losses.mean_squared_error)(lambda y_true, y_pred: 0), "is a lambda"),
-        (Holds(np.random.default_rng()), "the attributes of .* cannot be described"),
-        (Holds(np.random.RandomState(0)), "the attributes of .* cannot be described"),
-        (Holds(io.StringIO()), "the attributes of .* cannot be described"),
+        (Container(np.random.default_rng()), "the attributes of .* cannot be described"),
+        (Container(np.random.RandomState(0)), "the attributes of .* cannot be described"),
+        (Container(io.StringIO()), "the attributes of .* cannot be described"),
         (np.array([object()]), "contains Python objects"),
         (keras.layers.Lambda(lambda x: x), "is a lambda"),
-        (
-            straight_through,
-            "the attributes of .* cannot be described",
-        ),  # the module attribute is TensorFlow's wrapper, not the function
+        # the module attribute is TensorFlow's wrapper, not the function
+        (straight_through, "the attributes of .* cannot be described"),
     ],
 )
 def test_error_for_values_without_description_names_the_remedy(value, reason):

@@ -57,7 +57,7 @@ def assert_equal_variables(first, second):
         np.testing.assert_array_equal(first[path], second[path], err_msg=path)
 
 
-def assert_fits_equal_fits_on_new_code(estimator, X, y, seeds=(3, 4)):
+def assert_reused_code_gives_equal_fits(estimator, X, y, seeds=(3, 4)):
     """Compare fits with multiple seeds that reuse compiled code with fits that compile again."""
     clear_cache()
     fits = [clone(estimator).set_params(random_state=seed).fit(X, y) for seed in seeds]
@@ -118,16 +118,16 @@ def test_initial_weights_for_multiple_seeds_from_one_engine(name):
 
 
 # slots that start at zero, as in adam
-OFTEN_ENOUGH_ZEROS = [
+EXHAUSTIVE_OPTIMIZERS = [
     "adam",  # used in the other tests
     "adagrad",  # like "instance"
     "amsgrad", "momentum", "adamw", "adadelta", "adamax", "rmsprop", "ftrl", "lion", "schedule"
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", longer(OPTIMIZERS, OFTEN_ENOUGH_ZEROS))
+@pytest.mark.parametrize("name", longer(OPTIMIZERS, EXHAUSTIVE_OPTIMIZERS))
 def test_every_optimizer_starts_from_its_initial_state(name, iris):
-    assert_fits_equal_fits_on_new_code(mlp(**OPTIMIZERS[name]), *iris)
+    assert_reused_code_gives_equal_fits(mlp(**OPTIMIZERS[name]), *iris)
 
 
 @pytest.mark.parametrize("name", longer(["mlp", "cnn", "gru", "lstm", "conv1d"], ["cnn", "gru", "lstm", "conv1d"]))
@@ -139,7 +139,7 @@ def test_dropout_equals_that_of_a_new_model(name):
         if "dropout" in argument
     }
     assert dropout
-    assert_fits_equal_fits_on_new_code(KerasNetClassifier(name, epochs=2, batch_size=8, **dropout), X, y)
+    assert_reused_code_gives_equal_fits(KerasNetClassifier(name, epochs=2, batch_size=8, **dropout), X, y)
 
 
 def test_augmentation_early_stopping_and_schedules_with_reused_code(digits):
@@ -153,7 +153,7 @@ def test_augmentation_early_stopping_and_schedules_with_reused_code(digits):
         learning_rate_schedule="cosine",
         epochs=3,
     )
-    assert_fits_equal_fits_on_new_code(estimator, X, y)
+    assert_reused_code_gives_equal_fits(estimator, X, y)
 
 
 def test_reused_code_uses_the_learning_rate_of_the_fit(iris):
@@ -168,26 +168,26 @@ def build_plain(input_shape, n_outputs, output_activation, *hidden, name="of_a_t
     return keras.Sequential([keras.Input(input_shape), *hidden, output], name=name)
 
 
-def drawing_from_numpy(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def numpy_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     constant = keras.initializers.Constant(float(np.random.rand()))
     return build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(5, "relu", bias_initializer=constant)
     )
 
 
-def drawing_from_python(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def python_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     constant = keras.initializers.Constant(random.random())
     return build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(5, "relu", bias_initializer=constant)
     )
 
 
-def drawing_a_rate(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def random_dropout_rate(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     dropout = keras.layers.Dropout(random.choice([0.1, 0.3, 0.5, 0.7]))
     return build_plain(input_shape, n_outputs, output_activation, keras.layers.Dense(16, "relu"), dropout)
 
 
-def drawing_from_keras(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def keras_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     bias = np.asarray(keras.random.uniform((5,)))
 
     def initialize(shape, dtype=None):
@@ -198,7 +198,7 @@ def drawing_from_keras(input_shape=(4,), n_outputs=3, *, output_activation="soft
     )
 
 
-def closure_around_an_initializer(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def initializer_in_a_closure(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     inner = keras.initializers.RandomNormal()
 
     def initialize(shape, dtype=None):
@@ -224,7 +224,7 @@ class Doubled(keras.initializers.Initializer):
         return self
 
 
-def an_initializer_that_counts(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def stateful_initializer(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     shared = Doubled()
     return build_plain(
         input_shape,
@@ -255,56 +255,56 @@ class Noise(keras.layers.Layer):
         return inputs * (1 + self.scale) + 0.3 * noise * self.count
 
 
-def own_seed_generator(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def custom_seed_generator(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     return build_plain(input_shape, n_outputs, output_activation, Noise(), keras.layers.Dense(5, "relu"))
 
 
-RECORDED = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+FIXED_WEIGHTS = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
 
 
-def recorded_weights(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def fixed_weights(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     model = build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(6, "relu"), keras.layers.BatchNormalization()
     )
-    model.layers[0].set_weights([RECORDED, np.ones(6, np.float32)])
+    model.layers[0].set_weights([FIXED_WEIGHTS, np.ones(6, np.float32)])
     return model
 
 
-def one_seed_for_two_layers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def initializer_shared_by_two_layers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     shared = keras.initializers.GlorotUniform(seed=random.randint(1, 10**6))
     hidden = [keras.layers.Dense(4, "relu", kernel_initializer=shared) for _ in range(2)]
     return build_plain(input_shape, n_outputs, output_activation, *hidden)
 
 
-def scaled_after_building(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def weights_scaled_after_the_build(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     model = build_plain(input_shape, n_outputs, output_activation, keras.layers.Dense(6, "relu"))
     model.set_weights([2 * weight for weight in model.get_weights()])
     return model
 
 
 BUILDERS = [
-    drawing_from_numpy,
-    drawing_from_python,
-    drawing_a_rate,
-    drawing_from_keras,
-    closure_around_an_initializer,
-    an_initializer_that_counts,
-    own_seed_generator,
-    recorded_weights,
-    one_seed_for_two_layers,
-    scaled_after_building,
+    numpy_random_numbers,
+    python_random_numbers,
+    random_dropout_rate,
+    keras_random_numbers,
+    initializer_in_a_closure,
+    stateful_initializer,
+    custom_seed_generator,
+    fixed_weights,
+    initializer_shared_by_two_layers,
+    weights_scaled_after_the_build,
 ]
 
 
-OFTEN_ENOUGH = [drawing_from_python, an_initializer_that_counts, recorded_weights, scaled_after_building]
+EXHAUSTIVE_BUILDERS = [python_random_numbers, stateful_initializer, fixed_weights, weights_scaled_after_the_build]
 
 
-@pytest.mark.parametrize("builder", longer(BUILDERS, OFTEN_ENOUGH), ids=lambda builder: builder.__name__)
+@pytest.mark.parametrize("builder", longer(BUILDERS, EXHAUSTIVE_BUILDERS), ids=lambda builder: builder.__name__)
 def test_registered_builders_with_custom_random_numbers(builder, register, iris):
     register(builder)
     # some builders rarely draw different values: the dropout rates for these seeds differ
-    seeds = (3, 5) if builder is drawing_a_rate else (3, 4)
-    assert_fits_equal_fits_on_new_code(KerasNetClassifier("of_a_test", epochs=2, batch_size=50), *iris, seeds)
+    seeds = (3, 5) if builder is random_dropout_rate else (3, 4)
+    assert_reused_code_gives_equal_fits(KerasNetClassifier("of_a_test", epochs=2, batch_size=50), *iris, seeds)
 
 
 def test_initializers_as_arguments_keep_their_seeds(register, iris):
@@ -403,7 +403,7 @@ def test_compiled_code_of_partial_fit_under_different_settings_is_not_reused(iri
 @pytest.mark.parametrize("name", longer(["dtype policy", "scaled losses", "floatx"], ["scaled losses", "floatx"]))
 def test_initial_states_under_different_global_settings(name, iris, keras_globals):
     GLOBALS[name]()
-    assert_fits_equal_fits_on_new_code(mlp(), *iris)
+    assert_reused_code_gives_equal_fits(mlp(), *iris)
 
 
 def test_builder_registered_again_replaces_the_old_one(iris):

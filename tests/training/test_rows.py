@@ -80,12 +80,12 @@ def test_fits_and_predictions_equal_those_of_arrays_in_memory(kind, images, tmp_
         filters=(4,), epochs=2, batch_size=11, early_stopping=True, validation_fraction=0.2, random_state=0
     )
     in_memory = kn.CNNClassifier(**estimator.get_params()).fit(X, y, weight)
-    elsewhere = stored(X, kind, tmp_path)
-    estimator.fit(elsewhere, y, weight)
+    stored_X = stored(X, kind, tmp_path)
+    estimator.fit(stored_X, y, weight)
     assert_equal_fits(estimator, in_memory)
-    np.testing.assert_array_equal(estimator.predict_proba(elsewhere), in_memory.predict_proba(X))
-    assert estimator.score(elsewhere, y) == in_memory.score(X, y)
-    for each, samples in ((estimator, elsewhere), (in_memory, X)):
+    np.testing.assert_array_equal(estimator.predict_proba(stored_X), in_memory.predict_proba(X))
+    assert estimator.score(stored_X, y) == in_memory.score(X, y)
+    for each, samples in ((estimator, stored_X), (in_memory, X)):
         each.set_params(early_stopping=False).partial_fit(samples, y)
     assert_equal_fits(estimator, in_memory)
 
@@ -157,30 +157,30 @@ def test_lazy_validation_data(images, tmp_path):
     X, y = images
     make = lambda: kn.KerasNetClassifier("mlp", epochs=2, random_state=0, validation_batch_size=7)  # noqa: E731
     in_memory = make().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
-    elsewhere = stored(X, "lazy", tmp_path)
-    assert_equal_fits(make().fit(elsewhere[:60], y[:60], X_val=elsewhere[60:], y_val=y[60:]), in_memory)
+    stored_X = stored(X, "lazy", tmp_path)
+    assert_equal_fits(make().fit(stored_X[:60], y[:60], X_val=stored_X[60:], y_val=y[60:]), in_memory)
     assert "val_loss" in in_memory.history_
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_autoencoders_and_outlier_detectors(dtype, digits, tmp_path):
     X = (digits[0][:60] * 255).astype(np.uint8) if dtype == np.uint8 else digits[0][:60]
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     in_memory = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(X)
-    autoencoder = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(elsewhere)
+    autoencoder = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(stored_X)
     assert_equal_fits(autoencoder, in_memory)
     for method in ("transform", "reconstruct", "reconstruction_errors"):
-        np.testing.assert_array_equal(getattr(autoencoder, method)(elsewhere), getattr(in_memory, method)(X))
+        np.testing.assert_array_equal(getattr(autoencoder, method)(stored_X), getattr(in_memory, method)(X))
     make = lambda: kn.AutoencoderOutlierDetector(code_units=4, epochs=2, random_state=0)  # noqa: E731
-    assert make().fit(elsewhere).offset_ == make().fit(X).offset_
+    assert make().fit(stored_X).offset_ == make().fit(X).offset_
 
 
 def test_backbone_features(images, tmp_path):
     X, _ = images
     make = lambda: kn.BackboneFeatures(weights=None, layer="block_1_expand_relu", random_state=0)  # noqa: E731
     X = np.repeat(np.repeat(X[:9], 4, axis=1), 4, axis=2)
-    elsewhere = stored(X, "memmap", tmp_path)
-    np.testing.assert_array_equal(make().fit(elsewhere).transform(elsewhere), make().fit(X).transform(X))
+    stored_X = stored(X, "memmap", tmp_path)
+    np.testing.assert_array_equal(make().fit(stored_X).transform(stored_X), make().fit(X).transform(X))
 
 
 class Batches(keras.callbacks.Callback):
@@ -221,8 +221,8 @@ def test_checkpoints_are_shared_with_data_in_memory(images, tmp_path):
     X, y = images
     make = lambda epochs: kn.KerasNetClassifier("mlp", epochs=epochs, random_state=0, memory=tmp_path / "m")  # noqa: E731
     make(2).fit(X, y)
-    elsewhere = stored(X, "memmap", tmp_path)
-    estimator = make(3).fit(elsewhere, y)
+    stored_X = stored(X, "memmap", tmp_path)
+    estimator = make(3).fit(stored_X, y)
     assert estimator.n_iter_from_memory_ == 2
     assert_equal_fits(estimator, kn.KerasNetClassifier("mlp", epochs=3, random_state=0).fit(X, y))
     changed = X.copy()
@@ -253,8 +253,8 @@ def test_workers_read_the_file(images, tmp_path):
 
 def test_no_thread_is_left_running(images, tmp_path):
     X, y = images
-    elsewhere, before = stored(X, "memmap", tmp_path), threading.active_count()
-    kn.KerasNetClassifier("mlp", epochs=1, callbacks=[Batches(at=2)]).fit(elsewhere, y).predict(elsewhere)
+    stored_X, before = stored(X, "memmap", tmp_path), threading.active_count()
+    kn.KerasNetClassifier("mlp", epochs=1, callbacks=[Batches(at=2)]).fit(stored_X, y).predict(stored_X)
     until = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
@@ -276,12 +276,12 @@ class Shrink(keras.callbacks.Callback):
 @pytest.mark.parametrize(("size", "found"), [(2000, "found 2000"), (None, "found none")])
 def test_truncated_or_removed_file_raises_and_keeps_the_fitted_model(size, found, images, tmp_path):
     X, y = images
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     estimator = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
     before = estimator.predict_proba(X)
     estimator.set_params(epochs=4, callbacks=[Shrink(tmp_path / "x.npy", size)])
     with pytest.raises(DataFormatError, match=found):
-        estimator.fit(elsewhere, y)
+        estimator.fit(stored_X, y)
     np.testing.assert_array_equal(estimator.predict_proba(X), before)
     assert estimator.n_iter_ == 2
 
@@ -310,12 +310,12 @@ def test_unsupported_dtypes_raise(dtype, tmp_path):
 
 def test_inconsistent_lengths_and_shapes_raise(images, tmp_path):
     X, y = images
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     estimator = kn.KerasNetClassifier("mlp", epochs=1)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        estimator.fit(elsewhere, y[:-1])
+        estimator.fit(stored_X, y[:-1])
     with pytest.raises(ValueError, match="n_features|features"):
-        estimator.fit(X, y).predict(elsewhere[:, :5])
+        estimator.fit(X, y).predict(stored_X[:, :5])
 
 
 def test_cache_key_of_a_writable_file_depends_on_its_content(images, tmp_path):
