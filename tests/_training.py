@@ -1,4 +1,4 @@
-"""Train Keras models with compiled steps; the only test helpers that use private functions of kerasnet.training."""
+"""Train Keras models with compiled steps; the only test module that uses private functions of kerasnet.training."""
 
 import contextlib
 
@@ -9,11 +9,11 @@ from kerasnet.training._loop import Training, replace_model
 from kerasnet.training._loop import train as train_engine
 from kerasnet.training._network import Network
 from kerasnet.training._resume import Checkpoints
-from kerasnet.training._variables import write
+from kerasnet.training._variables import write_variables
 
 
 def seeded(build):
-    """Call `build` so that initial weights, seeds and names are the same each time."""
+    """Call `build` with fixed seeds and automatic names."""
     with build_scope(0, keras.config.dtype_policy().name):
         return build()
 
@@ -27,14 +27,14 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
     if memory is not None:
         training = training._replace(checkpoints=Checkpoints(memory, network.describe))
     interrupted = n_restored = None
-    with network.engine() as engine, _model_restored(engine, model, training.callbacks):
+    with network.engine() as engine, _callbacks_restored(engine, model, training.callbacks):
         try:
             n_restored = train_engine(engine, data, training, validation_data)
         except KeyboardInterrupt as error:
             interrupted = error
         rate = None if callable(model.optimizer._learning_rate) else float(model.optimizer.learning_rate)
         network = network.after_training(engine)
-        write(model.optimizer.variables, network.optimizer)
+        write_variables(model.optimizer.variables, network.optimizer)
         if rate is not None:
             model.optimizer.learning_rate = rate
     if interrupted is not None:
@@ -43,8 +43,8 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
 
 
 @contextlib.contextmanager
-def _model_restored(engine, model, callbacks):
-    """Set the model of the callbacks to `model` at the end."""
+def _callbacks_restored(engine, model, callbacks):
+    """Replace the engine's model in callbacks with `model` at the end."""
     try:
         yield
     finally:
@@ -52,5 +52,5 @@ def _model_restored(engine, model, callbacks):
 
 
 def predict(model, X, **options):
-    """Compute the outputs of a model, or of a part of it, with a compiled function."""
+    """Compute the outputs of a model, or of a part of it, with compiled code."""
     return Network(None, model=model).predict(X, **options)
