@@ -47,7 +47,7 @@ def test_a_keras_history_is_taken():
 
 
 def test_an_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match=r"The history has \['accuracy', 'loss', 'val_loss'\]. Received: metric='f1'"):
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'loss', 'val_loss'\]. Received: 'f1'"):
         TrainingCurveDisplay.from_history(HISTORY, metric="f1")
 
 
@@ -66,7 +66,7 @@ def test_from_estimator(mnist):
     np.testing.assert_array_equal(grid.images, X[worst])
     first = worst[0]
     assert grid.axes_[0].get_title() == (
-        f"{y[first]} seen as {probabilities[first].argmax()}\n{probabilities[first].max():.1%} sure"
+        f"{y[first]}, predicted {probabilities[first].argmax()}\n{probabilities[first].max():.1%}"
     )
 
 
@@ -88,7 +88,7 @@ def test_no_mistakes_is_said(mnist):
     X, y = mnist
     display = PredictionGridDisplay.from_predictions(X, y, y)
     assert display.axes_ == []
-    assert display.ax_.texts[0].get_text() == "nothing to show"
+    assert display.ax_.texts[0].get_text() == "no images to show"
 
 
 def test_given_axes_are_filled(mnist):
@@ -182,7 +182,7 @@ def test_reconstructions_are_drawn_under_the_images_with_the_difference(mnist):
     estimator = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X)
     display = ReconstructionDisplay.from_estimator(estimator, X, n_images=5)
     assert display.axes_.shape == (3, 5)
-    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["in", "out", "difference"]
+    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["input", "output", "difference"]
     shown = [axes.get_images()[0].get_array() for axes in display.axes_[:, 2]]
     expected = X[2] / 255, estimator.reconstruct(X[:5])[2]
     np.testing.assert_allclose(shown[0], expected[0])
@@ -201,7 +201,7 @@ def test_reconstructions_of_another_shape_are_refused(mnist):
     X, _ = mnist
     with pytest.raises(ValueError, match=r"same shape\. Received: \(500, 28, 28\) and \(500, 28, 14\)"):
         ReconstructionDisplay.from_predictions(X, X[..., :14])
-    with pytest.raises(ValueError, match=r"at least one, .*Received: \(0, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"at least one image, .*Received: \(0, 28, 28\)"):
         ReconstructionDisplay.from_predictions(X[:0], X[:0])
 
 
@@ -259,13 +259,13 @@ def test_many_numbers_are_shown_by_a_colour_bar(dtype):
         (
             np.where(np.arange(300) == 7, np.nan, 1),
             {},
-            r"Expected a label in y for every sample. .*none for samples \[7\]",
+            r"Expected one label per sample in y. .*missing labels for samples \[7\]",
         ),
-        (["a", None, np.nan] * 100, {}, r"none for samples \[1, 2, 4, 5, 7, 8, \.\.\.\]"),
+        (["a", None, np.nan] * 100, {}, r"missing labels for samples \[1, 2, 4, 5, 7, 8, \.\.\.\]"),
         (np.eye(300), {}, r"y should be a 1d array, got an array of shape \(300, 300\)"),
         (np.zeros(299), {}, "inconsistent numbers of samples"),
-        (np.zeros(300), {"c": "red"}, "colours are those of the labels, y. Received: c. Leave out one"),
-        (np.zeros(300), {"color": "red"}, "Received: color"),
+        (np.zeros(300), {"c": "red"}, "Expected either labels y or colors. Received: y and c. Remove one of them"),
+        (np.zeros(300), {"color": "red"}, "Received: y and color"),
     ],
 )
 def test_labels_that_cannot_be_drawn_are_refused(y, options, message):

@@ -153,7 +153,7 @@ def test_what_is_wrong_is_said(tmp_path):
         extract_digit(tmp_path / "notes.txt")
     with pytest.raises(ImageDecodeError, match="expected at most 100 pixels"):
         extract_digit(cv2.imencode(".png", page(SEVEN))[1].tobytes(), max_pixels=100)
-    with pytest.raises(ValueError, match="expected a path, the bytes of a file, or an array"):
+    with pytest.raises(ValueError, match="expected a path, the bytes of a file, a Pillow image, or an array"):
         extract_digit(np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match="polarity must be one of"):
         extract_digit(page(SEVEN), polarity="dark")

@@ -11,7 +11,7 @@ from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
 class OnRows:
     """Rows of any numbers as images of eight columns in (0, 1), padded with zeros: the battery knows no images."""
 
-    def _images(self, X, reset):
+    def _validate_images(self, X, reset):
         X = validate_data(self, X, reset=reset, dtype="numeric")
         dtype = X.dtype if X.dtype == np.float32 else np.float64
         images = np.zeros((len(X), max(8, -(-X.shape[1] // 8)) * 8), dtype=dtype)

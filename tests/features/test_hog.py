@@ -121,9 +121,9 @@ def test_large_images_need_little_more_than_themselves():
         (np.array([["a"]]), {}, "dtype='numeric'"),
         (np.zeros((1, 28, 28)), {"block_norm": "L3"}, "block_norm must be one of"),
         (np.zeros((1, 28, 28)), {"orientations": 0}, "orientations == 0, must be >= 1"),
-        (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two whole numbers.*Received: 8"),
-        (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "two whole numbers"),
-        (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values. The minimum is -1"),
+        (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two positive integers.*Received: 8"),
+        (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "a tuple of two positive integers"),
+        (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values.*Received: minimum -1"),
         (
             np.full((1, 28, 28, 3), 1e17, np.float32),
             {},
@@ -153,7 +153,7 @@ def test_the_transformer_gives_what_the_function_gives(mnist):
 
 def test_rows_need_their_shape(mnist):
     rows = mnist[0].reshape(500, -1)
-    with pytest.raises(ValueError, match="give image_shape"):
+    with pytest.raises(ValueError, match="set image_shape"):
         HOGTransformer().fit(rows)
     with pytest.raises(ValueError, match="expects rows of 783 values"):
         HOGTransformer(image_shape=(27, 29)).fit(rows)

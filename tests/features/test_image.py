@@ -213,14 +213,14 @@ def test_mnist_passes_unchanged_in_threads(mnist, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("one.png",), "Expected several images, in a list. Received: one str"),
+        (("one.png",), "Expected a sequence of images or paths. Received: a single str"),
         (([GREY.astype(float)],), r"floats in \[0, 1\]. Received: float64 from 0.0 to 255.0"),
         (([GREY.astype(np.int16) - 300],), "Received: int16 from"),
         (([np.full((3, 3), np.nan)],), "Received: float64 from nan"),
         (([GREY[0]],), r"Received: an array of shape \(28,\)"),
         (([RGB[..., :2]],), "1, 3 or 4"),
         (([None],), "dtype object"),
-        (([GREY], 28), "image_size must be two whole numbers"),
+        (([GREY], 28), "image_size must be a tuple of two positive integers"),
     ],
 )
 def test_what_does_not_fit_is_said(arguments, message):
@@ -312,7 +312,7 @@ def test_a_frame_is_refused_and_its_column_of_paths_is_read(tmp_path):
     Image.new("L", (60, 40), 255).save(tmp_path / "1.png")
     frame = pd.DataFrame({"path": [str(tmp_path / "1.png")] * 2}, index=[7, 9])
     assert prepare_images(frame["path"], (40, 60)).mean() == 1
-    with pytest.raises(ValueError, match=r"Received: pandas.DataFrame. Give the column that holds the paths"):
+    with pytest.raises(ValueError, match=r"Received: pandas.DataFrame. Pass the column of paths"):
         prepare_images(frame, (40, 60))
-    with pytest.raises(ValueError, match="one Image"):
+    with pytest.raises(ValueError, match="a single Image"):
         prepare_images(Image.new("L", (60, 40)), (40, 60))

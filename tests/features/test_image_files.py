@@ -149,11 +149,11 @@ def test_other_threads_stop_after_an_error(paths, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((["a.png"], 96), ValueError, "size must be two whole numbers"),
-        ((["a.png"], (0, 5)), ValueError, "size must be two whole numbers"),
-        ((["a.png"], SIZE, 4), ValueError, "channels must be 3, for RGB, or 1, for grayscale. Received: 4"),
-        (("a.png", SIZE), ValueError, "Expected several images, in a list"),
-        ((pd.DataFrame({"path": ["a.png"]}), SIZE), ValueError, "Give the column"),
+        ((["a.png"], 96), ValueError, "size must be a tuple of two positive integers"),
+        ((["a.png"], (0, 5)), ValueError, "size must be a tuple of two positive integers"),
+        ((["a.png"], SIZE, 4), ValueError, "channels must be 3 .RGB. or 1 .grayscale.. Received: 4"),
+        (("a.png", SIZE), ValueError, "Expected a sequence of images or paths. Received: a single str"),
+        ((pd.DataFrame({"path": ["a.png"]}), SIZE), ValueError, "Pass the column of paths"),
         (([b"a.png"], SIZE), TypeError, r"paths\[0\]: expected a str or path-like object. Received: bytes"),
         ((["a.png", np.zeros((3, 3))], SIZE), TypeError, r"paths\[1\].*Received: ndarray"),
     ],

@@ -207,7 +207,7 @@ def test_pillow_images_that_cannot_be_read(tmp_path):
             prepare_images([image])
     with pytest.raises(ImageDecodeError, match="at most 100 pixels, found 30 x 20"):
         prepare_images([Image.fromarray(RGB)], max_pixels=100)
-    with pytest.raises(ValueError, match="Expected several images, in a list. Received: one Image"):
+    with pytest.raises(ValueError, match="Expected a sequence of images or paths. Received: a single Image"):
         prepare_images(Image.fromarray(RGB))
 
 

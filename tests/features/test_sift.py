@@ -117,9 +117,9 @@ def test_rows_names_and_an_unfitted_transformer(mnist):
         ({"encoding": "fisher"}, "encoding must be one of"),
         ({"n_words": 0}, "n_words == 0, must be >= 1"),
         ({"max_descriptors": 3}, "max_descriptors == 3, must be >= 16"),
-        ({"grid": 0}, "grid must be two whole numbers"),
-        ({"grid": "dense"}, "grid must be two whole numbers"),
-        ({"grid": None, "keypoint_size": 3}, "give grid too"),
+        ({"grid": 0}, "grid must be a tuple of two positive integers"),
+        ({"grid": "dense"}, "grid must be a tuple of two positive integers"),
+        ({"grid": None, "keypoint_size": 3}, "keypoint_size requires a grid. Received: keypoint_size=3"),
         ({"keypoint_size": -1}, "keypoint_size == -1, must be > 0"),
         ({"enlarge": 0}, "enlarge == 0, must be > 0"),
         ({"enlarge": np.inf}, "enlarge must be finite"),
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_said(mnist, parameters, message):
     ("images", "message"),
     [
         (np.full((1, 9, 9), 200), "or floats in .*Received: float64 from 200 to 200"),
-        (np.zeros((1, 9, 9, 2)), "grey or RGB images. Received: images of 2 channels"),
+        (np.zeros((1, 9, 9, 2)), "Expected grayscale or RGB images. Received: images with 2 channels"),
         (np.zeros((9, 9)), "Expected images of shape"),
     ],
 )
