@@ -1,5 +1,9 @@
 """Extraction of a handwritten digit from a photograph or a drawing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
@@ -7,13 +11,21 @@ from kerasnet.errors import ImageDecodeError, KerasNetError
 from kerasnet.features._strokes import find_digits
 from kerasnet.features.image import format_path, read_image
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from kerasnet.features.image import ImageSource
+
+
 _WORKING_SIZE = 640  # pixels of the longer side
 _POLARITIES = ("dark-on-light", "light-on-dark")
 _CENTER = 14  # mean center of mass of MNIST's images, for rows and columns
 _THICKNESS = 2.0, 3.4  # range of MNIST's stroke thickness in pixels, for digits of 20 pixels
 
 
-def extract_digit(image, *, polarity="auto", return_polarity=False, max_pixels=64_000_000):
+def extract_digit(
+    image: ImageSource, *, polarity: str = "auto", return_polarity: bool = False, max_pixels: int = 64_000_000
+) -> npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], str]:
     """Extract a handwritten digit from a photograph or a drawing, in the format of MNIST.
 
     1. The background is estimated by a morphological closing with a kernel that is larger than any stroke. Ink is
@@ -89,7 +101,7 @@ def extract_digit(image, *, polarity="auto", return_polarity=False, max_pixels=6
     return (digit, polarity) if return_polarity else digit
 
 
-def read_gray(image, *, max_pixels=64_000_000):
+def read_gray(image: ImageSource, *, max_pixels: int = 64_000_000) -> npt.NDArray[np.float32]:
     """Read an image as a grayscale array.
 
     Transparent images are blended with white or black, whichever has the higher contrast to the drawing. Ink of any

@@ -1,7 +1,10 @@
 """Histograms of oriented gradients (HOG) for batches of images."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,6 +14,10 @@ from sklearn.utils import check_scalar
 
 from kerasnet.features._images import check_images, check_pair, run_in_chunks, validate_images
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 _EPSILON = 1e-5
 _N_DIFFERENCES = 511  # differences of bytes are in [-255, 255]
@@ -18,15 +25,15 @@ _TIE_TOLERANCE = 1e-5  # relative; larger than the rounding error of squares
 
 
 def hog(
-    images,
-    orientations=9,
-    pixels_per_cell=(8, 8),
-    cells_per_block=(2, 2),
-    block_norm="L2-Hys",
-    transform_sqrt=False,
+    images: npt.ArrayLike,
+    orientations: int = 9,
+    pixels_per_cell: tuple[int, int] = (8, 8),
+    cells_per_block: tuple[int, int] = (2, 2),
+    block_norm: str = "L2-Hys",
+    transform_sqrt: bool = False,
     *,
-    n_jobs=None,
-):
+    n_jobs: int | None = None,
+) -> npt.NDArray[np.floating]:
     """Compute histograms of oriented gradients (HOG) of images.
 
     The features are equal to those of :func:`skimage.feature.hog`, up to rounding, but computed for all images at
@@ -143,15 +150,15 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __init__(
         self,
-        orientations=9,
-        pixels_per_cell=(8, 8),
-        cells_per_block=(2, 2),
-        block_norm="L2-Hys",
-        transform_sqrt=False,
+        orientations: int = 9,
+        pixels_per_cell: tuple[int, int] = (8, 8),
+        cells_per_block: tuple[int, int] = (2, 2),
+        block_norm: str = "L2-Hys",
+        transform_sqrt: bool = False,
         *,
-        image_shape=None,
-        n_jobs=None,
-    ):
+        image_shape: tuple[int, ...] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
         self.cells_per_block = cells_per_block
@@ -160,7 +167,7 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.image_shape = image_shape
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
+    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
         """Validate the images and the parameters.
 
         Parameters
@@ -186,7 +193,7 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._n_features_out = n_rows * n_columns * block[0] * block[1] * self.orientations
         return self
 
-    def transform(self, X):
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Compute the HOG features of images.
 
         Parameters
@@ -206,7 +213,7 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         return hog(self._validate_images(X, reset=False), **self._hog_parameters(), n_jobs=self.n_jobs)
 
-    def visualize(self, X):
+    def visualize(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return HOG visualizations, computed by :func:`skimage.feature.hog`.
 
         Parameters

@@ -1,9 +1,12 @@
 """Preprocessing of images of different formats and sizes."""
 
+from __future__ import annotations
+
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,6 +20,12 @@ from kerasnet._image_files import decode_image, image_pixels, read_image_file
 from kerasnet.errors import ImageDecodeError
 from kerasnet.features._images import check_pair
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.ArrayLike
+
+
 _INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
@@ -27,21 +36,21 @@ _INTERPOLATIONS = {
 
 
 def prepare_images(
-    images,
-    image_size=(28, 28),
+    images: Iterable[ImageSource],
+    image_size: tuple[int, int] = (28, 28),
     *,
-    color_mode="grayscale",
-    interpolation="area",
-    pad_to_aspect_ratio=True,
-    fill_value=0,
-    deskew=False,
-    dtype="float32",
-    on_error="raise",
-    return_skipped=False,
-    max_pixels=64_000_000,
-    n_jobs=None,
-    verbose=0,
-):
+    color_mode: str = "grayscale",
+    interpolation: str = "area",
+    pad_to_aspect_ratio: bool = True,
+    fill_value: float = 0,
+    deskew: bool = False,
+    dtype: str = "float32",
+    on_error: str = "raise",
+    return_skipped: bool = False,
+    max_pixels: int = 64_000_000,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], list[tuple[int, str]]]:
     """Convert images of different formats and sizes to one array.
 
     Images are rotated according to their EXIF orientation. EXIF data that cannot be parsed is ignored. Channels are in
@@ -126,7 +135,7 @@ def prepare_images(
     tasks = (delayed(prepare)(index, source) for index, source in enumerate(images))
     prepared, skipped = [], []
     results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
-    total = len(images) if hasattr(images, "__len__") else None
+    total = len(images) if isinstance(images, Sized) else None
     for index, result in enumerate(track(results, "Preparing images", total, disable=not verbose)):
         if not isinstance(result, Exception):
             prepared.append(result)
@@ -171,19 +180,19 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def __init__(
         self,
-        image_size=(28, 28),
+        image_size: tuple[int, int] = (28, 28),
         *,
-        color_mode="grayscale",
-        interpolation="area",
-        pad_to_aspect_ratio=True,
-        fill_value=0,
-        deskew=False,
-        dtype="float32",
-        flatten=False,
-        max_pixels=64_000_000,
-        n_jobs=None,
-        verbose=0,
-    ):
+        color_mode: str = "grayscale",
+        interpolation: str = "area",
+        pad_to_aspect_ratio: bool = True,
+        fill_value: float = 0,
+        deskew: bool = False,
+        dtype: str = "float32",
+        flatten: bool = False,
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.image_size = image_size
         self.color_mode = color_mode
         self.interpolation = interpolation
@@ -196,7 +205,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X: Iterable[ImageSource], y: Any = None) -> Self:
         """Validate the parameters. No file is opened.
 
         Parameters
@@ -221,7 +230,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self._n_features_out = height * width * (3 if self.color_mode == "rgb" else 1)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Iterable[ImageSource]) -> npt.NDArray[Any]:
         """Convert images to one array.
 
         Parameters
@@ -243,7 +252,7 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         options = self.get_params(deep=False)
         flatten = options.pop("flatten")
-        images = prepare_images(X, **options)
+        images: Any = prepare_images(X, **options)
         return images.reshape(len(images), -1) if flatten else images
 
     def __sklearn_tags__(self):

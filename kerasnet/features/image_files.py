@@ -7,11 +7,14 @@ Train on a folder of photographs in three lines::
     KerasNetClassifier("backbone", backbone="mobilenet_v2").fit(X_train, y_train)
 """
 
+from __future__ import annotations
+
 import hashlib
 import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
@@ -24,6 +27,12 @@ from kerasnet.datasets import load_image_folder
 from kerasnet.errors import ImageDecodeError
 from kerasnet.features._images import check_pair
 from kerasnet.features.image import check_image_sequence, check_options, prepare_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
 
 _CHUNK_BYTES = 2**26  # images are decoded and written to the cache in chunks of this size
 
@@ -125,18 +134,18 @@ class ImageFiles(LazyArray):
 
     def __init__(
         self,
-        paths,
-        size,
-        channels=3,
+        paths: Iterable[str | os.PathLike[str]],
+        size: tuple[int, int],
+        channels: int = 3,
         *,
-        interpolation="area",
-        pad_to_aspect_ratio=True,
-        fill_value=0,
-        deskew=False,
-        max_pixels=64_000_000,
-        n_jobs=-1,
-        cache=None,
-    ):
+        interpolation: str = "area",
+        pad_to_aspect_ratio: bool = True,
+        fill_value: float = 0,
+        deskew: bool = False,
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = -1,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
         check_image_sequence(paths)
         if channels not in (1, 3):
             raise ValueError(f"channels must be 3 (RGB) or 1 (grayscale). Received: {channels!r}.")
@@ -150,7 +159,17 @@ class ImageFiles(LazyArray):
         super().__init__(files if cache is None or not files.paths else _open_cache(files, Path(cache)))
 
     @classmethod
-    def from_folder(cls, path, size, channels=3, *, on_error="raise", max_pixels=64_000_000, n_jobs=-1, **options):
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        size: tuple[int, int],
+        channels: int = 3,
+        *,
+        on_error: str = "raise",
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = -1,
+        **options: Any,
+    ) -> tuple[Self, npt.NDArray[np.str_]]:
         """Create an `ImageFiles` and labels from a folder with one subfolder per class.
 
         All images are decoded once, to find files that cannot be read before training starts. See
@@ -186,11 +205,11 @@ class ImageFiles(LazyArray):
         return X, images.target_names[images.target]
 
     @property
-    def paths(self):
+    def paths(self) -> list[str]:
         """Absolute paths of the selected images."""
         return [self._paths[row] for row in self._rows]
 
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """Return a value that depends on the path, size and modification time of each selected file."""
         if isinstance(self._source, _Files):
             return self._source.select(self._rows).digest(), self._conversions

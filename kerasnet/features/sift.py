@@ -1,7 +1,10 @@
 """SIFT descriptors of images, and their encoding as feature vectors."""
 
+from __future__ import annotations
+
 import math
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
@@ -14,11 +17,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from kerasnet.features._images import check_images, check_pair, run_in_chunks, validate_images
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
 _ENCODINGS = ("bag_of_words", "vlad")
 _DESCRIPTOR_SIZE = 128
 
 
-def sift(images, *, grid=None, keypoint_size=None, enlarge=1, n_jobs=None):
+def sift(
+    images: npt.ArrayLike,
+    *,
+    grid: int | tuple[int, int] | None = None,
+    keypoint_size: float | None = None,
+    enlarge: float = 1,
+    n_jobs: int | None = None,
+) -> tuple[list[npt.NDArray[np.float32]], list[npt.NDArray[np.float32]]]:
     """Compute SIFT keypoints and descriptors of images.
 
     Keypoints are detected by OpenCV's SIFT [1]_ or placed on a regular grid (dense SIFT). Descriptors are computed by
@@ -144,18 +158,18 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __init__(
         self,
-        n_words=16,
+        n_words: int = 16,
         *,
-        encoding="vlad",
-        grid=8,
-        keypoint_size=None,
-        enlarge=2,
-        root=True,
-        max_descriptors=100_000,
-        image_shape=None,
-        random_state=None,
-        n_jobs=None,
-    ):
+        encoding: str = "vlad",
+        grid: int | tuple[int, int] | None = 8,
+        keypoint_size: float | None = None,
+        enlarge: float = 2,
+        root: bool = True,
+        max_descriptors: int = 100_000,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_words = n_words
         self.encoding = encoding
         self.grid = grid
@@ -167,7 +181,7 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
+    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
         """Learn the vocabulary of visual words.
 
         Parameters
@@ -199,7 +213,7 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.vocabulary_ = kmeans.cluster_centers_.astype(np.float32)
         return self
 
-    def transform(self, X):
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Encode images as feature vectors.
 
         Parameters
@@ -296,7 +310,7 @@ def _check_parameters(grid, keypoint_size, enlarge):
     return check_pair((grid, grid) if isinstance(grid, Integral) else grid, "grid")
 
 
-def _to_gray_uint8(images):
+def _to_gray_uint8(images) -> np.ndarray:
     """Convert images to grayscale and uint8, as OpenCV's SIFT requires."""
     if images.ndim == 4 and images.shape[-1] not in (1, 3):
         raise ValueError(f"Expected grayscale or RGB images. Received: images with {images.shape[-1]} channels.")

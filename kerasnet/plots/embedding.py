@@ -1,12 +1,20 @@
 """Scatter plot of two-dimensional embeddings."""
 
+from __future__ import annotations
+
 import reprlib
+from typing import TYPE_CHECKING, Any, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
 
 _MAX_CLASSES = 20  # a numeric target with more distinct values is drawn with a color bar
 
@@ -42,12 +50,20 @@ class EmbeddingDisplay:
     (10, (1797, 2))
     """
 
-    def __init__(self, *, points, y=None):
+    def __init__(self, *, points: npt.NDArray[Any], y: npt.NDArray[Any] | None = None) -> None:
         self.points = points
         self.y = y
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, **scatter_kw):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        *,
+        ax: Axes | None = None,
+        **scatter_kw: Any,
+    ) -> Self:
         """Plot the samples transformed by a fitted transformer.
 
         Parameters
@@ -71,7 +87,9 @@ class EmbeddingDisplay:
         return cls.from_codes(estimator.transform(X), y, ax=ax, **scatter_kw)
 
     @classmethod
-    def from_codes(cls, codes, y=None, *, ax=None, **scatter_kw):
+    def from_codes(
+        cls, codes: npt.ArrayLike, y: npt.ArrayLike | None = None, *, ax: Axes | None = None, **scatter_kw: Any
+    ) -> Self:
         """Plot codes. More than two features are reduced to two principal components.
 
         Parameters
@@ -95,20 +113,20 @@ class EmbeddingDisplay:
         ValueError
             If `y` does not contain exactly one label per sample, or if `y` and colors are both given.
         """
-        codes = check_array(codes, ensure_min_features=2, input_name="codes")
-        check_consistent_length(codes, y)
-        if y is not None:
-            y = column_or_1d(y)
-            if pd.isna(y).any():
-                missing = np.flatnonzero(pd.isna(y)).tolist()
-                raise ValueError(
-                    f"Expected one label per sample in y. Received: missing labels for samples "
-                    f"{reprlib.repr(missing)}. Remove these samples, or fill in their labels."
-                )
-        points = codes if codes.shape[1] == 2 else PCA(2, random_state=0).fit_transform(codes)
-        return cls(points=points, y=y).plot(ax=ax, **scatter_kw)
+        points: np.ndarray = check_array(codes, ensure_min_features=2, input_name="codes")
+        check_consistent_length(points, y)
+        labels = None if y is None else column_or_1d(y)
+        if labels is not None and pd.isna(labels).any():
+            missing = np.flatnonzero(pd.isna(labels)).tolist()
+            raise ValueError(
+                f"Expected one label per sample in y. Received: missing labels for samples {reprlib.repr(missing)}. "
+                "Remove these samples, or fill in their labels."
+            )
+        if points.shape[1] != 2:
+            points = PCA(2, random_state=0).fit_transform(points)
+        return cls(points=points, y=labels).plot(ax=ax, **scatter_kw)
 
-    def plot(self, *, ax=None, **scatter_kw):
+    def plot(self, *, ax: Axes | None = None, **scatter_kw: Any) -> Self:
         """Draw the scatter plot.
 
         Parameters

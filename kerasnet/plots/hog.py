@@ -1,8 +1,18 @@
 """Plot of images and their HOG visualizations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from kerasnet.plots._images import draw_image, image_grid, reshape_images, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from kerasnet.features import HOGTransformer
 
 
 class HOGDisplay:
@@ -36,12 +46,14 @@ class HOGDisplay:
     (2, 3)
     """
 
-    def __init__(self, *, images, pictures):
+    def __init__(self, *, images: npt.NDArray[Any], pictures: npt.NDArray[Any]) -> None:
         self.images = images
         self.pictures = pictures
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
+    def from_estimator(
+        cls, estimator: HOGTransformer, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
         """Plot the first images and their HOG visualizations.
 
         Parameters
@@ -68,7 +80,7 @@ class HOGDisplay:
         X = take_first(np.asarray(X), n_images)
         return cls(images=reshape_images(X, estimator.image_shape), pictures=estimator.visualize(X)).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the plot.
 
         Parameters

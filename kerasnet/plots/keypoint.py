@@ -1,12 +1,21 @@
 """Plot of images with SIFT keypoints."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from matplotlib.collections import EllipseCollection, LineCollection
 
 from kerasnet.features import sift
 from kerasnet.plots._images import draw_image, image_grid, reshape_images, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from kerasnet.features import SIFTTransformer
 
 
 class KeypointDisplay:
@@ -40,12 +49,14 @@ class KeypointDisplay:
     (3,)
     """
 
-    def __init__(self, *, images, keypoints):
+    def __init__(self, *, images: npt.NDArray[Any], keypoints: list[npt.NDArray[np.float32]]) -> None:
         self.images = images
         self.keypoints = keypoints
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
+    def from_estimator(
+        cls, estimator: SIFTTransformer, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
         """Plot the first images with the keypoints of a transformer.
 
         Parameters
@@ -73,7 +84,16 @@ class KeypointDisplay:
         return cls.from_images(reshape_images(X, estimator.image_shape), **parameters, n_images=n_images, ax=ax)
 
     @classmethod
-    def from_images(cls, images, *, grid=None, keypoint_size=None, enlarge=1, n_images=8, ax=None):
+    def from_images(
+        cls,
+        images: npt.ArrayLike,
+        *,
+        grid: int | tuple[int, int] | None = None,
+        keypoint_size: float | None = None,
+        enlarge: float = 1,
+        n_images: int = 8,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the first images with keypoints that are detected or placed on a grid.
 
         Parameters
@@ -101,7 +121,7 @@ class KeypointDisplay:
         keypoints, _ = sift(images, grid=grid, keypoint_size=keypoint_size, enlarge=enlarge)
         return cls(images=images, keypoints=keypoints).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the images with their keypoints, eight images per row.
 
         Parameters

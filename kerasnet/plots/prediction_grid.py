@@ -1,11 +1,18 @@
 """Grid of images with labels and predictions."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
 from kerasnet.plots._images import draw_image, image_grid, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
 
 
 class PredictionGridDisplay:
@@ -43,14 +50,30 @@ class PredictionGridDisplay:
     ['3, predicted 8']
     """
 
-    def __init__(self, *, images, y_true, y_pred, confidence=None):
+    def __init__(
+        self,
+        *,
+        images: npt.NDArray[Any],
+        y_true: npt.NDArray[Any],
+        y_pred: npt.NDArray[Any],
+        confidence: npt.NDArray[Any] | None = None,
+    ) -> None:
         self.images = images
         self.y_true = y_true
         self.y_pred = y_pred
         self.confidence = confidence
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, show="mistakes", n_images=20, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        show: str = "mistakes",
+        n_images: int = 20,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot images with the predictions of a fitted classifier.
 
         Parameters
@@ -83,7 +106,17 @@ class PredictionGridDisplay:
         )
 
     @classmethod
-    def from_predictions(cls, images, y_true, y_pred, *, confidence=None, show="mistakes", n_images=20, ax=None):
+    def from_predictions(
+        cls,
+        images: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        y_pred: npt.ArrayLike,
+        *,
+        confidence: npt.ArrayLike | None = None,
+        show: str = "mistakes",
+        n_images: int = 20,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot images with given predictions.
 
         Parameters
@@ -124,7 +157,7 @@ class PredictionGridDisplay:
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the grid, with five images per row.
 
         Parameters

@@ -1,9 +1,17 @@
 """Plot of images and their reconstructions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.utils import check_consistent_length
 
 from kerasnet.plots._images import draw_image, image_grid, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
 
 
 class ReconstructionDisplay:
@@ -37,12 +45,12 @@ class ReconstructionDisplay:
     (3, 4)
     """
 
-    def __init__(self, *, images, reconstructions):
+    def __init__(self, *, images: npt.NDArray[Any], reconstructions: npt.NDArray[Any]) -> None:
         self.images = images
         self.reconstructions = reconstructions
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
+    def from_estimator(cls, estimator: Any, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None) -> Self:
         """Plot the first images and their reconstructions by a fitted autoencoder.
 
         Parameters
@@ -65,7 +73,9 @@ class ReconstructionDisplay:
         return cls.from_predictions(X, estimator.reconstruct(X), n_images=n_images, ax=ax)
 
     @classmethod
-    def from_predictions(cls, images, reconstructions, *, n_images=8, ax=None):
+    def from_predictions(
+        cls, images: npt.ArrayLike, reconstructions: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
         """Plot images and given reconstructions.
 
         Parameters
@@ -101,7 +111,7 @@ class ReconstructionDisplay:
         )
         return cls(images=images, reconstructions=reconstructions).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the plot.
 
         Parameters
@@ -120,7 +130,11 @@ class ReconstructionDisplay:
             differences, options = np.abs(differences), {}
         ax, cells = image_grid(ax, 3, n_images)
         cells = np.reshape(cells, (3, n_images, 4))
-        rows = (("input", self.images, {}), ("output", self.reconstructions, {}), ("difference", differences, options))
+        rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
+            ("input", self.images, {}),
+            ("output", self.reconstructions, {}),
+            ("difference", differences, options),
+        )
         self.axes_ = np.array(
             [
                 [

@@ -1,8 +1,16 @@
 """Plot of training and validation curves."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.axes import Axes
 
 
 class TrainingCurveDisplay:
@@ -32,11 +40,11 @@ class TrainingCurveDisplay:
     ['training', 'validation']
     """
 
-    def __init__(self, *, history):
+    def __init__(self, *, history: dict[str, list[float]]) -> None:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, metric="loss", ax=None, **line_kw):
+    def from_estimator(cls, estimator: Any, *, metric: str = "loss", ax: Axes | None = None, **line_kw: Any) -> Self:
         """Plot the training history of a fitted estimator.
 
         Parameters
@@ -59,7 +67,14 @@ class TrainingCurveDisplay:
         return cls.from_history(estimator.history_, metric=metric, ax=ax, **line_kw)
 
     @classmethod
-    def from_history(cls, history, *, metric="loss", ax=None, **line_kw):
+    def from_history(
+        cls,
+        history: keras.callbacks.History | dict[str, list[float]],
+        *,
+        metric: str = "loss",
+        ax: Axes | None = None,
+        **line_kw: Any,
+    ) -> Self:
         """Plot a training history, such as the return value of :meth:`keras.Model.fit`.
 
         Parameters
@@ -80,7 +95,7 @@ class TrainingCurveDisplay:
         """
         return cls(history=getattr(history, "history", history)).plot(metric=metric, ax=ax, **line_kw)
 
-    def plot(self, *, metric="loss", ax=None, **line_kw):
+    def plot(self, *, metric: str = "loss", ax: Axes | None = None, **line_kw: Any) -> Self:
         """Draw the curves of the training and validation data.
 
         Parameters
