@@ -312,9 +312,7 @@ def with_model(name, model, arguments, error, message):
 
 
 FEW = "layers, which the arguments ask for, found only"
-with_model(
-    "a million blocks", "attention", {"input_shape": [2, 2], "embedding_units": 4, "n_blocks": 10**6}, UNSAFE, FEW
-)
+with_model("a million blocks", "attention", {"input_shape": [2, 2], "n_blocks": 10**6}, UNSAFE, FEW)
 with_model("depth of six million", "resnet_small", {"input_shape": [8, 8, 1], "depth": 6 * 10**6 + 2}, UNSAFE, FEW)
 MANY = {"tuple": [1] * 100_000}
 with_model("100,000 convolutions", "cnn", {"input_shape": [8, 8, 1], "kernel_size": 1, "filters": MANY}, UNSAFE, FEW)
