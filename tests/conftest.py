@@ -70,6 +70,12 @@ def iris():
 
 
 @pytest.fixture
+def sklearn_callbacks():
+    """The module of scikit-learn's callbacks."""
+    return pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from version 1.9 on")
+
+
+@pytest.fixture
 def no_compiled_code():
     """Let a test start, and leave, without compiled code that is kept for further fits."""
     from kerasnet.training import clear_cache  # imports TensorFlow, which many tests do without
