@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 from numbers import Integral
+from typing import Any
 
 import keras
 from sklearn.base import BaseEstimator, clone
@@ -51,7 +52,7 @@ class EstimatorParameters(BaseEstimator):
     ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
     """
 
-    model = None  # the registered name or the builder; estimators of one architecture set it for their class
+    model: Any = None  # the registered name or the builder; estimators of one architecture set it for their class
     __signature__ = inspect.Signature()
 
     _others = ()  # names of the stored parameters that are not in the constructor's signature
