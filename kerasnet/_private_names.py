@@ -165,7 +165,7 @@ PRIVATE_NAMES = (
     PrivateName(
         "sklearn",
         "_init_callback_context",
-        ("estimators._base",),
+        ("estimators._sklearn_callbacks",),
         "The documented way for an estimator to support callbacks of scikit-learn.",
     ),
     PrivateName(

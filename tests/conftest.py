@@ -70,6 +70,12 @@ def iris():
 
 
 @pytest.fixture
+def sklearn_callbacks():
+    """The module of scikit-learn's callbacks."""
+    return pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from version 1.9 on")
+
+
+@pytest.fixture
 def no_compiled_code():
     """Clear the cache of compiled functions before and after the test."""
     from kerasnet.training import clear_cache  # imports TensorFlow, which many tests do not need

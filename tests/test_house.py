@@ -125,7 +125,7 @@ def test_all_public_names_exist():
     for name in kerasnet.__all__:
         assert getattr(kerasnet, name) is not None
         assert name in dir(kerasnet)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="No kerasnet attribute nonsense"):
         kerasnet.nonsense  # noqa: B018
 
 

@@ -13,7 +13,6 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
@@ -32,6 +31,7 @@ from kerasnet.estimators._inputs import (
 from kerasnet.estimators._models import ModelOwner
 from kerasnet.estimators._routing import nearest
 from kerasnet.estimators._sequences import PADDING, SequenceInput
+from kerasnet.estimators._sklearn_callbacks import CallbackSupportMixin, callback_context, with_callbacks
 from kerasnet.estimators._targets import names_of_losses
 from kerasnet.estimators._validation import (
     as_validation_data,
@@ -143,7 +143,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         epochs = 1 if partial else self._for_fit("epochs")
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         for_callbacks = {"X": X, "y": y, "metadata": weights}
-        context = self._init_callback_context(max_subtasks=epochs)
+        context = callback_context(self, epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with unchanged_on_error(self):
             callbacks = fresh_callbacks(self._for_fit("callbacks"), self._settings())

@@ -5,6 +5,7 @@ import functools
 import inspect
 import warnings
 from numbers import Integral
+from typing import Any
 
 import keras
 from sklearn.base import BaseEstimator, clone
@@ -53,7 +54,7 @@ class EstimatorParameters(BaseEstimator):
     ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
     """
 
-    model = None  # the registered name or the builder; estimators of one architecture set it for their class
+    model: Any = None  # the registered name or the builder; estimators of one architecture set it for their class
     __signature__ = inspect.Signature()
 
     _others = ()  # names of the stored parameters that are not in the constructor's signature
