@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 
-def take_first(samples, n_images) -> np.ndarray:
+def take_first(samples, n_images):
     """Return the first `n_images` samples."""
     return samples[: check_scalar(n_images, "n_images", Integral, min_val=1)]
 
@@ -36,7 +36,7 @@ def draw_image(ax, cell, image, title, **options):
     return axes
 
 
-def reshape_images(X, image_shape) -> np.ndarray:
+def reshape_images(X, image_shape):
     """Reshape flattened rows to images of `image_shape`."""
     X = np.asarray(X)
     return X if image_shape is None or X.ndim != 2 else X.reshape(len(X), *image_shape)
