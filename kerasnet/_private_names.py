@@ -143,6 +143,24 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "sklearn",
+        "_doc_link_module",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
+        "_doc_link_template",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
+        "_doc_link_url_param_generator",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
         "_drop_idx_after_grouping",
         ("persistence._steps",),
         "Columns that an encoder from a file uses in compiled code without a check.",

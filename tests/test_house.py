@@ -14,6 +14,7 @@ PACKAGE = Path(kerasnet.__file__).parent
 # From top to bottom: a room imports only from rooms above it.
 ROOMS = (
     "_private_names",
+    "_documentation",
     "errors",
     "_formats",
     "_files",

@@ -6,9 +6,10 @@ import inspect
 from numbers import Integral
 
 import keras
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.errors import UnknownModelError
 from kerasnet.estimators._callbacks import CALLBACKS, copy_callbacks
 from kerasnet.estimators._compiling import COMPILE_NAMES
@@ -43,7 +44,7 @@ _LEARNED = (
 )
 
 
-class EstimatorParameters(BaseEstimator):
+class EstimatorParameters(DocumentedEstimator):
     """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator.
 
     There are three kinds of parameters: those in the constructor's signature; the arguments of the model's

@@ -6,9 +6,10 @@ from numbers import Integral
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.feature import hog as skimage_hog
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.features._images import check_images, in_chunks, pair, validated_images
 
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
@@ -91,7 +92,7 @@ def hog(
     return features.reshape(len(images), -1)
 
 
-class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Histograms of oriented gradients as a scikit-learn transformer.
 
     The transformer learns nothing: it may transform without being fitted.

@@ -10,9 +10,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image
 from rich.progress import track
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet._image_files import decode_image, image_pixels, read_image_file
 from kerasnet.errors import ImageDecodeError
 from kerasnet.features._images import pair
@@ -136,7 +137,7 @@ def prepare_images(
     return (array, skipped) if return_skipped else array
 
 
-class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Bring images of any kind and size into one array, as a step of a pipeline.
 
     The transformer learns nothing: it may transform without being fitted. It cannot skip images that are broken, for

@@ -6,12 +6,13 @@ from numbers import Integral, Real
 import cv2
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.features._images import check_images, in_chunks, pair, validated_images
 
 _ENCODINGS = ("bag_of_words", "vlad")
@@ -76,7 +77,7 @@ def sift(images, *, grid=None, keypoint_size=None, enlarge=1, n_jobs=None):
     return [keypoints for keypoints, _ in pairs], [descriptors for _, descriptors in pairs]
 
 
-class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Images as vectors of fixed length, made of their SIFT descriptors and a learned vocabulary.
 
     `fit` gathers descriptors of the training images and clusters them (:class:`~sklearn.cluster.MiniBatchKMeans`);

@@ -1,14 +1,15 @@
 """Missing values of series: on the line between their neighbours."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.preprocessing._frames import as_numbers
 
 
-class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, DocumentedEstimator):
     """Fill missing values by linear interpolation between the rows above and below.
 
     The rows are taken as they come, at equal distances: this is for series in the order of time, not for rows that

@@ -3,10 +3,11 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.preprocessing._frames import as_numbers
 
 _FACTORS = {"iqr": 1.5, "zscore": 3.0}
@@ -14,7 +15,7 @@ _METHODS = (*_FACTORS, "quantile")
 _ACTIONS = ("clip", "missing")
 
 
-class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, DocumentedEstimator):
     """Bring values beyond the limits of their column back to the limits, or mark them as missing.
 
     The limits are learned in `fit`, column by column, from the values that are not NaN. NaN stays NaN.

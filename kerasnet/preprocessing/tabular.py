@@ -131,7 +131,7 @@ def make_tabular_preprocessor(
     numbers is read as integers, so its categories have the same names with and without missing values.
 
     The features are named as the columns, one-hot ones "column_category". Should two names be equal, call
-    ``set_params(columns__verbose_feature_names_out=True)`` to put "numeric__" or "categorical__" before them.
+    ``set_params(columns__verbose_feature_names_out=True)`` to put ``"numeric__"`` or ``"categorical__"`` before them.
 
     Examples
     --------
