@@ -43,6 +43,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "github_url": "https://github.com/kerasnet/kerasnet",
     "header_links_before_dropdown": 6,
+    "navbar_persistent": ["search-button"],
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
@@ -55,6 +56,7 @@ autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections name the types
 autodoc_default_options = {"members": True, "inherited-members": True}
 python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # autodoc lists them
 
 myst_enable_extensions = ["colon_fence", "deflist", "html_image"]

@@ -65,14 +65,12 @@ def readme_table(models):
 def table_of_models(models):
     """Return the table of all registered models."""
     return as_table(
-        ["name", "builder", "model", "one sample", "tasks", "parameters"],
+        ["name", "model", "one sample", "parameters"],
         [
             [
-                f"`{card.name}`",
-                f"{{func}}`~kerasnet.models.{card.builder}`",
+                f"{{func}}`{card.name} <kerasnet.models.{card.builder}>`",
                 card.summary.replace("``", "`"),
-                f"{card.input_kind} {SHAPES[card.input_kind]}",
-                ", ".join(card.tasks),
+                card.input_kind,
                 f"{card.n_parameters:,}",
             ]
             for card in models
@@ -84,7 +82,7 @@ def table_of_weights(models):
     """Return the table of all pretrained weights."""
     rows = [(card, about) for card in models for about in card.weights.values()]
     return as_table(
-        ["model", "weights", "test result", "parameters", "file", "epochs", "training time", "made by"],
+        ["model", "weights", "test result", "parameters", "file", "epochs", "training time"],
         [
             [
                 f"`{card.name}`",
@@ -94,7 +92,6 @@ def table_of_weights(models):
                 f"{about.n_bytes / 1000:,.0f} kB",
                 str(about.epochs),
                 f"{about.seconds / 60:.1f} min",
-                f"`{about.recipe}`",
             ]
             for card, about in sorted(rows, key=lambda row: (row[1].metric, -row[1].value))
         ],
