@@ -8,9 +8,10 @@ from numbers import Integral
 from typing import Any
 
 import keras
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.errors import UnknownModelError
 from kerasnet.estimators._callbacks import CALLBACKS, copy_callbacks
 from kerasnet.estimators._compiling import COMPILE_NAMES
@@ -46,7 +47,7 @@ _LEARNED = (
 )
 
 
-class EstimatorParameters(BaseEstimator):
+class EstimatorParameters(DocumentedEstimator):
     """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator.
 
     There are three kinds of parameters: those in the constructor's signature; the arguments of the model's

@@ -82,7 +82,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         The score that separates outliers (below) from inliers.
     n_features_in_ : int
         The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of columns, when `X` has them.
 
     See Also

@@ -87,7 +87,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         The shape of one sample as the model takes it.
     n_features_in_ : int
         The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of columns, when `X` has them.
 
     See Also
