@@ -82,6 +82,6 @@ def with_pretrained_weights(model, name, weights):
             raise CheckpointMismatchError(
                 f"The pretrained weights {weights!r} of {name!r} do not fit this architecture: {path} has shape "
                 f"{shape} in the model and {array.shape} in the file. Leave out arguments that change the "
-                f"architecture, and use input_shape={tuple(record_of(name, weights)['input_shape'])}."
+                f"architecture, and use samples of shape {tuple(record_of(name, weights)['input_shape'])}."
             )
     return model
