@@ -77,7 +77,7 @@ def report(name, result, save):
         **result,
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "versions": {"python": platform.python_version()}
-        | {each: importlib.metadata.version(each) for each in packages},
+        | {package: importlib.metadata.version(package) for package in packages},
     }
     print(json.dumps(result, indent=2))
     if save:

@@ -48,7 +48,9 @@ def write_json(path, content):
 def versions():
     """Return the versions of Python and of the packages that affect results."""
     packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
-    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in packages}
+    return {"python": platform.python_version()} | {
+        package: importlib.metadata.version(package) for package in packages
+    }
 
 
 class TrainedModel:

@@ -28,7 +28,7 @@ def record_of(name, weights):
     """Return the record of pretrained weights; raise an error if the model has none with this name."""
     sets = sets_of(name)
     if not isinstance(weights, str) or weights not in sets:
-        valid = " or ".join(["None", *(repr(each) for each in sorted(sets))])
+        valid = " or ".join(["None", *(repr(valid_name) for valid_name in sorted(sets))])
         hint = "" if sets else " list_models(weights=True) lists the models that have pretrained weights."
         raise ValueError(f"weights of the model {name!r} must be {valid}. Received: {weights!r}.{hint}")
     return sets[weights]

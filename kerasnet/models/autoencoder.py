@@ -118,8 +118,8 @@ def build_conv_autoencoder(
     input_shape : tuple of int, default=(28, 28, 1)
         Shape of one image: (height, width, channels). Any size is supported.
     filters : int or tuple of int, default=(16, 32)
-        Number of filters in each convolutional layer of the encoder; one entry per layer. The decoder uses the reverse
-        order.
+        Number of filters in each convolutional layer of the encoder. An int builds a single layer. The decoder uses the
+        reverse order.
     kernel_size : int, default=3
         Height and width of the convolution kernels, in pixels.
     code_units : int, default=32

@@ -214,7 +214,7 @@ def _truncate(network, layer):
     """Return the part of a network up to the layer of this name; the whole network if None."""
     if layer is None:
         return network
-    names = [each.name for each in network.layers]
+    names = [other.name for other in network.layers]
     if layer not in names:
         close = difflib.get_close_matches(str(layer), names) or names[-3:]
         raise ValueError(f"{network.name} has no layer {layer!r}. Did you mean: {', '.join(close)}?")

@@ -54,13 +54,13 @@ def build_cnn(
     n_outputs : int, default=10
         Number of outputs.
     filters : int or tuple of int, default=(32,)
-        Number of filters in each convolutional block; one entry per block.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=3
         Height and width of the convolution kernels, in pixels. The convolutions use no padding.
     pool_size : int, default=2
         Height and width of the max pooling windows, in pixels. 1 disables pooling.
     dense_units : int or tuple of int, default=(128,)
-        Number of units in each hidden dense layer; one entry per layer.
+        Number of units in each hidden dense layer. An int builds a single layer.
     activation : str, default="relu"
         Activation function of the convolutional and hidden dense layers.
     output_activation : str, default="softmax"
@@ -139,13 +139,13 @@ def build_lenet(
     n_outputs : int, default=10
         Number of outputs.
     filters : int or tuple of int, default=(16, 32)
-        Number of filters in each convolutional block; one entry per block.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=5
         Height and width of the convolution kernels, in pixels. The convolutions use no padding.
     pool_size : int, default=2
         Height and width of the max pooling windows, in pixels. 1 disables pooling.
     dense_units : int or tuple of int, default=(128,)
-        Number of units in each hidden dense layer; one entry per layer.
+        Number of units in each hidden dense layer. An int builds a single layer.
     activation : str, default="relu"
         Activation function of the convolutional and hidden dense layers.
     output_activation : str, default="softmax"

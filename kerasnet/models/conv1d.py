@@ -54,7 +54,7 @@ def build_conv1d(
     n_outputs : int, default=10
         Number of outputs.
     filters : int or tuple of int, default=(64, 128, 64)
-        Number of filters in each convolutional block; one entry per block.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=5
         Length of the convolution kernels, in steps. The convolutions pad with zeros and keep the sequence length.
     activation : str, default="relu"

@@ -47,7 +47,8 @@ def build_mlp(
     n_outputs : int, default=10
         Number of outputs.
     dense_units : int or tuple of int, default=(128,)
-        Number of units in each hidden dense layer; one entry per layer. With an empty tuple, the model is linear.
+        Number of units in each hidden dense layer. An int builds a single layer, an empty tuple a
+        linear model.
     activation : str, default="relu"
         Activation function of the hidden dense layers.
     output_activation : str, default="softmax"

@@ -50,8 +50,8 @@ def build_simple_rnn(
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
-        Number of units in each recurrent layer; one entry per layer. All but the last layer return the full sequence;
-        the output layer receives the last step.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
         Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
         output) or multilabel classification, "linear" for regression.
@@ -122,8 +122,8 @@ def build_lstm(
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
-        Number of units in each recurrent layer; one entry per layer. All but the last layer return the full sequence;
-        the output layer receives the last step.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
         Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
         output) or multilabel classification, "linear" for regression.
@@ -200,8 +200,8 @@ def build_gru(
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
-        Number of units in each recurrent layer; one entry per layer. All but the last layer return the full sequence;
-        the output layer receives the last step.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
         Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
         output) or multilabel classification, "linear" for regression.

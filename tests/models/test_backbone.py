@@ -82,7 +82,7 @@ def test_grayscale_images_are_repeated_and_small_images_resized():
 
 def test_batch_normalization_momentum_is_limited():
     network = build_backbone((32, 32, 3), 2, backbone="mobilenet_v2").get_layer("mobilenet_v2")
-    momenta = {each.momentum for each in network.layers if isinstance(each, keras.layers.BatchNormalization)}
+    momenta = {layer.momentum for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)}
     assert momenta == {0.9}
 
 

@@ -187,9 +187,9 @@ def test_builders_share_one_signature():
     for name in list_models():
         first, *others = inspect.signature(registered_model(name).builder).parameters.values()
         assert first.name == "input_shape"
-        if "n_outputs" in (names := [each.name for each in others]):
+        if "n_outputs" in (names := [parameter.name for parameter in others]):
             assert names[0] == "n_outputs"
             assert "output_activation" in names
-        assert all(each.kind is each.KEYWORD_ONLY for each in others if each.name != "n_outputs")
-        assert next(each for each in others if each.name == "weights").default is None
+        assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in others if parameter.name != "n_outputs")
+        assert next(parameter for parameter in others if parameter.name == "weights").default is None
         assert others[-1].default == name

@@ -23,14 +23,14 @@ def larger_arguments(name):
     """Yield arguments that create models with more layers than the default."""
     parameters = inspect.signature(registered_model(name).builder).parameters.values()
     fixed = {**SMALL_IMAGES.get(name, {})}
-    fixed.update({each.name: 0.5 for each in parameters if each.name == "dropout"})
-    fixed.update({each.name: 0.0 for each in parameters if each.name == "mask_value"})
+    fixed.update({parameter.name: 0.5 for parameter in parameters if parameter.name == "dropout"})
+    fixed.update({parameter.name: 0.0 for parameter in parameters if parameter.name == "mask_value"})
     yield fixed
-    for each in parameters:
-        if isinstance(each.default, tuple) and each.name != "input_shape":
-            yield from ({**fixed, each.name: (2,) * n} for n in (0, 1, 2, 3))
-        elif type(each.default) is int and name != "backbone":
-            yield {**fixed, each.name: each.default + 6}
+    for parameter in parameters:
+        if isinstance(parameter.default, tuple) and parameter.name != "input_shape":
+            yield from ({**fixed, parameter.name: (2,) * n} for n in (0, 1, 2, 3))
+        elif type(parameter.default) is int and name != "backbone":
+            yield {**fixed, parameter.name: parameter.default + 6}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -158,7 +158,7 @@ class Scenes:
         page = self.page(rng, (int(rng.integers(300, 900)), int(rng.integers(500, 1200))))
         height = min(int(page.shape[0] * rng.uniform(0.4, 0.75)), page.shape[1] // 3)
         heights = (height, int(height * rng.choice([1, rng.uniform(0.4, 1)])))
-        inks = [self.digit(rng, each, each * 0.09)[0] for each in heights]
+        inks = [self.digit(rng, digit_height, digit_height * 0.09)[0] for digit_height in heights]
         gap = int(height * rng.uniform(0.25, 0.6))
         both = np.zeros((height, sum(ink.shape[1] for ink in inks) + gap))
         both[:, : inks[0].shape[1]] = inks[0]
