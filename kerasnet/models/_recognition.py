@@ -71,7 +71,7 @@ def _read_arguments(model):
 
     n_outputs = tuple(model.output_shape)[1:]
     regularizer = (read("kernel_regularizer", "output") or {}).get("config", {})
-    n_blocks = sum(name.startswith("stage_1") and name.endswith("_sum") for name in configs)
+    n_blocks = sum(name.startswith("stage_1") and name.endswith("sum") for name in configs)
     arguments = {
         "activation": read(
             "activation", "activation_1", "stem_activation", "conv_1", "encoder_conv_1", "dense_1", "dense_1_1", "code"
