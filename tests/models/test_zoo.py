@@ -194,7 +194,7 @@ def test_a_grey_image_in_three_equal_channels_gives_what_the_grey_image_gives(mn
         ),
         ("mlp", {"weights": "mnist"}, ValueError, r"weights of the model 'mlp' must be None\. Received"),
         ("lenet", {"weights": ["mnist"]}, ValueError, r"Received: \['mnist'\]"),
-        (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Got 5"),
+        (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Received: 5"),
         (kerasnet.build_lenet, {}, kerasnet.errors.UnknownModelError, "Expected the name"),
         ("lenet", {"weights": "mnist", "filters": (8, 32)}, CheckpointMismatchError, "conv_1/kernel has shape"),
         ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "do not fit this architecture"),
