@@ -32,33 +32,33 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
-            other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature;
-            or, of different lengths, a list of arrays (steps, features). Vectors (n, features).
-            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
+            Images of shape (n, height, width) or (n, height, width, channels), in RGB order: uint8 is divided by 255,
+            any other dtype is not rescaled. Sequences of shape (n, steps, features), or (n, steps) for one feature;
+            sequences of different lengths as a list of arrays of shape (steps, features). Vectors of shape
+            (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels: ints, floats, strings or booleans; or 0 and 1 for each of several labels a sample.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
+            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
         X_val, y_val : array-like, default=None
-            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
-            `early_stopping`, which holds out no part of `X` then.
+            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
+            `early_stopping`, which then sets aside no part of `X`.
         **keywords
-            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
             ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
         self
-            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
-            ``KeyboardInterrupt`` goes on.
+            The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
+            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
         """
         return self._fit_with(keywords, X, y, sample_weight, X_val, y_val)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+        """Train for one epoch, continuing from the current state of the model and its optimizer.
 
-        The learning rate is constant, and `memory` is not asked.
+        The learning rate is constant, and `memory` is not used.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls; used by the first call. The labels in `y` when None.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss, as it is.
+            Weights of the samples in the loss. They are not scaled.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         return np.eye(len(self.classes_), dtype=np.int64)[labels] if self._multilabel else self.classes_[labels]
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what the estimator can do."""
+        """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -61,7 +61,7 @@ def test_bytes_are_images_and_the_same_as_fractions_of_255(mnist):
 
 def test_data_outside_0_to_1_want_linear_outputs(digits):
     X = StandardScaler().fit_transform(digits[0].reshape(len(digits[0]), -1))
-    with pytest.warns(UserWarning, match=r"cannot reproduce values from -.*output_activation=\"linear\""):
+    with pytest.warns(UserWarning, match=r"cannot reconstruct values from -.*output_activation=\"linear\""):
         Autoencoder(epochs=1).fit(X)
     linear = Autoencoder(output_activation="linear", epochs=10, random_state=0).fit(X)
     assert linear.score(X) > -0.3
@@ -99,7 +99,7 @@ def test_partial_fit_is_an_epoch_of_fit(digits):
 
 
 def test_bad_codes_and_unfitted_are_refused(digits, fitted):
-    with pytest.raises(ValueError, match=r"Expected codes of length 16. Received: shape \(3, 15\)"):
+    with pytest.raises(ValueError, match=r"Expected codes of length 16. Received: codes of shape \(3, 15\)"):
         fitted.inverse_transform(np.zeros((3, 15)))
     for method in ("transform", "inverse_transform", "reconstruct", "score"):
         with pytest.raises(NotFittedError):

@@ -154,7 +154,7 @@ def test_bytes_are_reported():
     ("model", "classes", "error", "message"),
     [
         (kn.build_mlp, None, TypeError, "must be a trained keras.Model. Received: <function"),
-        (network, ["a", "b"], ValueError, r"classes must be 3 different labels.*Received: \['a', 'b'\]"),
+        (network, ["a", "b"], ValueError, r"classes must contain 3 different labels.*Received: \['a', 'b'\]"),
         (network, ["a", "a", "b"], ValueError, "different labels"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), None, ValueError, "Call the model once on data"),
         (lambda: keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(3)]), None, ValueError, "outputs of shape"),
