@@ -8,9 +8,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._inputs import as_float32, chunks_of, in_shape, limits_of
+from kerasnet.estimators._inputs import as_float32, iter_chunks, reshape_samples, value_range
 from kerasnet.estimators._ready_made import with_pretrained_network
-from kerasnet.estimators._targets import Reconstructions
+from kerasnet.estimators._targets import ReconstructionTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
 
@@ -205,7 +205,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
             (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
         """
-        return self._fit_with(keywords, X, None, sample_weight, X_val)
+        return self._fit_with_keywords(keywords, X, None, sample_weight, X_val)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, continuing from the current state of the model and its optimizer.
@@ -261,7 +261,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = check_array(X, dtype=np.float32, input_name="codes")
         if X.shape[1] != self._n_features_out:
             raise ValueError(f"Expected codes of length {self._n_features_out}. Received: codes of shape {X.shape}.")
-        return self._in_shape(self._network.predict(X, part=_decoder))
+        return self._restore_shape(self._network.predict(X, part=_decoder))
 
     def reconstruct(self, X):
         """Reconstruct samples: encode and decode them.
@@ -276,7 +276,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X : ndarray of the shape of `X`, dtype float32
             Reconstructed samples; in [0, 1] for samples of dtype uint8.
         """
-        return self._in_shape(self._predict_raw(X))
+        return self._restore_shape(self._predict_raw(X))
 
     def score(self, X, y=None):
         """Return the negative mean squared reconstruction error.
@@ -309,7 +309,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             Mean squared errors.
         """
         samples = self._check_samples(X)
-        return np.concatenate([self._errors(chunk) for chunk in chunks_of(samples)])
+        return np.concatenate([self._errors(chunk) for chunk in iter_chunks(samples)])
 
     def _errors(self, samples):
         reconstructed = self._network.predict(samples)
@@ -333,25 +333,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = self._as_input(X, reset=reset)
         return X, X
 
-    def _weigh(self, y, sample_weight):
+    def _combine_weights(self, y, sample_weight):
         """Broadcast the sample weights to the shape of the loss: that of the samples without the last axis."""
         if sample_weight is None:
             return None
         shape = y.shape[:-1]
         return np.broadcast_to(sample_weight.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
 
-    def _in_shape(self, samples):
+    def _restore_shape(self, samples):
         """Reshape samples to their shape in fit."""
         return samples.reshape(len(samples), *self.sample_shape_)
 
     def _as_model_input(self, X, reset):
         entry = registered_model(self.model)
         if entry is not None and entry.input_kind == "image" and X.ndim == 3:
-            X = in_shape(X, (*X.shape[1:], 1))
+            X = reshape_samples(X, (*X.shape[1:], 1))
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
         X = as_float32(X)
-        smallest, largest = limits_of(X) if self.output_activation == "sigmoid" else (0, 1)
+        smallest, largest = value_range(X) if self.output_activation == "sigmoid" else (0, 1)
         if smallest < 0 or largest > 1:
             warnings.warn(
                 f"The outputs of {type(self).__name__} are in [0, 1], and cannot reconstruct values from {smallest:g} "
@@ -361,7 +361,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return X
 
     def _targets(self, loss):
-        return Reconstructions(self.input_shape_)
+        return ReconstructionTargets(self.input_shape_)
 
 
 def _encoder(model):

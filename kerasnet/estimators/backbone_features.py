@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import StrOptions
 
 from kerasnet.estimators._base import KerasNetBase, unchanged_on_error
-from kerasnet.estimators._targets import Features
+from kerasnet.estimators._targets import FeatureTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.training._network import Network
 
@@ -188,4 +188,4 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         return tags
 
     def _targets(self, loss):
-        return Features(self.input_shape_)
+        return FeatureTargets(self.input_shape_)

@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasnet.estimators._classifier import KerasNetClassifierBase
 from kerasnet.estimators._ready_made import (
-    copy_of_trained,
+    copy_trained_model,
     is_multilabel,
     sort_outputs,
     with_network_of,
@@ -235,7 +235,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
         >>> classifier.predict_proba([[5.1, 3.5, 1.4, 0.2]]).shape
         (1, 3)
         """
-        model, input_shape = copy_of_trained(model, input_shape)
+        model, input_shape = copy_trained_model(model, input_shape)
         estimator, n_outputs = cls(model, **parameters), model.outputs[0].shape[1]
         n_classes = max(n_outputs, 2)
         labels = np.arange(n_classes) if classes is None else np.asarray(classes)
@@ -248,7 +248,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
             return with_network_of(estimator, model, sort_outputs(model, labels), input_shape)
         if not np.array_equal(labels, np.arange(n_classes)):
             raise ValueError(
-                f"The outputs of {model.name!r} are multilabel, and the classes must be 0, 1, ... Received: {classes!r}. "
-                "Leave out classes."
+                f"The outputs of {model.name!r} are multilabel, and the classes must be 0, 1, ... Received: "
+                f"{classes!r}. Leave out classes."
             )
         return with_network_of(estimator, model, np.eye(n_classes, dtype=np.int64), input_shape)

@@ -5,8 +5,8 @@ from sklearn.base import RegressorMixin
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
-from kerasnet.estimators._ready_made import copy_of_trained, with_network_of
-from kerasnet.estimators._targets import Numbers
+from kerasnet.estimators._ready_made import copy_trained_model, with_network_of
+from kerasnet.estimators._targets import RegressionTargets
 
 
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
@@ -178,7 +178,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         >>> KerasNetRegressor.from_keras(model).predict([[5.1, 3.5, 1.4, 0.2]]).shape
         (1,)
         """
-        model, input_shape = copy_of_trained(model, input_shape)
+        model, input_shape = copy_trained_model(model, input_shape)
         n_outputs = model.outputs[0].shape[1]
         y = np.zeros(2) if n_outputs == 1 else np.zeros((2, n_outputs))
         return with_network_of(cls(model, **parameters), model, y, input_shape)
@@ -210,7 +210,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
             The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
             (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
         """
-        return self._fit_with(keywords, X, y, sample_weight, X_val, y_val)
+        return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, continuing from the current state of the model and its optimizer.
@@ -269,4 +269,4 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         return as_float32(y, "y").reshape(len(y), -1)
 
     def _targets(self, loss):
-        return Numbers(self.input_shape_, n_columns=self.n_outputs_)
+        return RegressionTargets(self.input_shape_, n_columns=self.n_outputs_)

@@ -412,7 +412,7 @@ with_parameter("a thousand metrics", "metrics", {"list": ["mse"] * 1000}, UNSAFE
 with_parameter("an optimizer from elsewhere", "optimizer", "os.system", MISMATCH, "cannot be built")
 with_parameter("a folder for states", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
 with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
-with_parameter("an unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
+with_parameter("an unknown parameter", "evil", 1, CORRUPT, "has no parameter 'evil'")
 with_parameter("a kind of value that there is not", "epochs", {"eval": ["1"]}, CORRUPT, "not enough values|the kind")
 with_parameter("a set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
 
