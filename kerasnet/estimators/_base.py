@@ -12,9 +12,12 @@ The steps of a fit, in this order:
 6. ``Network.after_training`` returns the fitted network: specification, trained weights and optimizer state.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -56,16 +59,21 @@ from kerasnet.training._variables import follows_schedule
 from kerasnet.training.memory import as_memory
 from kerasnet.training.schedules import SCHEDULES
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 _FIT_KEYWORDS = ("batch_size", "callbacks", "epochs", "validation_batch_size", "validation_split", "verbose")
 
 
 class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
     """Base class of the estimators. Subclasses define the targets, the outputs and the default loss."""
 
-    image_shape = augmentation = None
+    history_: dict[str, list[float]]  # loss and metrics after each epoch
+    image_shape: Any = None
+    augmentation: Any = None
     _input_kind = None  # input kind of the registered model
     _first_epoch = 0  # first epoch of the last call of fit; above 0 after a warm start
-    _fit_keywords = {}  # noqa: RUF012 - never changed; values of parameters for a single call of fit
+    _fit_keywords: dict[str, Any] = {}  # noqa: RUF012 - never changed; values of parameters for a single call of fit
     target_encoder = feature_encoder = None  # subclasses may define properties that return transformers
 
     _parameter_constraints = {  # noqa: RUF012 - defined by scikit-learn
@@ -106,16 +114,16 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         return self._input_kind == "image"
 
     @property
-    def current_epoch(self):
+    def current_epoch(self) -> int:
         """Number of epochs trained since the start of the last call of :meth:`fit`; 0 before it."""
         return getattr(self, "n_iter_", 0) - self._first_epoch
 
     @property
-    def initialized_(self):
+    def initialized_(self) -> bool:
         """Whether the model has been built."""
         return self._network is not None
 
-    def initialize(self, X, y):
+    def initialize(self, X: npt.ArrayLike, y: npt.ArrayLike | None) -> Self:
         """Build the model without training it.
 
         Parameters

@@ -1,6 +1,9 @@
 """Base class of the classifiers: label encoding, probabilities and class weights."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -17,6 +20,9 @@ from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
 from kerasnet.estimators._targets import ClassificationTargets, expects_single_label, loss_names
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 _N_CHECKED = 256  # samples whose outputs are checked
 
 
@@ -26,7 +32,15 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
     _target_checks = {"multi_output": True}  # noqa: RUF012
     _multilabel = False
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        X_val: npt.ArrayLike | None = None,
+        y_val: npt.ArrayLike | None = None,
+        **keywords: Any,
+    ) -> Self:
         """Fit the model to training data.
 
         Parameters
@@ -55,7 +69,13 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         """
         return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch, continuing from the current state of the model and its optimizer.
 
         The learning rate is constant, and `memory` is not used.
@@ -87,7 +107,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             )
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predict class probabilities.
 
         Parameters
@@ -105,7 +125,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return self.target_encoder_.inverse_transform(outputs, return_proba=True)
         return self._as_probabilities(outputs, self._class_outputs())
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predict the logarithm of class probabilities.
 
         Parameters
@@ -121,7 +141,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Predict class labels.
 
         Parameters

@@ -1,6 +1,9 @@
 """The model of an estimator: its specification, the fitted network and ``model_``."""
 
+from __future__ import annotations
+
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,7 +27,7 @@ class ModelOwner(EstimatorParameters):
     Subclasses define the targets.
     """
 
-    _network = None
+    _network: Any = None
     _callbacks = None  # callbacks of the last fit, with the model that they may still refer to
 
     def __sklearn_is_fitted__(self):
@@ -37,7 +40,7 @@ class ModelOwner(EstimatorParameters):
         return [name for name in object.__dir__(self) if name not in lazy and hasattr(self, name)]
 
     @property
-    def model_(self):
+    def model_(self) -> keras.Model:
         """The trained Keras model, built on demand."""
         if self._network is None:
             raise NotFittedError(
@@ -46,11 +49,11 @@ class ModelOwner(EstimatorParameters):
         return self._network.model
 
     @model_.setter
-    def model_(self, model):
+    def model_(self, model: keras.Model) -> None:
         self._network = Network(None, model=model)
 
     @property
-    def callbacks_(self):
+    def callbacks_(self) -> list[keras.callbacks.Callback]:
         """The Keras callbacks of the last fit. Their ``model`` is ``model_``."""
         if self._callbacks is None:
             raise AttributeError(f"This {type(self).__name__} has no callbacks_: it was not fitted in this process.")

@@ -1,10 +1,13 @@
 """Parameters of the estimators, including the arguments of the model's builder."""
 
+from __future__ import annotations
+
 import copy
 import functools
 import inspect
 import warnings
 from numbers import Integral
+from typing import Any, Self
 
 import keras
 from sklearn.base import BaseEstimator, clone
@@ -52,11 +55,11 @@ class EstimatorParameters(BaseEstimator):
     builder's arguments in their signature. Otherwise, the last two kinds are stored only if they are set explicitly.
     """
 
-    model = None  # registered name or builder; a class attribute of estimators with a fixed architecture
+    model: Any = None  # registered name or builder; a class attribute of estimators with a fixed architecture
     __signature__ = inspect.Signature()
 
-    _others = ()  # names of stored parameters that are not in the constructor's signature
-    _given = ()  # names of parameters passed to the constructor of a user's subclass beyond its signature
+    _others: tuple[str, ...] = ()  # names of stored parameters that are not in the constructor's signature
+    _given: tuple[str, ...] = ()  # names of parameters passed to a user's subclass beyond its signature
     _has_own_constructor = False  # whether the constructor is defined by a user's subclass
 
     def __init_subclass__(cls, **keywords):
@@ -100,7 +103,7 @@ class EstimatorParameters(BaseEstimator):
         if self._others:
             self._others = tuple(name for name in self._others if name in names)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, including the arguments of the model's builder.
 
         Parameters
@@ -120,7 +123,7 @@ class EstimatorParameters(BaseEstimator):
             return {**self._builder_defaults(), **params, **self._explicit()}
         return {**params, **self._not_default()}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
         Parameters
@@ -144,7 +147,7 @@ class EstimatorParameters(BaseEstimator):
         if complaint := self._complaint_about({**self._explicit(), **params}, params.get("model", self.model)):
             raise ValueError(complaint)
         named = type(self).__signature__.parameters
-        vars(self).update((name, value) for name, value in params.items() if name in named)
+        self.__dict__.update((name, value) for name, value in params.items() if name in named)
         self._add_others({name: value for name, value in params.items() if name not in named})
         return self
 

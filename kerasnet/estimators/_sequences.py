@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_consistent_length
@@ -19,7 +20,7 @@ class SequenceInput:
 
     _padding = None  # padding value, if the estimator was fitted on sequences of different lengths
     _columns = None  # column names, if sequences are data frames
-    _target_checks = {}  # noqa: RUF012 - arguments for validate_data of y
+    _target_checks: dict[str, Any] = {}  # noqa: RUF012 - arguments for validate_data of y
 
     def _validated(self, X, y="no_validation", *, reset):
         """Validate X, or X and y; return arrays."""

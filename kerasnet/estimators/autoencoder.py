@@ -1,7 +1,10 @@
 """Transformer with an autoencoder."""
 
+from __future__ import annotations
+
 import functools
 import warnings
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -13,6 +16,11 @@ from kerasnet.estimators._ready_made import with_pretrained_network
 from kerasnet.estimators._targets import ReconstructionTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import Callbacks, Loss, Memory, Metrics, Model, Optimizer, RandomState
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
@@ -122,32 +130,32 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def __init__(
         self,
         *,
-        model="autoencoder",
-        code_units=128,
-        activation="relu",
-        output_activation="sigmoid",
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        model: Model = "autoencoder",
+        code_units: int = 128,
+        activation: str = "relu",
+        output_activation: str = "sigmoid",
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_pretrained(cls, model, weights, **parameters):
+    def from_pretrained(cls, model: str, weights: str, **parameters: Any) -> Self:
         """Load a registered autoencoder with pretrained weights as a fitted transformer.
 
         Parameters
@@ -181,7 +189,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return with_pretrained_network(cls(model=model, weights=weights, **parameters), model, weights)
 
-    def fit(self, X, y=None, sample_weight=None, X_val=None, **keywords):
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        X_val: npt.ArrayLike | None = None,
+        **keywords: Any,
+    ) -> Self:
         """Fit the model to reconstruct its input.
 
         Parameters
@@ -207,7 +222,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return self._fit_with_keywords(keywords, X, None, sample_weight, X_val)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X: npt.ArrayLike, y: None = None, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Train for one epoch, continuing from the current state of the model and its optimizer.
 
         The learning rate is constant, and `memory` is not used.
@@ -228,7 +243,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return self._fit(X, None, sample_weight, partial=True)
 
-    def transform(self, X):
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Encode samples.
 
         Parameters
@@ -244,7 +259,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         samples = self._check_samples(X)
         return self._network.predict(samples, part=_encoder)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Decode codes.
 
         Parameters
@@ -258,12 +273,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
             Reconstructed samples, in the shape of the samples in :meth:`fit`.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="codes")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(f"Expected codes of length {self._n_features_out}. Received: codes of shape {X.shape}.")
-        return self._restore_shape(self._network.predict(X, part=_decoder))
+        codes = check_array(X, dtype=np.float32, input_name="codes")
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Expected codes of length {self._n_features_out}. Received: codes of shape {codes.shape}."
+            )
+        return self._restore_shape(self._network.predict(codes, part=_decoder))
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Reconstruct samples: encode and decode them.
 
         Parameters
@@ -278,7 +295,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return self._restore_shape(self._predict_raw(X))
 
-    def score(self, X, y=None):
+    def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return the negative mean squared reconstruction error.
 
         Parameters
@@ -295,7 +312,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return -float(self.reconstruction_errors(X).mean())
 
-    def reconstruction_errors(self, X):
+    def reconstruction_errors(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute the mean squared reconstruction error of each sample.
 
         Parameters

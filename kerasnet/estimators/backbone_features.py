@@ -1,6 +1,9 @@
 """Transformer that extracts image features with a pretrained backbone."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
@@ -9,6 +12,14 @@ from kerasnet.estimators._base import KerasNetBase, unchanged_on_error
 from kerasnet.estimators._targets import FeatureTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.training._network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import RandomState
 
 
 class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
@@ -71,14 +82,14 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
 
     def __init__(
         self,
-        backbone="mobilenet_v2",
+        backbone: str = "mobilenet_v2",
         *,
-        weights="imagenet",
-        layer=None,
-        pooling="avg",
-        image_shape=None,
-        random_state=None,
-    ):
+        weights: str | os.PathLike[str] | None = "imagenet",
+        layer: str | None = None,
+        pooling: str | None = "avg",
+        image_shape: Sequence[int] | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.backbone = backbone
         self.weights = weights
         self.layer = layer
@@ -86,7 +97,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters.
 
         Parameters
@@ -101,7 +112,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         return BaseEstimator.get_params(self, deep=deep)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
         Parameters
@@ -121,7 +132,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         return BaseEstimator.set_params(self, **params)
 
-    def initialize(self, X, y=None):
+    def initialize(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
         """Build the model; equivalent to :meth:`fit`.
 
         Parameters
@@ -138,7 +149,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         return self.fit(X)
 
-    def fit(self, X, y=None):
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
         """Build the model for images of this shape.
 
         Parameters
@@ -162,7 +173,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
             _ = self._network.any_model  # so that a failed download raises here
         return self
 
-    def transform(self, X):
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Extract features from images.
 
         Parameters

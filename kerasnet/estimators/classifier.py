@@ -1,5 +1,9 @@
 """Classifier with any registered or user-defined Keras model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from kerasnet.estimators._classifier import KerasNetClassifierBase
@@ -10,6 +14,25 @@ from kerasnet.estimators._ready_made import (
     with_network_of,
     with_pretrained_network,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        ClassWeight,
+        Loss,
+        Memory,
+        Metrics,
+        Model,
+        Optimizer,
+        RandomState,
+        Shape,
+    )
 
 
 class KerasNetClassifier(KerasNetClassifierBase):
@@ -128,33 +151,33 @@ class KerasNetClassifier(KerasNetClassifierBase):
 
     def __init__(
         self,
-        model="mlp",
+        model: Model = "mlp",
         *,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics="accuracy",
-        callbacks=None,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = "accuracy",
+        callbacks: Callbacks = None,
+        class_weight: ClassWeight = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_pretrained(cls, model, weights, **parameters):
+    def from_pretrained(cls, model: str, weights: str, **parameters: Any) -> Self:
         """Load a registered model with pretrained weights as a fitted classifier.
 
         Parameters
@@ -191,7 +214,14 @@ class KerasNetClassifier(KerasNetClassifierBase):
         return with_pretrained_network(cls(model, weights=weights, **parameters), model, weights)
 
     @classmethod
-    def from_keras(cls, model, *, classes=None, input_shape=None, **parameters):
+    def from_keras(
+        cls,
+        model: keras.Model,
+        *,
+        classes: npt.ArrayLike | None = None,
+        input_shape: Shape | None = None,
+        **parameters: Any,
+    ) -> Self:
         """Make a fitted classifier from a trained Keras model.
 
         Parameters

@@ -1,6 +1,24 @@
 """Classifier with a convolutional neural network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from kerasnet.estimators._classifier import KerasNetClassifierBase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        ClassWeight,
+        Loss,
+        Memory,
+        Metrics,
+        Optimizer,
+        RandomState,
+    )
 
 
 class CNNClassifier(KerasNetClassifierBase):
@@ -124,33 +142,33 @@ class CNNClassifier(KerasNetClassifierBase):
     def __init__(
         self,
         *,
-        filters=(32,),
-        kernel_size=3,
-        pool_size=2,
-        dense_units=(128,),
-        activation="relu",
-        dropout=0.0,
-        l1=0.0,
-        l2=0.0,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics="accuracy",
-        callbacks=None,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        filters: int | Sequence[int] = (32,),
+        kernel_size: int = 3,
+        pool_size: int = 2,
+        dense_units: int | Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = "accuracy",
+        callbacks: Callbacks = None,
+        class_weight: ClassWeight = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())

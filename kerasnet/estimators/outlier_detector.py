@@ -1,7 +1,10 @@
 """Outlier detection with an autoencoder."""
 
+from __future__ import annotations
+
 import copy
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -11,6 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.estimators.autoencoder import Autoencoder
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import Callbacks, Loss, Memory, Metrics, Optimizer, RandomState
 
 # scikit-learn's attributes for its callbacks, which the detector passes to the fit of its autoencoder
 _CALLBACK_ATTRIBUTES = ("_skl_callbacks", "_parent_callback_ctx")
@@ -107,31 +115,33 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     def __init__(
         self,
         *,
-        contamination=0.1,
-        code_units=128,
-        activation="relu",
-        output_activation="sigmoid",
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        contamination: float = 0.1,
+        code_units: int = 128,
+        activation: str = "relu",
+        output_activation: str = "sigmoid",
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
-    def fit(self, X, y=None, sample_weight=None, **keywords):
+    def fit(
+        self, X: npt.ArrayLike, y: None = None, sample_weight: npt.ArrayLike | None = None, **keywords: Any
+    ) -> Self:
         """Fit the autoencoder to training data.
 
         Parameters
@@ -160,7 +170,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         before = getattr(self, "autoencoder_", None) if self.warm_start else None
         autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
         callbacks = {name: vars(self)[name] for name in _CALLBACK_ATTRIBUTES if name in vars(self)}
-        vars(autoencoder).update(callbacks)
+        autoencoder.__dict__.update(callbacks)
         try:
             autoencoder.fit(X, sample_weight=sample_weight, **keywords)
         finally:
@@ -171,7 +181,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
                 self.autoencoder_, self.offset_ = autoencoder, np.percentile(scores, 100 * self.contamination)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute the negative reconstruction error of each sample.
 
         Parameters
@@ -187,7 +197,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         check_is_fitted(self, "autoencoder_")
         return -self.autoencoder_.reconstruction_errors(X)
 
-    def decision_function(self, X):
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute the scores relative to the threshold.
 
         Parameters
@@ -202,7 +212,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Predict whether each sample is an outlier or an inlier.
 
         Parameters
@@ -218,13 +228,13 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Size of the second axis of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> npt.NDArray[np.object_]:
         """Column names of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.feature_names_in_

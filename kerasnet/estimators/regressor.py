@@ -1,5 +1,9 @@
 """Regressor with any registered or user-defined Keras model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import RegressorMixin
 
@@ -7,6 +11,24 @@ from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._ready_made import copy_trained_model, with_network_of
 from kerasnet.estimators._targets import RegressionTargets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        Loss,
+        Memory,
+        Metrics,
+        Model,
+        Optimizer,
+        RandomState,
+        Shape,
+    )
 
 
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
@@ -116,32 +138,32 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
     def __init__(
         self,
-        model="mlp",
+        model: Model = "mlp",
         *,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_keras(cls, model, *, input_shape=None, **parameters):
+    def from_keras(cls, model: keras.Model, *, input_shape: Shape | None = None, **parameters: Any) -> Self:
         """Make a fitted regressor from a trained Keras model.
 
         Parameters
@@ -183,7 +205,15 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         y = np.zeros(2) if n_outputs == 1 else np.zeros((2, n_outputs))
         return with_network_of(cls(model, **parameters), model, y, input_shape)
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        X_val: npt.ArrayLike | None = None,
+        y_val: npt.ArrayLike | None = None,
+        **keywords: Any,
+    ) -> Self:
         """Fit the model to training data.
 
         Parameters
@@ -212,7 +242,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         """
         return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Train for one epoch, continuing from the current state of the model and its optimizer.
 
         The learning rate is constant, and `memory` is not used.
@@ -233,7 +263,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         """
         return self._fit(X, y, sample_weight, partial=True)
 
-    def predict(self, X):
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Predict the targets of samples.
 
         Parameters

@@ -208,11 +208,8 @@ class Subclassed(keras.Model):
 
 def test_subclassed_models_and_models_without_input_layer(iris):
     unbuilt = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
-    for model in (
-        lambda n_outputs: Subclassed(n_outputs),
-        unbuilt,
-        keras.Sequential([keras.Input((4,)), *unbuilt.layers]),
-    ):
+    built = keras.Sequential([keras.Input((4,)), *unbuilt.layers])
+    for model in (lambda n_outputs: Subclassed(n_outputs), unbuilt, built):
         classifier = KerasNetClassifier(model, epochs=30, optimizer="sgd", learning_rate=0.2, random_state=0).fit(*iris)
         assert classifier.score(*iris) > 0.8
     with pytest.raises(ValueError, match="must have 3 outputs .* output shape \\(None, 2\\)"):

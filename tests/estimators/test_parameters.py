@@ -45,9 +45,8 @@ def documented_parameters(cls):
 def test_training_parameters_and_their_documentation_are_consistent(cls):
     signature, reference = inspect.signature(cls).parameters, inspect.signature(KerasNetClassifier).parameters
     documented, expected = documented_parameters(cls), documented_parameters(KerasNetClassifier)
-    for name in (
-        TRAINING if cls in CLASSIFIERS else TRAINING - CLASSIFIER_PARAMETERS
-    ) - IMAGE_PARAMETERS | IMAGE_PARAMETERS & set(signature):
+    names = TRAINING if cls in CLASSIFIERS else TRAINING - CLASSIFIER_PARAMETERS
+    for name in (names - IMAGE_PARAMETERS) | (IMAGE_PARAMETERS & set(signature)):
         assert signature[name].default == reference[name].default
         assert documented[name] == expected[name]
     assert {name.strip("*\n") for name in documented} >= set(signature) - {"others"}
