@@ -217,7 +217,7 @@ def metric_class(name):
 
 
 def _class_in(module, name):
-    """Return a class by a name that ``module.get`` accepts, which would create variables."""
+    """Return the class for a name that ``module.get`` accepts; cached for Keras classes, since it creates an object."""
     is_user_defined = keras.saving.get_registered_object(name) is not None
     return type(module.get(name)) if is_user_defined else _class_of_keras(module, name)
 

@@ -46,7 +46,7 @@ def as_model_input(X, input_kind, image_shape, owner):
 
 
 def n_samples_of(X):
-    """Return the number of samples in an array, or in a list of arrays for several inputs."""
+    """Return the number of samples in an array, or in a list of arrays for multiple inputs."""
     return len(keras.tree.flatten(X)[0])
 
 

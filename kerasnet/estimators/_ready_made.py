@@ -53,7 +53,7 @@ def with_pretrained_network(estimator, name, weights):
 
 
 def with_network_of(estimator, model, y, input_shape):
-    """Fit an estimator by copying the weights of a trained Keras model.
+    """Fit an estimator by using a trained Keras model as its fitted model.
 
     Parameters
     ----------

@@ -177,9 +177,9 @@ def test_channel_axis_and_flattened_rows_do_not_change_the_fit(mnist):
 
 def test_color_images(mnist):
     X, y = mnist[0][:100], mnist[1][:100]
-    colour = np.stack([X, X, X], axis=-1)
-    assert cnn().fit(colour, y).model_.input_shape == (None, 28, 28, 3)
-    rows = cnn(image_shape=(28, 28, 3)).initialize(colour.reshape(100, -1), y)
+    color = np.stack([X, X, X], axis=-1)
+    assert cnn().fit(color, y).model_.input_shape == (None, 28, 28, 3)
+    rows = cnn(image_shape=(28, 28, 3)).initialize(color.reshape(100, -1), y)
     assert rows.model_.input_shape == (None, 28, 28, 3)
 
 
@@ -640,7 +640,7 @@ print(json.dumps(scores))
 """
 
 
-def scores_with_one_and_two_processes(grid, n_samples, cv):
+def sequential_and_parallel_scores(grid, n_samples, cv):
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     code = SEARCH.format(grid=grid, n_samples=n_samples, cv=cv)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -651,7 +651,7 @@ def scores_with_one_and_two_processes(grid, n_samples, cv):
 @pytest.mark.exhaustive
 def test_parallel_search_scores_equal_sequential_scores():
     grid = {"epochs": [1, 2], "learning_rate": [0.001, 0.01]}
-    scores = scores_with_one_and_two_processes(grid, n_samples=200, cv=2)
+    scores = sequential_and_parallel_scores(grid, n_samples=200, cv=2)
     assert scores["1"] == scores["2"]
     assert len(set(scores["1"][0])) > 1
 
@@ -659,7 +659,7 @@ def test_parallel_search_scores_equal_sequential_scores():
 @pytest.mark.exhaustive
 def test_parallel_search_scores_equal_sequential_scores_on_the_documented_grid():
     grid = {"epochs": [1, 2, 3], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
-    scores = scores_with_one_and_two_processes(grid, n_samples=500, cv=5)
+    scores = sequential_and_parallel_scores(grid, n_samples=500, cv=5)
     assert scores["1"] == scores["2"]
     assert len(scores["1"][0]) == 27
 
@@ -693,7 +693,7 @@ def test_fits_in_threads_equal_sequential_fits(iris):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def in_another_thread(function):
+def run_in_thread(function):
     thread = threading.Thread(target=function)
     thread.start()
     thread.join()
@@ -702,7 +702,7 @@ def in_another_thread(function):
 def test_random_draws_in_other_threads_do_not_change_a_fit(iris):
     def build(input_shape, n_outputs, output_activation, elsewhere):
         layers = [keras.Input(input_shape), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.3)]
-        in_another_thread(elsewhere)  # as in threads of a Dask worker
+        run_in_thread(elsewhere)  # as in threads of a Dask worker
         return keras.Sequential([*layers, keras.layers.Dense(n_outputs, output_activation)])
 
     def weights(elsewhere):

@@ -229,9 +229,9 @@ def test_subclasses_with_builder_method():
     X, y = make_classification(random_state=0)
     clf = MLPClassifier(epochs=20, random_state=0).fit(X, y)
     assert clf.score(X, y) > 0.7
-    twin = clone(clf).set_params(hidden_layer_sizes=(7, 3), batch_size=16).fit(X, y)
-    assert [layer.units for layer in twin.model_.layers] == [7, 3, 1]
-    assert np.array_equal(pickle.loads(pickle.dumps(twin)).predict_proba(X), twin.predict_proba(X))
+    cloned = clone(clf).set_params(hidden_layer_sizes=(7, 3), batch_size=16).fit(X, y)
+    assert [layer.units for layer in cloned.model_.layers] == [7, 3, 1]
+    assert np.array_equal(pickle.loads(pickle.dumps(cloned)).predict_proba(X), cloned.predict_proba(X))
     search = GridSearchCV(MLPClassifier(epochs=5), {"hidden_layer_sizes": [(7, 3), (100,)]}, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 2
     line = np.arange(100).reshape(-1, 1) / 50

@@ -157,7 +157,7 @@ def test_integers_are_cast_for_float_inputs(iris):
 def test_encoded_uint8_targets_are_not_divided_by_255(iris):
     X, y = iris
 
-    class Bytes(KerasNetClassifier):
+    class Uint8Targets(KerasNetClassifier):
         @property
         def target_encoder(self):
             return FunctionTransformer(lambda y: np.asarray(y).astype(np.uint8))
@@ -167,7 +167,7 @@ def test_encoded_uint8_targets_are_not_divided_by_255(iris):
 
     given = {"loss": "sparse_categorical_crossentropy", "epochs": 20, "optimizer": "sgd", "learning_rate": 0.5}
     for parameters in ({}, {"early_stopping": True}):
-        classifier = Bytes(build, random_state=0, **given, **parameters).fit(X, y)
+        classifier = Uint8Targets(build, random_state=0, **given, **parameters).fit(X, y)
         assert (classifier.model_.predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.8
 
 

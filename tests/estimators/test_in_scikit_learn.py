@@ -136,8 +136,8 @@ def test_one_vs_rest(wine):
 def test_multi_output_classifier(digits):
     X, X_test, y, y_test = digits
     rows, rows_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
-    several = MultiOutputClassifier(mlp()).fit(rows, np.column_stack([y, y % 2]))
-    assert (several.predict(rows_test) == np.column_stack([y_test, y_test % 2])).mean(axis=0).min() > 0.93
+    classifier = MultiOutputClassifier(mlp()).fit(rows, np.column_stack([y, y % 2]))
+    assert (classifier.predict(rows_test) == np.column_stack([y_test, y_test % 2])).mean(axis=0).min() > 0.93
 
 
 def test_permutation_importance(cancer):
@@ -337,18 +337,18 @@ def test_callbacks_of_autoencoders(kind, digits):
 def test_estimators_passed_to_callbacks_are_not_changed(wine):
     """Later epochs do not change an estimator that a callback has stored."""
     X, _, y, _ = wine
-    kept = []
+    stored = []
 
     class Keep(StopAfter):
         def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            kept.append(fitted_estimator)
+            stored.append(fitted_estimator)
 
     final = mlp(epochs=3).set_callbacks(Keep(0)).fit(X, y)
-    assert [each.n_iter_ for each in kept] == [1, 2, 3, 3]
+    assert [each.n_iter_ for each in stored] == [1, 2, 3, 3]
     first = mlp(epochs=1).fit(X, y)
-    assert np.array_equal(kept[0].predict_proba(X), first.predict_proba(X))
-    assert np.array_equal(kept[2].predict_proba(X), final.predict_proba(X))
-    assert isinstance(kept[0].model_, keras.Model)
+    assert np.array_equal(stored[0].predict_proba(X), first.predict_proba(X))
+    assert np.array_equal(stored[2].predict_proba(X), final.predict_proba(X))
+    assert isinstance(stored[0].model_, keras.Model)
 
 
 def test_cross_validation_is_stratified(wine):

@@ -567,8 +567,8 @@ def test_submodel_stored_by_a_callback_keeps_its_weights(iris):
     fitted = counted(callbacks=[StoreSubmodel()]).fit(X, y)
     hidden = keras.Model(fitted.model_.inputs, fitted.model_.get_layer("hidden").output)
     counted(random_state=1, epochs=5).fit(X, y)  # with the same compiled function
-    kept, expected = (each.predict(X, verbose=0) for each in (fitted.callbacks_[0].submodel, hidden))
-    np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-6)
+    outputs, expected = (each.predict(X, verbose=0) for each in (fitted.callbacks_[0].submodel, hidden))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_model_changed_by_a_callback_is_trained_and_copied(iris):

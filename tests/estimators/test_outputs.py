@@ -60,10 +60,10 @@ def test_one_hot_targets_of_a_compiling_builder(iris):
 
 def test_categorical_loss_rejects_multilabel_rows(iris):
     X, y = iris
-    several = np.c_[np.eye(3, dtype=int)[y][:, :2], np.ones(len(y), int)]
+    multilabel = np.c_[np.eye(3, dtype=int)[y][:, :2], np.ones(len(y), int)]
     with pytest.raises(ValueError, match=r"exactly one label per sample. Received: y with 1 to 2 labels per row"):
-        KerasNetClassifier("mlp", loss="categorical_crossentropy", epochs=1).fit(X, several)
-    assert KerasNetClassifier("mlp", epochs=1).fit(X, several).predict(X).shape == (150, 3)
+        KerasNetClassifier("mlp", loss="categorical_crossentropy", epochs=1).fit(X, multilabel)
+    assert KerasNetClassifier("mlp", epochs=1).fit(X, multilabel).predict(X).shape == (150, 3)
 
 
 def test_softmax_for_multilabel_targets_raises_an_error(iris):

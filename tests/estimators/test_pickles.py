@@ -234,7 +234,7 @@ IN_FRESH_PROCESSES = """
 
 
 @pytest.fixture(scope="module")
-def run_in_fresh_processes(tmp_path_factory):
+def fresh_process_results(tmp_path_factory):
     """Unpickle in a script and use its two workers, only once: each process imports TensorFlow."""
     folder = tmp_path_factory.mktemp("fresh")
     script, opened = folder / "search.py", folder / "estimator.pickle"
@@ -252,33 +252,33 @@ def run_in_fresh_processes(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_unpickling_in_a_fresh_process_does_not_change_keras(run_in_fresh_processes):
-    assert run_in_fresh_processes["equal after opening"]
-    assert run_in_fresh_processes["units"] == [16]
-    assert run_in_fresh_processes["classes"] == list(range(10))
-    assert run_in_fresh_processes["keras is unchanged"]
+def test_unpickling_in_a_fresh_process_does_not_change_keras(fresh_process_results):
+    assert fresh_process_results["equal after opening"]
+    assert fresh_process_results["units"] == [16]
+    assert fresh_process_results["classes"] == list(range(10))
+    assert fresh_process_results["keras is unchanged"]
 
 
-def test_workers_fit_and_predict_like_the_main_process(run_in_fresh_processes):
-    assert run_in_fresh_processes["threads in workers"] == 2 * [[os.cpu_count()] * 2]
-    assert run_in_fresh_processes["threads are unchanged"]
-    assert run_in_fresh_processes["predicted in a worker"]
-    assert run_in_fresh_processes["fitted in a worker"]
+def test_workers_fit_and_predict_like_the_main_process(fresh_process_results):
+    assert fresh_process_results["threads in workers"] == 2 * [[os.cpu_count()] * 2]
+    assert fresh_process_results["threads are unchanged"]
+    assert fresh_process_results["predicted in a worker"]
+    assert fresh_process_results["fitted in a worker"]
 
 
-def test_workers_read_data_from_disk(run_in_fresh_processes):
-    assert run_in_fresh_processes["predicted from a file"]
-    assert run_in_fresh_processes["fitted from a file"]
+def test_workers_read_data_from_disk(fresh_process_results):
+    assert fresh_process_results["predicted from a file"]
+    assert fresh_process_results["fitted from a file"]
 
 
-def test_scoring_monitor_records_each_epoch_of_a_parallel_search(run_in_fresh_processes):
-    assert run_in_fresh_processes["monitored epochs"] == 5 * [2]  # 2 x 2 fits and the refit
+def test_scoring_monitor_records_each_epoch_of_a_parallel_search(fresh_process_results):
+    assert fresh_process_results["monitored epochs"] == 5 * [2]  # 2 x 2 fits and the refit
 
 
-def test_builders_in_main_and_lambdas_work_in_a_parallel_search(run_in_fresh_processes):
-    score_1_unit, score_16_units = run_in_fresh_processes["scores"]
+def test_builders_in_main_and_lambdas_work_in_a_parallel_search(fresh_process_results):
+    score_1_unit, score_16_units = fresh_process_results["scores"]
     assert score_16_units > score_1_unit
-    builder_in_main, lambda_builder = run_in_fresh_processes["searches"]
+    builder_in_main, lambda_builder = fresh_process_results["searches"]
     np.testing.assert_allclose(builder_in_main, [score_1_unit, score_16_units], atol=0.01)
     np.testing.assert_allclose(lambda_builder, [score_16_units], atol=0.01)
 
