@@ -95,9 +95,9 @@ class CNNClassifier(KerasNetClassifierBase):
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        ``weights`` is a set of pretrained weights such as "mnist": training fine-tunes them, and the defaults of the
-        builder's arguments are those that the weights were trained with. Routed parameters: ``optimizer__<name>``,
-        ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
+        ``weights``, a set of pretrained weights such as "mnist": training fine-tunes them. The architecture parameters
+        must be those that the weights were trained with. Routed parameters: ``optimizer__<name>``, ``loss__<name>``,
+        ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         ``loss__<name>``, ``metrics__<name>``, ``callbacks__<name>``, ``model__<name>``, ``compile__<name>`` and
         ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. If `model` changes, only
         values that were set explicitly are kept. ``weights`` is a set of pretrained weights such as "mnist": training
-        fine-tunes them, and the defaults of the builder's arguments are those that the weights were trained with.
+        fine-tunes them, and the builder's arguments then default to those that the weights were trained with.
 
     Attributes
     ----------
