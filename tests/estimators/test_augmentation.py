@@ -132,7 +132,7 @@ def test_a_regressor_takes_it_too(mnist):
 def test_it_is_for_images_alone(mnist):
     X, y = mnist
     rows = X.reshape(len(X), -1) / 255
-    with pytest.raises(ValueError, match=r"is for images \(n, height, width, channels\), but the model 'mlp'"):
+    with pytest.raises(ValueError, match=r"requires images of shape \(n, height, width, channels\).* the model 'mlp'"):
         KerasNetClassifier("mlp", augmentation="shift").fit(rows, y)
     with pytest.raises(ValueError, match="'augmentation' parameter"):
         CNNClassifier(augmentation="flip").fit(X, y)
@@ -156,7 +156,7 @@ class Brighter(keras.layers.Layer):
         (Brighter(), "cannot be copied, which each fit does. A layer of your own needs"),
         (
             keras.layers.RandomCrop(10, 10),
-            r"keep the shape of images\. Expected \(28, 28, 1\), received \(10, 10, 1\)",
+            r"change the shape of the images\. Expected: \(28, 28, 1\)\. Received: \(10, 10, 1\)",
         ),
     ],
 )

@@ -249,7 +249,7 @@ def test_an_estimator_goes_on_from_shipped_weights(mnist):
 def test_a_ready_made_model_given_bytes_says_that_it_takes_them_as_they_are(mnist):
     X, y = mnist
     model = create_model("lenet", weights="mnist")
-    with pytest.warns(UserWarning, match="X holds bytes, and the model 'lenet' takes them as they are"):
+    with pytest.warns(UserWarning, match="X has dtype uint8 and is not divided by 255 for 'lenet'"):
         kerasnet.KerasNetClassifier(model, epochs=1, random_state=0).fit(X[:200, ..., None], y[:200])
     scaled = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), model])
     classifier = kerasnet.KerasNetClassifier(scaled, epochs=1, learning_rate=1e-6, random_state=0)
