@@ -311,7 +311,7 @@ def _check_parameters(grid, keypoint_size, enlarge):
     return check_pair((grid, grid) if isinstance(grid, Integral) else grid, "grid")
 
 
-def _to_gray_uint8(images):
+def _to_gray_uint8(images: np.ndarray) -> np.ndarray:
     """Convert images to grayscale and uint8, as OpenCV's SIFT requires."""
     if images.ndim == 4 and images.shape[-1] not in (1, 3):
         raise ValueError(f"Expected grayscale or RGB images. Received: images with {images.shape[-1]} channels.")
