@@ -57,7 +57,7 @@ def main(argv=None):
 def by_kerasnet(train, test, epochs, seed):
     """Train by the recipe; evaluation included."""
     kn.training.clear_cache()
-    settings = {**RECIPES["lenet"], "epochs": epochs, "learning_rate_schedule": SCHEDULE, "random_state": seed}
+    settings = {**RECIPES["lenet", "mnist"], "epochs": epochs, "learning_rate_schedule": SCHEDULE, "random_state": seed}
     classifier = kn.KerasNetClassifier("lenet", **settings).fit(*train)
     return {"epochs": epochs, "accuracy": classifier.score(*test)}
 

@@ -251,7 +251,7 @@ def only_classes_of(train, test):
 
 def make_classifier(arguments, image_size):
     """Return the network that the options describe or, with features, a pipeline that ends in it."""
-    recipe = dict(RECIPES.get(arguments.model, {}) if arguments.features == "pixels" else FEATURES_RECIPE)
+    recipe = dict(RECIPES.get((arguments.model, "mnist"), {}) if arguments.features == "pixels" else FEATURES_RECIPE)
     for name in ("epochs", "batch_size", "learning_rate"):
         if getattr(arguments, name) is not None:
             recipe[name] = getattr(arguments, name)
