@@ -1,6 +1,6 @@
-"""Files: written whole or not at all, read within bounds and without running code.
+"""Write files atomically; read files within size limits and without running code.
 
-This is the only way the package writes a file or reads arrays and JSON.
+All files that the package writes, and all arrays and JSON that it reads, go through this module.
 """
 
 import contextlib
@@ -17,69 +17,69 @@ from pathlib import Path
 from kerasnet._formats import check_sha256, parse_json, parse_npz
 from kerasnet.errors import UnsafeFileError
 
-log = logging.getLogger("kerasnet.files")  # at level DEBUG, each step of a write
+log = logging.getLogger("kerasnet.files")  # logs each step of a write at level DEBUG
 
 
 @contextlib.contextmanager
 def atomic_file(path, *, durable=True):
-    """Write a file that appears whole, under its name, when the ``with`` block ends without an error.
+    """Write a file atomically: it is complete, or an existing file stays unchanged.
 
-    The bytes go to a temporary file in the same folder, reach the disk (fsync) and then take the name in one
-    step (``os.replace``). Whatever goes wrong before, an earlier file of that name stays as it was.
+    The content is written to a temporary file in the same folder, synced to disk (fsync) and then renamed
+    (``os.replace``) when the ``with`` block ends without an error.
 
     Parameters
     ----------
     path : str or path-like
         The file to write; its folder must exist.
     durable : bool, default=True
-        Whether to wait for the disk. Without, a killed process still leaves whole files only, but a machine that
-        loses its power may not: for what can be made again.
+        Whether to sync to disk. If False, files are still complete when the process is killed, but may be lost or
+        incomplete after a power failure. Use False for files that can be recomputed.
 
     Yields
     ------
     file : binary file object
-        Open for writing.
+        The file, open for writing.
     """
     path = Path(os.path.realpath(path))
     try:
         with _temporary(path, folder=False) as (temporary, descriptor):
-            log.debug("%s: made a temporary file", path)
+            log.debug("%s: created a temporary file", path)
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 yield file
                 file.flush()
-                log.debug("%s: wrote it", path)
+                log.debug("%s: wrote the content", path)
                 if durable:
                     os.fsync(file.fileno())
-                    log.debug("%s: synced it", path)
+                    log.debug("%s: synced the content", path)
             os.replace(temporary, path)
             log.debug("%s: replaced the file", path)
             if durable:
                 _sync(path.parent)
-                log.debug("%s: synced its folder", path)
+                log.debug("%s: synced the folder", path)
     except OSError as error:
         if error.filename is None or str(error.filename).endswith(".tmp"):
-            error.filename, error.filename2 = str(path), None  # what the caller knows
+            error.filename, error.filename2 = str(path), None  # the name that the caller gave
         raise
 
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Fill a folder that appears whole, under its name, when the ``with`` block ends without an error.
+    """Create a folder atomically: it appears complete when the ``with`` block ends without an error.
 
     Parameters
     ----------
     path : str or path-like
-        The folder to make. It may exist only if it is empty; folders above it are made when they are missing.
+        The folder to create. It must not exist, or be empty. Missing parent folders are created.
 
     Yields
     ------
     folder : pathlib.Path
-        A temporary folder beside `path` to write into.
+        A temporary folder next to `path` to write into.
 
     Raises
     ------
     OSError
-        If `path` exists and is not an empty folder, or if it cannot be written.
+        If `path` exists and is not an empty folder, or cannot be written.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -99,14 +99,14 @@ def atomic_folder(path):
 
 @contextlib.contextmanager
 def _temporary(path, folder):
-    """Make a temporary sibling of `path` and remove it at the end, if it is still there.
+    """Create a temporary file or folder next to `path`, and remove it at the end if it still exists.
 
-    The temporary is locked for as long as its writer lives. The system drops the lock of a killed process, so
-    what can be locked by another is a leftover: it is swept here, before the next write.
+    It is locked while its writer runs. The operating system releases the lock of a killed process, so a temporary file
+    that can be locked is a leftover; leftovers are removed here, before the next write.
     """
     sweep_leftovers(path.parent)
     while True:
-        temporary = path.parent / f".{path.name[:50]}.{uuid.uuid4().hex}.tmp"  # no name may have 256 bytes
+        temporary = path.parent / f".{path.name[:50]}.{uuid.uuid4().hex}.tmp"  # names have at most 255 bytes
         if folder:
             temporary.mkdir()
             descriptor = os.open(temporary, os.O_RDONLY)
@@ -116,7 +116,7 @@ def _temporary(path, folder):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
                 break
-        os.close(descriptor)  # another process swept it between its making and its locking
+        os.close(descriptor)  # another process removed it before it was locked
     try:
         yield temporary, descriptor
     finally:
@@ -125,20 +125,20 @@ def _temporary(path, folder):
 
 
 def sweep_leftovers(folder):
-    """Remove what killed writers have left in a folder.
+    """Remove the temporary files of killed processes from a folder.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Where :func:`atomic_file` and :func:`atomic_folder` wrote.
+        A folder that :func:`atomic_file` or :func:`atomic_folder` wrote to.
     """
     for leftover in folder.glob(".*.tmp"):
         if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", leftover.name):
-            with contextlib.suppress(OSError):  # alive, or swept by somebody else
-                _sweep(leftover)
+            with contextlib.suppress(OSError):  # in use, or already removed by another process
+                _remove_unlocked(leftover)
 
 
-def _sweep(leftover):
+def _remove_unlocked(leftover):
     descriptor = os.open(leftover, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,93 +163,93 @@ def _sync(path):
 
 
 def read_bytes(path, *, max_bytes):
-    """Read the whole of a file of a bounded size.
+    """Read a file whose size is limited.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     max_bytes : int
-        The largest size that is read.
+        The maximum size of the file.
 
     Returns
     -------
     bytes
-        The content.
+        The content of the file.
 
     Raises
     ------
     UnsafeFileError
-        If the file is larger than `max_bytes`, or is no regular file.
+        If the file is larger than `max_bytes`, or is not a regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # calls of the system only: threads read many small files
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # faster than open() when threads read many small files
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(status.st_mode):  # it might never end, or never begin
+        if not stat.S_ISREG(status.st_mode):  # reading it might block or never end
             raise UnsafeFileError(f"{path}: expected a file, found a device, a pipe or a socket.")
         if status.st_size <= max_bytes:
             content = os.read(descriptor, status.st_size + 1)
             while len(content) < status.st_size and (more := os.read(descriptor, status.st_size - len(content))):
-                content += more  # the system reads at most 2 GiB at once
+                content += more  # os.read returns at most 2 GiB
             if len(content) <= max_bytes:
                 return content
     finally:
         os.close(descriptor)
-    raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the most that is read.")
+    raise UnsafeFileError(f"{path}: larger than {max_bytes} bytes, the maximum size.")
 
 
 def read_json(path, *, max_bytes=1_000_000):
-    """Read a JSON file of a bounded size.
+    """Read a JSON file whose size is limited.
 
     Parameters
     ----------
     path : str or path-like
         The file, in UTF-8.
     max_bytes : int, default=1_000_000
-        The largest size that is read.
+        The maximum size of the file.
 
     Returns
     -------
     object
-        What the file says: dicts, lists, strings, numbers, booleans and None.
+        The parsed value: dicts, lists, strings, numbers, booleans and None.
 
     Raises
     ------
     UnsafeFileError
-        If the file is larger than `max_bytes`, or nested too deep.
+        If the file is larger than `max_bytes`, or nested too deeply.
     CorruptFileError
-        If it is not JSON in UTF-8.
+        If it is not valid JSON in UTF-8.
     """
     return parse_json(read_bytes(path, max_bytes=max_bytes), path)
 
 
 def read_npz(path, *, names=None, max_bytes, sha256=None):
-    """Read arrays from an npz file of a bounded size, without pickles.
+    """Read arrays from an npz file whose size is limited, without pickles.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     names : sequence of str, default=None
-        The arrays to read; all of them when None.
+        The arrays to read; all of them if None.
     max_bytes : int
-        The largest size of the file, and of all its arrays together, that is read.
+        The maximum size of the file, and of its arrays in total.
     sha256 : str, default=None
-        When given, what the hash of the whole file must be (hexadecimal).
+        The expected hash of the file, in hexadecimal. It is not checked if None.
 
     Returns
     -------
     dict of str to ndarray
-        The arrays under their names.
+        The arrays by name.
 
     Raises
     ------
     UnsafeFileError
-        If file or arrays are larger than `max_bytes`, or an array holds Python objects.
+        If the file or its arrays are larger than `max_bytes`, or an array contains Python objects.
     CorruptFileError
-        If the hash differs, a name is missing, or the file is damaged.
+        If the hash differs, an array is missing, or the file is damaged.
     """
     content = read_bytes(path, max_bytes=max_bytes)
     if sha256 is not None:

@@ -1,4 +1,4 @@
-"""Decode image files and Pillow images into arrays, within bounds."""
+"""Decode image files and Pillow images to arrays, within size limits."""
 
 import io
 import math
@@ -14,9 +14,9 @@ from kerasnet.errors import ImageDecodeError, UnsafeFileError
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _MAX_BYTES = 2**28
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-# segments of a JPEG: Huffman tables, quantization tables, restart interval, JFIF, ICC profile, comment; not EXIF (0xE1)
-_BEFORE_FRAME = (0xC4, 0xDB, 0xDD, 0xE0, 0xE2, 0xFE)
+_DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+# JPEG segments: Huffman tables, quantization tables, restart interval, JFIF, ICC profile, comment; not EXIF (0xE1)
+_HEADER_SEGMENTS = (0xC4, 0xDB, 0xDD, 0xE0, 0xE2, 0xFE)
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,19 +34,19 @@ def read_image_file(path, max_pixels):
     Parameters
     ----------
     path : str or path-like
-        The file. Files above 256 MiB are not read.
+        The file, of at most 256 MiB.
     max_pixels : int
-        The largest number of pixels that is decoded.
+        The maximum number of pixels.
 
     Returns
     -------
     ndarray of shape (height, width) or (height, width, 3 or 4), uint8 or uint16
-        Grey, RGB or RGBA.
+        Grayscale, RGB or RGBA.
 
     Raises
     ------
     ImageDecodeError
-        If the file cannot be read, is broken or too large.
+        If the file cannot be read, is not a valid image, or is too large.
     """
     try:
         content = read_bytes(path, max_bytes=_MAX_BYTES)
@@ -65,17 +65,17 @@ def decode_image(content, max_pixels):
             return image_pixels(image, max_pixels)
     except ImageDecodeError:
         raise
-    except _BROKEN as error:
+    except _DECODING_ERRORS as error:
         formats = ", ".join(_FORMATS)
         found = "something else" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
-        raise ImageDecodeError(f"expected a whole image ({formats}), found: {found}.") from error
+        raise ImageDecodeError(f"expected a valid image ({formats}), found: {found}.") from error
 
 
 def _plain_jpeg(content, max_pixels):
-    """Decode a whole JPEG of grey or colour without EXIF data by OpenCV; return None for all others.
+    """Decode a complete grayscale or color JPEG without EXIF data with OpenCV; return None for all other files.
 
-    The pixels are Pillow's: both call libjpeg. But Pillow parses the header in Python, so threads that decode small
-    images with it wait for each other.
+    The pixels are the same as with Pillow, because both call libjpeg. However, Pillow parses the header in Python, so
+    threads that decode small images with it wait for each other.
     """
     if content[:2] != b"\xff\xd8" or content[-2:] != b"\xff\xd9":
         return None
@@ -85,7 +85,7 @@ def _plain_jpeg(content, max_pixels):
             start, marker, length = struct.unpack_from(">BBH", content, position)
             if marker in (0xC0, 0xC2):  # start of frame: baseline, progressive
                 break
-            if start != 0xFF or marker not in _BEFORE_FRAME:
+            if start != 0xFF or marker not in _HEADER_SEGMENTS:
                 return None
             position += 2 + length
         bits, height, width, n_channels = struct.unpack_from(">BHHB", content, position + 4)
@@ -98,14 +98,14 @@ def _plain_jpeg(content, max_pixels):
 
 
 def image_pixels(image, max_pixels):
-    """Return the pixels of a Pillow image, in the orientation that its EXIF data gives; see :func:`read_image_file`.
+    """Return the pixels of a Pillow image, rotated as its EXIF data says; see :func:`read_image_file`.
 
-    The image itself is not changed.
+    The image is not modified.
     """
     if math.prod(image.size) > max_pixels:
         raise ImageDecodeError(
             f"expected at most {max_pixels} pixels, found {image.width} x {image.height}. "
-            "Give a larger max_pixels, or a smaller image."
+            "Increase max_pixels, or use a smaller image."
         )
     try:
         image.load()
@@ -116,33 +116,33 @@ def image_pixels(image, max_pixels):
             return _sixteen_bits(image)
         if mode in ("I", "F"):
             raise ImageDecodeError(
-                f"expected 8 or 16 bits a channel, found pixels of 32 bits (mode {mode}), which have no fixed range. "
-                "Scale them to [0, 1] and give an array of floats."
+                f"expected 8 or 16 bits per channel, found 32 bits (mode {mode}), which have no fixed range. "
+                "Rescale the pixels to [0, 1] and pass an array of floats."
             )
-        if mode == "La":  # Pillow converts premultiplied grey to LA only
+        if mode == "La":  # Pillow converts premultiplied grayscale only to LA
             image = image.convert("LA")
         if image.has_transparency_data:
             return np.asarray(image.convert("RGBA"))
         return np.asarray(image.convert("L" if mode in ("1", "L") else "RGB"))
     except ImageDecodeError:
         raise
-    except (*_BROKEN, AssertionError) as error:  # AssertionError: closed before it was read
+    except (*_DECODING_ERRORS, AssertionError) as error:  # AssertionError: closed before it was read
         raise ImageDecodeError(
-            f"expected a whole and open image, found: {str(error) or type(error).__name__}."
+            f"expected a valid and open image, found: {str(error) or type(error).__name__}."
         ) from error
 
 
 def _orientation(image):
-    """Return the EXIF orientation, None where there is none or the EXIF data is broken."""
+    """Return the EXIF orientation; None if it is missing or the EXIF data is malformed."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # Pillow raises whatever the parsing of broken metadata runs into; the pixels are sound
+    except Exception:  # malformed metadata makes Pillow raise many types; the pixels are valid
         return None
 
 
 def _sixteen_bits(image):
     gray = np.asarray(image).astype(np.uint16)
-    transparent = image.info.get("transparency")  # in PNG, one grey level can be transparent
+    transparent = image.info.get("transparency")  # PNG can mark one gray level as transparent
     if transparent is None:
         return gray
     return np.dstack([gray, gray, gray, np.where(gray == transparent, 0, 65535).astype(np.uint16)])

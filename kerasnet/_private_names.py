@@ -1,7 +1,7 @@
-"""Private names of other packages that kerasnet uses, each with the reason why no public one does.
+"""Private names of other packages that kerasnet uses, with the reason why no public name is sufficient.
 
-Private names may change with any release: ``setup.cfg`` pins the minor versions of these packages, and a test compares
-this table with the source text.
+Private names may change in any release. Therefore ``setup.cfg`` pins the minor versions of these packages. A test
+compares this table with the source text.
 """
 
 from typing import NamedTuple
@@ -13,13 +13,13 @@ class PrivateName(NamedTuple):
     Attributes
     ----------
     package : str
-        The package that it belongs to.
+        The package.
     name : str
-        An attribute, or the full name of a module.
+        The name of an attribute, or the full name of a module.
     modules : tuple of str
-        The modules of kerasnet that use it.
+        The modules of kerasnet that use the name.
     reason : str
-        Why no public name does.
+        The reason why no public name is sufficient.
     """
 
     package: str
@@ -33,31 +33,31 @@ PRIVATE_NAMES = (
         "keras",
         "_compile_config",
         ("training._keys", "training._variables"),
-        "The objects that a model was compiled with; get_compile_config serializes them and leaves arguments out.",
+        "The objects that a model was compiled with; get_compile_config serializes them and omits arguments.",
     ),
     PrivateName(
         "keras",
         "_dtype",
         ("training._identity",),
-        "An attribute that Keras sets on each layer; it counts by the dtype policy in the configuration.",
+        "An attribute that Keras sets on each layer; the configuration includes it as the dtype policy.",
     ),
     PrivateName(
         "keras",
         "_dtype_policy",
         ("training._identity",),
-        "An attribute that Keras sets on each layer; it is described as part of the configuration.",
+        "An attribute that Keras sets on each layer; the configuration includes it.",
     ),
     PrivateName(
         "keras",
         "_exclude_from_weight_decay",
         ("training._keys",),
-        "Variables without weight decay are in no configuration of an optimizer.",
+        "The configuration of an optimizer does not include the variables without weight decay.",
     ),
     PrivateName(
         "keras",
         "_exclude_from_weight_decay_pattern",
         ("training._keys",),
-        "Names of variables without weight decay are in no configuration of an optimizer.",
+        "The configuration of an optimizer does not include the names of variables without weight decay.",
     ),
     PrivateName(
         "keras",
@@ -70,28 +70,31 @@ PRIVATE_NAMES = (
             "training._network",
             "training._variables",
         ),
-        "All layers, also those inside of layers; the attribute layers has only those of models.",
+        "All layers, including nested ones; the attribute layers lists the direct layers of models only.",
     ),
     PrivateName(
         "keras",
         "_fn",
         ("estimators._compiling", "estimators._metrics"),
-        "The function that a metric averages; its configuration has the name of the function alone.",
+        "The function that a metric averages; its configuration contains only the name of the function.",
     ),
     PrivateName(
         "keras",
         "_fn_kwargs",
         ("estimators._compiling", "training._keys"),
-        "Arguments of losses that their configurations leave out, such as the delta of Huber.",
+        "Arguments of losses that are missing from their configurations, such as the delta of Huber.",
     ),
     PrivateName(
-        "keras", "_inbound_nodes", ("training._keys",), "Constants in functional models are in no configuration."
+        "keras",
+        "_inbound_nodes",
+        ("training._keys",),
+        "The configuration of functional models does not include constants.",
     ),
     PrivateName(
         "keras",
         "_learning_rate",
         ("training._keys", "training._variables"),
-        "Tells a schedule from a number; the public property computes the current rate.",
+        "The learning rate schedule, if there is one; the public property computes the current learning rate.",
     ),
     PrivateName(
         "keras",
@@ -103,73 +106,73 @@ PRIVATE_NAMES = (
         "keras",
         "_symbolic_build",
         ("training._engine", "training._network"),
-        "Creates the variables of metrics and optimizers without running a step.",
+        "Creates the variables of metrics and optimizers without a training step.",
     ),
     PrivateName(
         "keras",
         "keras.src.backend.common.global_state",
         ("training._building", "training._engine"),
-        "Automatic names and the generator of unseeded layers, which each build and engine has to itself.",
+        "Automatic names and the generator of unseeded layers, which are separate for each build and engine.",
     ),
     PrivateName(
         "keras",
         "keras.src.random.seed_generator",
         ("training._building",),
-        "Initializers and random layers draw seeds from its generator; a build needs one of its own.",
+        "Initializers and random layers draw seeds from its generator; each build needs a separate one.",
     ),
     PrivateName(
         "python",
         "_abc_impl",
         ("training._identity",),
-        "Python adds it to each abstract class; it must not count for the identity of a class.",
+        "Python adds it to each abstract class; it is not part of the description of a class.",
     ),
     PrivateName(
         "scikeras",
         "_keras_build_fn",
         ("estimators._parameters",),
-        "The method that subclasses of SciKeras estimators define; users bring it along.",
+        "The method that subclasses of SciKeras estimators define; supported for existing code.",
     ),
     PrivateName(
         "scikeras",
         "scikeras._utils",
         ("estimators._scikeras",),
-        "The routing of parameters, which is what kerasnet uses SciKeras for.",
+        "Parameter routing, for which kerasnet uses SciKeras.",
     ),
     PrivateName(
         "sklearn",
         "_default_to_infrequent_mappings",
         ("persistence._steps",),
-        "Columns that an encoder from a file uses in compiled code without a check.",
+        "Indices of an encoder from a file that compiled code uses without validation.",
     ),
     PrivateName(
         "sklearn",
         "_drop_idx_after_grouping",
         ("persistence._steps",),
-        "Columns that an encoder from a file uses in compiled code without a check.",
+        "Indices of an encoder from a file that compiled code uses without validation.",
     ),
     PrivateName(
         "sklearn",
         "_infrequent_enabled",
         ("persistence._steps",),
-        "Tells whether an encoder from a file has infrequent categories to check.",
+        "Whether an encoder from a file has infrequent categories, which are validated.",
     ),
     PrivateName(
         "sklearn",
         "_infrequent_indices",
         ("persistence._steps",),
-        "Columns that an encoder from a file uses in compiled code without a check.",
+        "Indices of an encoder from a file that compiled code uses without validation.",
     ),
     PrivateName(
         "sklearn",
         "_init_callback_context",
-        ("estimators._base",),
+        ("estimators._sklearn_callbacks",),
         "The documented way for an estimator to support callbacks of scikit-learn.",
     ),
     PrivateName(
         "sklearn",
         "_metadata_request",
         ("persistence._entries", "persistence._networks", "persistence._steps"),
-        "Metadata requests of an estimator, for archives; get_metadata_routing returns those of its steps too.",
+        "The metadata requests of an estimator, for archives; get_metadata_routing includes those of its steps.",
     ),
     PrivateName(
         "sklearn",
@@ -181,37 +184,37 @@ PRIVATE_NAMES = (
         "sklearn",
         "_parent_callback_ctx",
         ("estimators._models", "estimators.outlier_detector"),
-        "The context of a search that a fit reports to.",
+        "The callback context of a search that a fit belongs to.",
     ),
     PrivateName(
         "sklearn",
         "_skl_callbacks",
         ("estimators._base", "estimators._models", "estimators.outlier_detector", "persistence._steps"),
-        "What set_callbacks was given; there is no public getter.",
+        "The argument of set_callbacks; there is no public getter.",
     ),
     PrivateName(
         "sklearn",
         "_sklearn_output_config",
         ("persistence._networks",),
-        "What set_output was given; there is no public getter.",
+        "The argument of set_output; there is no public getter.",
     ),
     PrivateName(
         "sklearn",
         "sklearn.impute._iterative",
         ("persistence._schema",),
-        "The type of the steps of IterativeImputer, which archives may contain.",
+        "The type of the steps of an IterativeImputer, which archives may contain.",
     ),
     PrivateName(
         "sklearn",
         "sklearn.utils._param_validation",
         ("estimators._base", "estimators._parameters", "estimators.backbone_features", "estimators.outlier_detector"),
-        "Checks parameters with the messages that scikit-learn users know.",
+        "Validates parameters with the error messages of scikit-learn.",
     ),
     PrivateName(
         "tensorflow",
         "_context_handle",
         ("training._fork",),
-        "Tells whether TensorFlow had started when a process was forked.",
+        "Whether TensorFlow had started when a process was forked.",
     ),
     PrivateName(
         "tensorflow",
@@ -223,6 +226,6 @@ PRIVATE_NAMES = (
         "tensorflow",
         "tensorflow.python.eager.context",
         ("training._fork",),
-        "Holds _context_handle; the public API cannot be asked in a forked process without waiting forever.",
+        "Contains _context_handle; calls of the public API wait forever in a forked process.",
     ),
 )

@@ -1,4 +1,4 @@
-"""What the rows of a `LazyArray` are read from: arrays in files, chunked stores and sparse matrices."""
+"""Read rows of memory-mapped files, HDF5 datasets, chunked arrays and sparse matrices for `LazyArray`."""
 
 import math
 import mmap
@@ -11,28 +11,28 @@ from scipy.sparse import issparse
 
 from kerasnet.errors import DataFormatError
 
-_GAP, _SPAN = 2**18, 2**24  # bytes of an HDF5 dataset that are read although not selected, and that are read at once
+_MAX_GAP, _MAX_SPAN = 2**18, 2**24  # bytes of an HDF5 dataset between selected rows, and read in one call
 
 
 def read_rows(source, rows):
-    """Return rows of a source as an array in memory.
+    """Read rows of a source into memory.
 
     Parameters
     ----------
     source : array-like of shape (n_samples, ...)
         See `LazyArray`.
     rows : range or ndarray of int
-        Row numbers within bounds, in any order.
+        Row indices within bounds, in any order.
 
     Returns
     -------
     ndarray of shape (n_rows, ...)
-        With memory of its own.
+        The rows, never a view of the source.
 
     Raises
     ------
     DataFormatError
-        If the source gives rows of another shape, or its file has become shorter.
+        If the source returns rows of an unexpected shape or dtype, or its file was truncated or removed.
     """
     check_size(source)
     if isinstance(rows, range) and rows.step == 1:
@@ -40,11 +40,11 @@ def read_rows(source, rows):
     elif isinstance(source, np.ndarray):
         values = _dense(source[np.asarray(rows, dtype=np.intp)])
     else:
-        increasing, places = np.unique(rows, return_inverse=True)
-        if is_dataset(source) and increasing.size:
-            values = np.concatenate([*_spans(source, increasing)])[places]
+        unique, inverse = np.unique(rows, return_inverse=True)
+        if is_dataset(source) and unique.size:
+            values = np.concatenate([*_spans(source, unique)])[inverse]
         else:
-            values = _dense(source[increasing])[places]
+            values = _dense(source[unique])[inverse]
     expected, found = ((len(rows), *source.shape[1:]), source.dtype), (values.shape, values.dtype)
     if found != expected:
         raise DataFormatError(f"{source}: expected rows of shape and dtype {expected}, found {found}.")
@@ -52,38 +52,38 @@ def read_rows(source, rows):
 
 
 def _dense(rows):
-    """Return rows as an array of their own: a slice of a mapped file is a view that is not read yet."""
+    """Copy rows to a dense array; a slice of a memory-mapped file is only a view."""
     return rows.toarray() if issparse(rows) else np.require(rows, requirements=("OWNDATA", "ENSUREARRAY"))
 
 
 def is_dataset(source):
-    """Tell whether a source is a dataset of an open HDF5 file."""
+    """Return whether a source is a dataset of an open HDF5 file."""
     return type(source).__module__.partition(".")[0] == "h5py" and hasattr(source, "file")
 
 
 def _spans(dataset, rows):
-    """Yield increasing rows of an HDF5 dataset, which reads a slice far faster than single rows of it."""
+    """Yield sorted rows of an HDF5 dataset slice by slice, which is much faster than reading single rows."""
     row_bytes = max(1, math.prod(dataset.shape[1:]) * dataset.dtype.itemsize)
-    furthest, longest = max(1, _GAP // row_bytes), max(1, _SPAN // row_bytes)
-    far = np.diff(rows) > furthest
-    for near in np.split(rows, np.flatnonzero(far) + 1):
-        while near.size:
-            n_rows = np.searchsorted(near, near[0] + longest)
-            yield dataset[near[0] : near[n_rows - 1] + 1][near[:n_rows] - near[0]]
-            near = near[n_rows:]
+    max_gap, max_rows = max(1, _MAX_GAP // row_bytes), max(1, _MAX_SPAN // row_bytes)
+    is_gap = np.diff(rows) > max_gap
+    for group in np.split(rows, np.flatnonzero(is_gap) + 1):
+        while group.size:
+            n_rows = np.searchsorted(group, group[0] + max_rows)
+            yield dataset[group[0] : group[n_rows - 1] + 1][group[:n_rows] - group[0]]
+            group = group[n_rows:]
 
 
 def mapped_file(array):
-    """Return the memory-mapped file that an array is a view of, as the array that covers it; None for others."""
+    """Return the `numpy.memmap` that an array is a view of and that covers the mapped region; otherwise None."""
     while array is not None:
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
             return None if array.filename is None else array
-        array = getattr(array, "base", None)  # not always of an array: as_strided has an object of its own between
+        array = getattr(array, "base", None)  # as_strided adds a base that is not an array
     return None
 
 
 def check_size(source):
-    """Refuse a mapped file that has become shorter: reading behind its end would kill the process."""
+    """Raise an error if a memory-mapped file was truncated: reading past its end would kill the process."""
     mapped = mapped_file(source) if isinstance(source, np.ndarray) else None
     if mapped is None:
         return
@@ -92,15 +92,15 @@ def check_size(source):
         found = path.stat().st_size
     except FileNotFoundError:
         raise DataFormatError(
-            f"{path}: expected the file that was mapped into memory, found none. Map a file that stays where it is, or "
-            "copy the array into memory, with numpy.array."
+            f"{path}: expected the file that was mapped into memory, found none. Do not remove the file while it is in "
+            "use, or copy the array into memory with numpy.array."
         ) from None
     if found < expected:
-        raise DataFormatError(f"{path}: expected at least {expected} bytes, found {found}. It was changed meanwhile.")
+        raise DataFormatError(f"{path}: expected at least {expected} bytes, found {found}. The file was truncated.")
 
 
 class MappedFile(NamedTuple):
-    """A memory-mapped array, or a view of one, as what another process needs to map it."""
+    """A reference to a memory-mapped array, or a view of one, from which another process can map it."""
 
     path: str
     dtype: np.dtype
@@ -116,7 +116,7 @@ class MappedFile(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A dataset of an HDF5 file, as what another process needs to open it."""
+    """A reference to a dataset of an HDF5 file, from which another process can open it."""
 
     path: str
     name: str
@@ -125,13 +125,13 @@ class Dataset(NamedTuple):
 
     def open(self):
         """Open the file again."""
-        import h5py  # optional
+        import h5py  # an optional dependency
 
         return h5py.File(self.path, "r")[self.name]
 
 
 def reference_to(source):
-    """Return the place of a source in a file, for other processes; None where it is not in one as it is."""
+    """Return a reference to the file of a source, for other processes; None if the source is not stored in a file."""
     if is_dataset(source):
         path = os.path.abspath(source.file.filename)
         is_in_file = source.name is not None and os.path.isfile(path)
@@ -144,7 +144,7 @@ def reference_to(source):
 
 
 def is_read_only(source):
-    """Tell whether this process cannot change the file of a source: changes may reach a file's status late."""
+    """Return whether this process cannot write to the file of a source; writes may update its status with a delay."""
     if is_dataset(source):
         return source.file.mode == "r"
     mapped = mapped_file(source) if isinstance(source, np.ndarray) else None
@@ -152,7 +152,7 @@ def is_read_only(source):
 
 
 def inode_of(source):
-    """Return what tells the file of a source from another one of the same path; None where there is no file."""
+    """Return the device and inode of the file of a source; None if it has no file."""
     reference = reference_to(source)
     if reference is None:
         return None

@@ -1,4 +1,4 @@
-"""Plain values as JSON: tuples, sets, dicts with keys of any kind, and NumPy's arrays, scalars and dtypes, too."""
+"""Convert plain values to JSON: also tuples, sets, dicts with any keys, and NumPy arrays, scalars and dtypes."""
 
 import functools
 import math
@@ -7,38 +7,39 @@ import reprlib
 
 import numpy as np
 
-_MAX_BYTES = 2**24  # of an array within JSON
-_MAX_BITS = 64  # of an int: larger ones can be made to have the same hash
+_MAX_BYTES = 2**24  # of an array in JSON
+_MAX_BITS = 64  # of an int: larger ones can be crafted to have equal hashes
 _MAX_AXES = 32
 _MAX_DEPTH = 25
-_MAX_NAME = 20
+_MAX_NAME = 20  # characters of the name of a dtype
 _CONTAINERS = {"list": list, "tuple": tuple, "set": set}
 
 
-def pack(value, keep, special=None, depth=0):
-    """Return a value as JSON has it.
+def pack(value, store_array, special=None, depth=0):
+    """Convert a value to JSON types.
 
     Parameters
     ----------
     value : object
-        None, a bool, int, float or str, a dtype, an array or scalar of NumPy's without Python objects, or an object
-        with a method ``numpy`` that gives one; or a list, tuple, set or dict of such values.
-    keep : callable
-        Takes an array and returns what it is found by, as JSON has it.
+        None, a bool, int, float or str, a dtype, a NumPy array or scalar without Python objects, or an object with a
+        method ``numpy`` that returns one; or a list, tuple, set or dict of such values.
+    store_array : callable
+        Stores an array and returns a JSON value that identifies it.
     special : callable, default=None
-        Takes a value of any other kind and returns a dict of one entry, which names the kind, or None.
+        Converts values of other types to a dict with one item, whose key is the type; returns None for types that it
+        does not support.
     depth : int, default=0
-        How deep the value is nested in others.
+        The nesting depth of the value.
 
     Returns
     -------
     object
-        None, a bool, int, float or str; for all else a dict of one entry, which names the kind.
+        None, a bool, int, float or str; for all other types, a dict with one item, whose key is the type.
 
     Raises
     ------
     TypeError
-        If there is another kind of value; the message ends with it.
+        If a value is of an unsupported type. The message ends with the value.
     """
     kind = type(value)
     if value is None or kind in (bool, float, str) or (kind is int and value.bit_length() <= _MAX_BITS):
@@ -46,14 +47,14 @@ def pack(value, keep, special=None, depth=0):
     if special is not None and (packed := special(value)) is not None:
         return packed
     if depth > _MAX_DEPTH:
-        raise TypeError("there is nesting without an end")
-    inner = functools.partial(pack, keep=keep, special=special, depth=depth + 1)
+        raise TypeError(f"there are values nested more than {_MAX_DEPTH} levels deep")
+    inner = functools.partial(pack, store_array=store_array, special=special, depth=depth + 1)
     if isinstance(value, np.dtype) and not value.fields and value.subdtype is None:
         return {"dtype": value.str}
     if not isinstance(value, type | np.ndarray) and callable(getattr(value, "numpy", None)):
         value = value.numpy()
     if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
-        return {"scalar" if isinstance(value, np.generic) else "array": keep(np.asarray(value))}
+        return {"scalar" if isinstance(value, np.generic) else "array": store_array(np.asarray(value))}
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return {"objects": [*map(inner, value)]}
     if isinstance(value, dict):
@@ -64,35 +65,35 @@ def pack(value, keep, special=None, depth=0):
     raise TypeError(f"there is {reprlib.repr(value)}")
 
 
-def unpack(packed, find, special=None):
-    """Return the value that :func:`pack` made something of.
+def unpack(packed, load_array, special=None):
+    """Convert the output of :func:`pack` back to the original value.
 
     Parameters
     ----------
     packed : object
-        What `pack` returned, from a file of any origin.
-    find : callable
-        Takes what `keep` returned and returns the array.
+        Output of `pack`, possibly read from an untrusted file.
+    load_array : callable
+        Takes the return value of `store_array` and returns the array.
     special : callable, default=None
-        Takes name and description of a kind of the caller's own, and returns the value.
+        Takes the key and value of a dict that the `special` of `pack` returned, and returns the original value.
 
     Returns
     -------
     object
-        The value.
+        The original value.
 
     Raises
     ------
     ValueError, TypeError, LookupError, ArithmeticError
-        If `pack` cannot have made this.
+        If `packed` is not valid output of `pack`.
     """
     if not isinstance(packed, dict):
         if isinstance(packed, list):
             raise ValueError("a list without a kind")
         if isinstance(packed, int) and packed.bit_length() > _MAX_BITS:
-            raise ValueError("an int of many digits")
+            raise ValueError(f"an int of more than {_MAX_BITS} bits")
         return packed
-    inner = functools.partial(unpack, find=find, special=special)
+    inner = functools.partial(unpack, load_array=load_array, special=special)
     ((kind, value),) = packed.items()
     if kind == "dtype":
         if not isinstance(value, str) or len(value) > _MAX_NAME:
@@ -102,9 +103,9 @@ def unpack(packed, find, special=None):
             raise ValueError(f"the dtype {value!r}")
         return dtype
     if kind == "array":
-        return find(value)
+        return load_array(value)
     if kind == "scalar":
-        return find(value)[()]
+        return load_array(value)[()]
     if not isinstance(value, list):
         raise ValueError(f"{kind} {value!r:.100}")
     if kind == "dict":
@@ -121,7 +122,7 @@ def unpack(packed, find, special=None):
 
 
 def array_to_json(array):
-    """Return dtype, shape and values of a small array of numbers, booleans or texts, for :func:`pack`."""
+    """Return dtype, shape and values of a small array of numbers, booleans or strings, for :func:`pack`."""
     values = array.ravel().tolist() if _is_for_json(array.dtype) and array.nbytes <= _MAX_BYTES else None
     if values is None or (array.dtype.kind == "U" and array.dtype.itemsize // 4 > _widest(values)):
         raise TypeError(f"there is an array of {array.dtype}{list(array.shape)}")
@@ -129,7 +130,7 @@ def array_to_json(array):
 
 
 def array_from_json(described):
-    """Return the array that :func:`array_to_json` described."""
+    """Convert the output of :func:`array_to_json` back to an array."""
     name, shape, values = described
     if not isinstance(name, str) or not re.fullmatch(r"[<>|=]([biuf][1248]|U[1-9]\d{0,5})", name):
         raise ValueError(f"the dtype {name!r:.100}")
@@ -145,7 +146,7 @@ def array_from_json(described):
     ):
         raise ValueError(f"{len(values)} values for {dtype}{shape!r:.100}")
     if longest > _widest(values):
-        raise ValueError(f"{dtype} for shorter texts")
+        raise ValueError(f"{dtype} for shorter strings")
     array = np.array(values, dtype)
     if array.tolist() != values and dtype.kind != "f":
         raise ValueError(f"values that are not of {dtype}")
@@ -153,7 +154,7 @@ def array_from_json(described):
 
 
 def _widest(values):
-    """Return how wide a dtype of texts may be, so that files pay for the memory of their arrays."""
+    """Return the largest allowed width of a string dtype, so that a small file cannot allocate a large array."""
     return max(64, 4 * max(map(len, filter(None, values)), default=0)) if all(map(_is_text, values)) else math.inf
 
 

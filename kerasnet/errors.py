@@ -1,37 +1,37 @@
-"""The exception family of kerasnet.
+"""Exceptions raised by kerasnet.
 
-Every error says what was expected, what was received and what to do. Where scikit-learn has its own error for
-a thing (``NotFittedError``, shape and dtype messages), that one is raised instead.
+Each message says what was expected, what was received and how to fix it. Where scikit-learn defines an error for a
+situation (``NotFittedError``, messages about shapes and dtypes), that error is raised instead.
 """
 
 
 class KerasNetError(ValueError):
-    """The parent of all errors that kerasnet raises itself."""
+    """Base class of all errors defined by kerasnet."""
 
 
 class DataFormatError(KerasNetError):
-    """The content of a file is not what its format says."""
+    """Raised when the content of a file does not match its format."""
 
 
 class ImageDecodeError(KerasNetError):
-    """An image cannot be decoded: missing, truncated, or not an image."""
+    """Raised when an image is missing, truncated, too large, or not an image."""
 
 
 class UnsafeFileError(KerasNetError):
-    """A file asks for more than a file may: code, paths outside, or more memory than its limit."""
+    """Raised when a file contains code or unsafe paths, or exceeds a size limit."""
 
 
 class CorruptFileError(KerasNetError):
-    """A file is damaged: its checksum, sizes or structure do not agree."""
+    """Raised when a file is damaged: its checksum, sizes or structure are inconsistent."""
 
 
 class CheckpointMismatchError(KerasNetError):
-    """A saved state belongs to another model than the one it is loaded into."""
+    """Raised when a checkpoint or set of weights does not match the model."""
 
 
 class DivergenceError(KerasNetError):
-    """The training loss became NaN or infinite."""
+    """Raised when the training loss or the weights become NaN or infinite."""
 
 
 class UnknownModelError(KerasNetError):
-    """No model of that name is registered."""
+    """Raised when no model is registered under the requested name."""

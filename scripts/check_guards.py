@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-HOSTILE = "tests/persistence/test_hostile_archives.py"
+HOSTILE = "tests/persistence/test_malicious_archives.py"
 LIMITS = "tests/persistence/test_limits_of_models.py"
 INTERRUPTED = "tests/persistence/test_interrupted_saves.py"
 FILES, FORMATS, PERSISTENCE = "kerasnet/_files.py", "kerasnet/_formats.py", "kerasnet/persistence/"

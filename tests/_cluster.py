@@ -1,4 +1,4 @@
-"""Processes of their own for tests: commands, and a Dask cluster of them on loopback."""
+"""Start commands and a local Dask cluster in separate processes."""
 
 import contextlib
 import json
@@ -15,12 +15,12 @@ ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 class Cluster(NamedTuple):
     address: str
-    workers: list  # of processes, each with a group of its own
+    workers: list  # of processes, each in its own process group
 
 
 @contextlib.contextmanager
 def started(*command, **options):
-    """Start a process with a group of its own, and kill whatever of it is left in the end."""
+    """Start a process in its own process group, and kill the group at the end."""
     process = subprocess.Popen(
         command, env=ENVIRONMENT | options, stdout=-1, stderr=-1, text=True, start_new_session=True
     )
@@ -36,17 +36,18 @@ def started(*command, **options):
 def dask_cluster(folder):
     """Start a scheduler and two workers."""
     file = folder / "scheduler.json"
-    quiet = ["--no-dashboard", "--scheduler-file", str(file), "--host", "127.0.0.1"]
-    worker = [*DASK, "worker", *quiet, "--nthreads", "1", "--local-directory", str(folder)]
+    options = ["--no-dashboard", "--scheduler-file", str(file), "--host", "127.0.0.1"]
+    worker = [*DASK, "worker", *options, "--nthreads", "1", "--local-directory", str(folder)]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(started(*DASK, "scheduler", *quiet, "--port", "0"))
+        stack.enter_context(started(*DASK, "scheduler", *options, "--port", "0"))
         wait_for(file.exists)
         workers = [stack.enter_context(started(*worker)) for _ in range(2)]
         yield Cluster(json.loads(file.read_text())["address"], workers)
 
 
-def wait_for(happened, seconds=120):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {seconds} s"
+def wait_for(condition, seconds=120):
+    """Wait until a function returns True."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"timeout after {seconds} s"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Processes as fresh ones that start at once: forks of a server that has imported all and computed nothing."""
+"""Start clean Python processes quickly, as forks of a server that has only imported packages."""
 
 import multiprocessing
 import os
@@ -14,9 +14,9 @@ _SERVER.set_forkserver_preload(["kerasnet.estimators", "matplotlib.pyplot", "skl
 
 
 class FreshProcess:
-    """A process that runs ``python SCRIPT ARGUMENT...`` or ``python -c CODE ARGUMENT...``; much as `subprocess.Popen`.
+    """A process that runs ``python SCRIPT ARGUMENT...`` or ``python -c CODE ARGUMENT...``, like `subprocess.Popen`.
 
-    Its return code is that of the process, negative after a signal.
+    The return code is negative after a signal.
     """
 
     def __init__(self, *command, env=None):
@@ -27,7 +27,7 @@ class FreshProcess:
             path.touch()
         self.stdout = self._outputs[0].open()
         environment = dict(os.environ if env is None else env)
-        self._process = _SERVER.Process(target=_work, args=(command, environment, self._outputs))
+        self._process = _SERVER.Process(target=_run_command, args=(command, environment, self._outputs))
         self._process.start()
 
     @property
@@ -37,7 +37,7 @@ class FreshProcess:
     poll = returncode.fget
 
     def first_line(self):
-        """Wait for the first line of output and return it."""
+        """Wait for the first line of the output and return it."""
         line = ""
         while not line.endswith("\n"):
             line += self.stdout.readline()
@@ -49,20 +49,20 @@ class FreshProcess:
         os.kill(self._process.pid, number)
 
     def communicate(self, timeout=300):
-        """Wait for the end; return all output and all that was written as errors."""
+        """Wait until the process ends; return its standard output and error output."""
         self._process.join(timeout)
-        assert self.returncode is not None, f"it runs longer than {timeout} seconds"
+        assert self.returncode is not None, f"still running after {timeout} s"
         return tuple(path.read_text() for path in self._outputs)
 
 
 def run(*command, env=None):
-    """Run a command in a process of its own, to its end; as `subprocess.run`."""
+    """Run a command in a clean process and wait until it ends, like `subprocess.run`."""
     process = FreshProcess(*command, env=env)
     out, error = process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
-def _work(command, environment, outputs):
+def _run_command(command, environment, outputs):
     for stream, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), stream.fileno())
         stream.reconfigure(line_buffering=True)

@@ -1,8 +1,8 @@
-"""Plain Keras as the oracle of tests."""
+"""Reference outputs of plain Keras."""
 
 import numpy as np
 
 
 def outputs_of(model, X):
-    """Compute the outputs of a Keras model without compiling anything, which ``predict`` does for each model."""
+    """Compute the outputs of a Keras model without compiling a function, unlike ``predict``."""
     return model(np.asarray(X, np.float32), training=False).numpy()

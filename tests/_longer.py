@@ -1,10 +1,10 @@
-"""Which cases of a test are run by ``pytest -m exhaustive`` alone."""
+"""Mark the cases of a test that only run with ``pytest -m exhaustive``."""
 
 import pytest
 
 
-def longer(cases, kept_back):
-    """Mark the cases that are kept back for the long version of a test."""
-    unknown = set(kept_back) - set(cases)
-    assert not unknown, f"no cases: {unknown}"
-    return [pytest.param(case, marks=pytest.mark.exhaustive) if case in kept_back else case for case in cases]
+def longer(cases, exhaustive):
+    """Return all cases; those in `exhaustive` only run with ``pytest -m exhaustive``."""
+    unknown = set(exhaustive) - set(cases)
+    assert not unknown, f"unknown cases: {unknown}"
+    return [pytest.param(case, marks=pytest.mark.exhaustive) if case in exhaustive else case for case in cases]

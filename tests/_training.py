@@ -1,4 +1,4 @@
-"""Keras models trained by compiled steps: the one place of the tests that knows the functions of kerasnet.training."""
+"""Train Keras models with compiled steps; the only test module that uses private functions of kerasnet.training."""
 
 import contextlib
 
@@ -9,17 +9,17 @@ from kerasnet.training._loop import Training, replace_model
 from kerasnet.training._loop import train as train_engine
 from kerasnet.training._network import Network
 from kerasnet.training._resume import Checkpoints
-from kerasnet.training._variables import write
+from kerasnet.training._variables import write_variables
 
 
 def seeded(build):
-    """Return what `build` returns, with the same initial weights, seeds and names each time."""
+    """Call `build` with fixed seeds and automatic names."""
     with build_scope(0, keras.config.dtype_policy().name):
         return build()
 
 
 def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None, initial_epoch=0, **settings):
-    """Train a compiled model in place, as ``keras.Model.fit`` does; return the number of restored epochs."""
+    """Train a compiled model in place, like ``keras.Model.fit``; return the number of restored epochs."""
     model.optimizer.build(model.trainable_variables)
     network = Network(None, model=model, optimizer=[each.value for each in model.optimizer.variables])
     data = (X, y) if sample_weight is None else (X, y, sample_weight)
@@ -27,14 +27,14 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
     if memory is not None:
         training = training._replace(checkpoints=Checkpoints(memory, network.describe))
     interrupted = n_restored = None
-    with network.engine() as engine, _handed_over(engine, model, training.callbacks):
+    with network.engine() as engine, _callbacks_restored(engine, model, training.callbacks):
         try:
             n_restored = train_engine(engine, data, training, validation_data)
         except KeyboardInterrupt as error:
             interrupted = error
         rate = None if callable(model.optimizer._learning_rate) else float(model.optimizer.learning_rate)
         network = network.after_training(engine)
-        write(model.optimizer.variables, network.optimizer)
+        write_variables(model.optimizer.variables, network.optimizer)
         if rate is not None:
             model.optimizer.learning_rate = rate
     if interrupted is not None:
@@ -43,7 +43,8 @@ def train(model, X, y, sample_weight=None, *, validation_data=None, memory=None,
 
 
 @contextlib.contextmanager
-def _handed_over(engine, model, callbacks):
+def _callbacks_restored(engine, model, callbacks):
+    """Replace the engine's model in callbacks with `model` at the end."""
     try:
         yield
     finally:
@@ -51,5 +52,5 @@ def _handed_over(engine, model, callbacks):
 
 
 def predict(model, X, **options):
-    """Compute the outputs of a model, or of a part of it, in compiled code."""
+    """Compute the outputs of a model, or of a part of it, with compiled code."""
     return Network(None, model=model).predict(X, **options)

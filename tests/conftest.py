@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Pytest configuration and fixtures."""
 
 import gc
 import signal
@@ -18,25 +18,25 @@ from kerasnet.datasets import load_mnist
 
 
 def pytest_configure():
-    """Hear Ctrl-C, which a shell has its background jobs ignore: some tests send it."""
+    """Handle SIGINT, which some tests send, even if pytest is a background job, where shells ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Run a single file in this process: two workers would both import TensorFlow."""
+    """Run a single file in this process, since each worker would import TensorFlow."""
     is_one_file = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
     return 0 if is_one_file else 2
 
 
 def pytest_collection_finish():
-    """Spare garbage collections what was imported: with TensorFlow, each takes tenths of a second otherwise."""
+    """Exclude imported objects from garbage collection; with TensorFlow, it takes tenths of a second otherwise."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)  # tracing makes many objects that live on; with 700, a thirtieth of the time is spent here
+    gc.set_threshold(20_000)  # tracing creates many long-lived objects; with 700, 3 % of the time is garbage collection
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests have counted, in whichever process."""
+    """Print counts that tests recorded, from all processes."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "counts":
@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def mnist():
-    """500 real training images (uint8) and their labels; not to be changed."""
+    """500 training images of MNIST (uint8) and their labels, read-only."""
     X, y = load_mnist(n_samples=500, random_state=0, return_X_y=True)
     X.flags.writeable = y.flags.writeable = False
     return X, y
@@ -53,7 +53,7 @@ def mnist():
 
 @pytest.fixture(scope="session")
 def digits():
-    """All of scikit-learn's digits, 8 x 8 in [0, 1], and their labels."""
+    """The digits dataset of scikit-learn, as 8 x 8 images in [0, 1], and its labels."""
     data = load_digits()
     X, y = (data.images / 16).astype(np.float32), data.target
     X.flags.writeable = y.flags.writeable = False
@@ -62,7 +62,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def iris():
-    """Scikit-learn's iris, divided by 8, as float32, and its labels."""
+    """The iris dataset of scikit-learn, as float32 divided by 8, and its labels."""
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32) / 8
     X.flags.writeable = y.flags.writeable = False
@@ -70,9 +70,15 @@ def iris():
 
 
 @pytest.fixture
+def sklearn_callbacks():
+    """The module of scikit-learn's callbacks."""
+    return pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from version 1.9 on")
+
+
+@pytest.fixture
 def no_compiled_code():
-    """Let a test start, and leave, without compiled code that is kept for further fits."""
-    from kerasnet.training import clear_cache  # imports TensorFlow, which many tests do without
+    """Clear the cache of compiled functions before and after the test."""
+    from kerasnet.training import clear_cache  # imports TensorFlow, which many tests do not need
 
     clear_cache()
     yield
@@ -81,7 +87,7 @@ def no_compiled_code():
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A Dask scheduler and two workers, each a process of its own."""
+    """A Dask scheduler and two workers in separate processes."""
     folder = tmp_path / "cluster"
     folder.mkdir()
     with dask_cluster(folder) as started:

@@ -1,4 +1,4 @@
-"""The exception family."""
+"""Tests of the exception classes."""
 
 import inspect
 
@@ -6,17 +6,17 @@ import pytest
 
 from kerasnet import errors
 
-FAMILY = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
+ERRORS = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
 
 
-@pytest.mark.parametrize("error", FAMILY, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_every_error_is_a_kerasnet_error_and_a_value_error(error):
     assert issubclass(error, errors.KerasNetError)
     assert issubclass(error, ValueError)
 
 
-def test_the_family_is_whole():
-    assert {error.__name__ for error in FAMILY} == {
+def test_no_error_is_missing():
+    assert {error.__name__ for error in ERRORS} == {
         "KerasNetError",
         "DataFormatError",
         "ImageDecodeError",

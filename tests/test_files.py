@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read within bounds."""
+"""Tests of atomic writing, and of reading within size limits."""
 
 import contextlib
 import io
@@ -17,17 +17,17 @@ from kerasnet._files import atomic_file, atomic_folder, read_json, read_npz
 from kerasnet.errors import CorruptFileError, UnsafeFileError
 
 
-def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
+def test_file_is_written_atomically_with_default_permissions(tmp_path):
     with atomic_file(tmp_path / "new.bin") as file:
         file.write(b"some bytes")
         assert not (tmp_path / "new.bin").exists()
     assert (tmp_path / "new.bin").read_bytes() == b"some bytes"
-    (tmp_path / "usual").touch()
-    assert (tmp_path / "new.bin").stat().st_mode == (tmp_path / "usual").stat().st_mode
-    assert sorted(os.listdir(tmp_path)) == ["new.bin", "usual"]
+    (tmp_path / "touched").touch()
+    assert (tmp_path / "new.bin").stat().st_mode == (tmp_path / "touched").stat().st_mode
+    assert sorted(os.listdir(tmp_path)) == ["new.bin", "touched"]
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_leaves_only_the_old_file(tmp_path):
     (tmp_path / "kept").write_bytes(b"old")
     with pytest.raises(RuntimeError, match="in the middle"), atomic_file(tmp_path / "kept") as file:
         file.write(b"new")
@@ -36,7 +36,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["kept"]
 
 
-def test_a_link_is_followed_and_stays(tmp_path):
+def test_symbolic_link_is_followed_and_kept(tmp_path):
     (tmp_path / "target").write_bytes(b"old")
     (tmp_path / "link").symlink_to("target")
     with atomic_file(tmp_path / "link") as file:
@@ -61,7 +61,7 @@ WRITE = {
 
 @contextlib.contextmanager
 def writing(kind, path):
-    """Run a process that is in the middle of a write."""
+    """Run a process that is blocked in the middle of a write."""
     code = WRITER.format(kind=kind, write=WRITE[kind])
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "writing\n"
@@ -70,48 +70,48 @@ def writing(kind, path):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_killed_writer_leaves_the_old_content_and_its_leftover_is_swept_by_the_next(tmp_path, kind):
+def test_killed_write_keeps_the_old_content_and_the_next_write_removes_its_temporary_file(tmp_path, kind):
     with atomic_file(tmp_path / "old") as file:
         file.write(b"old")
     with writing(kind, tmp_path / ("old" if kind == "file" else "new")) as writer:
         writer.send_signal(signal.SIGKILL)
     assert (tmp_path / "old").read_bytes() == b"old"
-    assert len(os.listdir(tmp_path)) == 2, "the killed writer's temporary is there"
+    assert len(os.listdir(tmp_path)) == 2, "the temporary file of the killed process"
     with atomic_file(tmp_path / "next") as file:
         file.write(b"next")
     assert sorted(os.listdir(tmp_path)) == ["next", "old"]
 
 
-def test_the_temporary_of_a_living_writer_is_not_swept(tmp_path):
+def test_temporary_file_of_a_running_process_is_not_removed(tmp_path):
     with writing("file", tmp_path / "slow"):
         with atomic_file(tmp_path / "quick") as file:
             file.write(b"quick")
         assert len(os.listdir(tmp_path)) == 2
 
 
-def test_files_of_others_that_look_like_leftovers_stay(tmp_path):
-    (tmp_path / ".notes.tmp").write_text("mine")
+def test_unrelated_temporary_files_are_not_removed(tmp_path):
+    (tmp_path / ".notes.tmp").write_text("unrelated")
     with atomic_file(tmp_path / "x"):
         pass
     assert sorted(os.listdir(tmp_path)) == [".notes.tmp", "x"]
 
 
-def test_a_folder_appears_whole(tmp_path):
-    with atomic_folder(tmp_path / "above" / "run") as folder:
+def test_folder_is_created_atomically(tmp_path):
+    with atomic_folder(tmp_path / "parent" / "run") as folder:
         (folder / "a.txt").write_text("a")
-        assert not (tmp_path / "above" / "run").exists()
-    assert (tmp_path / "above" / "run" / "a.txt").read_text() == "a"
-    assert os.listdir(tmp_path / "above") == ["run"]
+        assert not (tmp_path / "parent" / "run").exists()
+    assert (tmp_path / "parent" / "run" / "a.txt").read_text() == "a"
+    assert os.listdir(tmp_path / "parent") == ["run"]
 
 
-def test_a_folder_that_fails_does_not_appear(tmp_path):
+def test_failed_folder_is_not_created(tmp_path):
     with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "run") as folder:
         (folder / "a.txt").write_text("a")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_takes_the_place_of_an_empty_one_only(tmp_path):
+def test_folder_replaces_only_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with atomic_folder(tmp_path / "empty") as folder:
         (folder / "a.txt").write_text("a")
@@ -120,7 +120,7 @@ def test_a_folder_takes_the_place_of_an_empty_one_only(tmp_path):
     assert (tmp_path / "empty" / "a.txt").read_text() == "a"
 
 
-def test_a_write_beyond_the_space_there_is_leaves_the_old_file(tmp_path):
+def test_write_without_enough_disk_space_leaves_the_old_file(tmp_path):
     (tmp_path / "kept").write_bytes(b"old")
     code = textwrap.dedent(f"""
         import resource, signal
@@ -138,7 +138,7 @@ def test_a_write_beyond_the_space_there_is_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["kept"]
 
 
-def test_writers_of_one_file_at_once_leave_one_of_their_contents(tmp_path):
+def test_concurrent_writes_leave_the_complete_content_of_one_process(tmp_path):
     code = textwrap.dedent(f"""
         import sys
         from kerasnet._files import atomic_file
@@ -170,9 +170,9 @@ def test_json_is_read(tmp_path):
         (b"[" * 101 + b"0" + b"]" * 101, UnsafeFileError, "nested at most 100 deep"),
         (b" " * 1_000_001, UnsafeFileError, "larger than 1000000 bytes"),
     ],
-    ids=["cut", "encoding", "endless", "deep", "large"],
+    ids=["truncated", "encoding", "unclosed", "deep", "large"],
 )
-def test_bad_json_is_refused(tmp_path, content, error, message):
+def test_invalid_json_raises(tmp_path, content, error, message):
     (tmp_path / "bad.json").write_bytes(content)
     with pytest.raises(error, match=message):
         read_json(tmp_path / "bad.json")
@@ -188,7 +188,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_npz_reads_what_numpy_wrote(tmp_path, save):
+def test_npz_round_trip(tmp_path, save):
     save(tmp_path / "a.npz", **ARRAYS)
     read = read_npz(tmp_path / "a.npz", max_bytes=10_000)
     assert list(read) == list(ARRAYS)
@@ -218,7 +218,7 @@ def with_header(shape, n_bytes):
     return content.getvalue() + bytes(n_bytes)
 
 
-def twice():
+def npz_with_duplicate():
     content = io.BytesIO()
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(content, "w") as archive:
         archive.writestr("a.npy", npy_of(np.zeros(1)))
@@ -228,30 +228,34 @@ def twice():
 
 GOOD = npz_of(a=npy_of(np.arange(1000.0)))
 BAD_NPZ = {
-    "no zip": (lambda: b"nonsense", CorruptFileError, "expected an npz file"),
+    "not a zip": (lambda: b"nonsense", CorruptFileError, "expected an npz file"),
     "empty": (lambda: b"", CorruptFileError, "expected an npz file"),
     "truncated": (lambda: GOOD[:-200], CorruptFileError, "expected an npz file"),
-    "flipped": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an array in npy"),
-    "no npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "a: expected an array in npy format"),
-    "short": (lambda: npz_of(a=with_header((4,), 31)), CorruptFileError, "takes 32 bytes, found 31"),
-    "long": (lambda: npz_of(a=with_header((4,), 33)), CorruptFileError, "takes 32 bytes, found 33"),
+    "flipped bytes": (lambda: GOOD[:300] + b"\xff\xff\xff" + GOOD[303:], CorruptFileError, "expected an array in npy"),
+    "not an npy": (lambda: npz_of(a=b"nonsense"), CorruptFileError, "a: expected an array in npy format"),
+    "too short": (lambda: npz_of(a=with_header((4,), 31)), CorruptFileError, "takes 32 bytes, found 31"),
+    "too long": (lambda: npz_of(a=with_header((4,), 33)), CorruptFileError, "takes 32 bytes, found 33"),
     "huge shape": (lambda: npz_of(a=with_header((10**12,), 8)), CorruptFileError, "takes 8000000000000 bytes"),
-    "bomb": (lambda: npz_of(a=npy_of(np.zeros(10**6))), UnsafeFileError, "more than 100000"),
-    "large": (lambda: bytes(100_001), UnsafeFileError, "larger than 100000"),
+    "zip bomb": (lambda: npz_of(a=npy_of(np.zeros(10**6))), UnsafeFileError, "more than 100000"),
+    "large file": (lambda: bytes(100_001), UnsafeFileError, "larger than 100000"),
     "pickle": (
         lambda: npz_of(a=npy_of(np.array([{}], dtype=object), allow_pickle=True)),
         UnsafeFileError,
         "Python objects",
     ),
-    "twice": (twice, UnsafeFileError, "found a name twice"),
-    "something behind it": (lambda: GOOD + b"PK", CorruptFileError, "found something else at its end"),
-    "missing": (lambda: npz_of(b=npy_of(np.zeros(1))), CorruptFileError, r"expected arrays \['a'\]"),
-    "version": (lambda: npz_of(a=b"\x93NUMPY\x03\x00" + bytes(100)), CorruptFileError, r"format 1.0 or 2.0"),
+    "duplicate name": (npz_with_duplicate, UnsafeFileError, "expected unique member names"),
+    "trailing data": (lambda: GOOD + b"PK", CorruptFileError, "found something else at its end"),
+    "missing array": (lambda: npz_of(b=npy_of(np.zeros(1))), CorruptFileError, r"expected arrays \['a'\]"),
+    "unsupported version": (
+        lambda: npz_of(a=b"\x93NUMPY\x03\x00" + bytes(100)),
+        CorruptFileError,
+        "format 1.0 or 2.0",
+    ),
 }
 
 
 @pytest.mark.parametrize("make", BAD_NPZ, ids=str)
-def test_bad_npz_is_refused(tmp_path, make):
+def test_invalid_npz_raises(tmp_path, make):
     content, error, message = BAD_NPZ[make]
     path = tmp_path / "bad.npz"
     path.write_bytes(content())
@@ -260,12 +264,12 @@ def test_bad_npz_is_refused(tmp_path, make):
     assert str(path) in str(caught.value)
 
 
-def test_a_wrong_hash_is_refused(tmp_path):
+def test_wrong_hash_raises(tmp_path):
     (tmp_path / "a.npz").write_bytes(GOOD)
     with pytest.raises(CorruptFileError, match="expected sha256 0123, found [0-9a-f]{64}"):
         read_npz(tmp_path / "a.npz", max_bytes=100_000, sha256="0123")
 
 
-def test_a_missing_file_is_the_systems_error(tmp_path):
+def test_missing_file_raises_file_not_found(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_json(tmp_path / "nowhere.json")

@@ -1,4 +1,4 @@
-"""The house: which room may import which, what importing costs, and what the wheel holds."""
+"""The structure of the package: which layer may import which, and what importing the package imports."""
 
 import ast
 import re
@@ -11,8 +11,8 @@ import pytest
 import kerasnet
 
 PACKAGE = Path(kerasnet.__file__).parent
-# From top to bottom: a room imports only from rooms above it.
-ROOMS = (
+# Modules and folders from top to bottom; each imports only from those above it.
+LAYERS = (
     "_private_names",
     "errors",
     "_formats",
@@ -32,15 +32,15 @@ ROOMS = (
     "plots",
     "__init__",
 )
-WITHOUT_TENSORFLOW = ROOMS[: ROOMS.index("models")]
+WITHOUT_TENSORFLOW = LAYERS[: LAYERS.index("models")]
 
 
-def room_of(path):
+def layer_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports_of(path):
-    """Every module that a file imports, wherever in the file it does."""
+    """Yield the full names of all modules and objects that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -53,27 +53,27 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_rooms_above_it(path):
-    room = room_of(path)
-    assert room in ROOMS, f"{room} is not a room of the house"
+def test_layers_import_only_from_layers_above(path):
+    layer = layer_of(path)
+    assert layer in LAYERS, f"{layer} is missing from LAYERS"
     for module in imports_of(path):
         if module.startswith("kerasnet."):
             other = module.split(".")[1]
-            assert other == room or ROOMS.index(other) < ROOMS.index(room), f"{room} imports {module}"
+            assert other == layer or LAYERS.index(other) < LAYERS.index(layer), f"{layer} imports {module}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_rooms_keep_to_their_libraries(path):
-    room, libraries = room_of(path), {module.split(".")[0] for module in imports_of(path)}
-    if room in WITHOUT_TENSORFLOW:
+def test_libraries_are_imported_only_where_allowed(path):
+    layer, libraries = layer_of(path), {module.split(".")[0] for module in imports_of(path)}
+    if layer in WITHOUT_TENSORFLOW:
         assert not libraries & {"keras", "tensorflow", "scikeras"}
-    if room != "estimators":
+    if layer != "estimators":
         assert "scikeras" not in libraries
-    if room != "training":
+    if layer != "training":
         assert "tensorflow" not in libraries
 
 
-WRITES = {
+WRITING_FUNCTIONS = {
     "NamedTemporaryFile",
     "mkstemp",
     "rename",
@@ -87,8 +87,8 @@ WRITES = {
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_one_module_writes_files(path):
-    if room_of(path) == "_files":
+def test_only_files_module_writes_files(path):
+    if layer_of(path) == "_files":
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
@@ -100,8 +100,8 @@ def test_one_module_writes_files(path):
                 assert not [mode for mode in modes if re.fullmatch("[rwaxbt+]*[wax+][rwaxbt+]*", str(mode))], (
                     ast.unparse(node)
                 )
-            assert name not in WRITES or (name in ("rename", "replace") and owner not in ("os", "shutil")), ast.unparse(
-                node
+            assert name not in WRITING_FUNCTIONS or (name in ("rename", "replace") and owner not in ("os", "shutil")), (
+                ast.unparse(node)
             )
             assert f"{owner}.{name}" not in ("np.save", "pickle.dump", "joblib.dump", "json.dump"), ast.unparse(node)
 
@@ -110,26 +110,26 @@ def run_python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_importing_the_package_and_its_data_rooms_loads_no_tensorflow():
+def test_importing_the_package_and_data_modules_does_not_import_tensorflow():
     code = "import sys, kerasnet as kn; dir(kn); kn.datasets.load_mnist; kn.features.hog; print(sorted(sys.modules))"
     loaded = ast.literal_eval(run_python(code))
     assert not {"tensorflow", "keras", "scikeras"} & set(loaded)
     assert "kerasnet.datasets" in loaded
 
 
-def test_importing_the_package_alone_loads_no_numpy():
+def test_importing_the_package_does_not_import_numpy():
     assert run_python("import sys, kerasnet; print('numpy' in sys.modules)") == "False"
 
 
-def test_every_name_of_the_face_is_there():
+def test_all_public_names_exist():
     for name in kerasnet.__all__:
         assert getattr(kerasnet, name) is not None
         assert name in dir(kerasnet)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="No kerasnet attribute nonsense"):
         kerasnet.nonsense  # noqa: B018
 
 
-def test_every_public_name_of_models_and_estimators_is_on_the_face():
+def test_public_names_of_models_and_estimators_are_exported():
     from kerasnet import estimators, models
 
     internal = {"registered_model"}

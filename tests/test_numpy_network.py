@@ -1,4 +1,4 @@
-"""The NumPy network against TensorFlow's gradients, finite differences and real digits."""
+"""Tests of the NumPy network against TensorFlow's gradients, finite differences and MNIST."""
 
 import itertools
 
@@ -13,8 +13,8 @@ from kerasnet.errors import DivergenceError
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 HIDDEN = [(), (5,), (6, 5, 4)]
-# What an output layer can be: activation, loss, number of outputs
-HEADS = [
+# Output layers: activation, loss, number of outputs
+OUTPUT_LAYERS = [
     ("softmax", "cross_entropy", 3),
     ("sigmoid", "cross_entropy", 1),
     ("sigmoid", "cross_entropy", 3),
@@ -27,16 +27,20 @@ KERAS_LOSSES = {
     ("softmax", "cross_entropy"): keras.losses.categorical_crossentropy,
     ("sigmoid", "cross_entropy"): keras.losses.binary_crossentropy,
 }
-every_network = pytest.mark.parametrize(
-    ("activation", "hidden", "head"),
-    [case for case in itertools.product(["sigmoid", "tanh", "relu"], HIDDEN, HEADS) if case[1] or case[0] == "tanh"],
+all_networks = pytest.mark.parametrize(
+    ("activation", "hidden", "output_layer"),
+    [
+        case
+        for case in itertools.product(["sigmoid", "tanh", "relu"], HIDDEN, OUTPUT_LAYERS)
+        if case[1] or case[0] == "tanh"
+    ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else value,
 )
 
 
-def make_case(activation, hidden, head):
-    """A network with biases that are not 0, and seven samples for it."""
-    output_activation, loss, n_outputs = head
+def make_network_and_samples(activation, hidden, output_layer):
+    """Return a network with nonzero biases, and seven samples for it."""
+    output_activation, loss, n_outputs = output_layer
     rng = np.random.default_rng(0)
     network = NeuralNetwork(
         4, hidden, n_outputs, activation=activation, output_activation=output_activation, loss=loss, random_state=rng
@@ -48,43 +52,43 @@ def make_case(activation, hidden, head):
     return network, rng.normal(size=(7, 4)), targets
 
 
-@every_network
-def test_loss_and_gradients_are_tensorflows(activation, hidden, head):
-    network, X, y = make_case(activation, hidden, head)
+@all_networks
+def test_loss_and_gradients_equal_those_of_tensorflow(activation, hidden, output_layer):
+    network, X, y = make_network_and_samples(activation, hidden, output_layer)
     weights, biases = ([tf.Variable(array) for array in arrays] for arrays in (network.weights, network.biases))
     with tf.GradientTape() as tape:
         values = tf.constant(X)
         for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
             name = network.output_activation if layer == len(weights) - 1 else activation
             values = keras.activations.get(name)(values @ W + b)
-        loss = tf.reduce_mean(KERAS_LOSSES.get(head[:2], keras.losses.mean_squared_error)(y, values))
+        loss = tf.reduce_mean(KERAS_LOSSES.get(output_layer[:2], keras.losses.mean_squared_error)(y, values))
     expected = tape.gradient(loss, [*weights, *biases])
-    ours, weight_gradients, bias_gradients = network.loss_and_gradients(X, y)
-    assert ours == pytest.approx(float(loss), abs=1e-6)
+    actual_loss, weight_gradients, bias_gradients = network.loss_and_gradients(X, y)
+    assert actual_loss == pytest.approx(float(loss), abs=1e-6)
     np.testing.assert_allclose(network.forward(X), values, atol=1e-12)
-    for gradient, oracle in zip([*weight_gradients, *bias_gradients], expected, strict=True):
+    for gradient, reference in zip([*weight_gradients, *bias_gradients], expected, strict=True):
         assert gradient.dtype == np.float64
-        np.testing.assert_allclose(gradient, oracle, atol=1e-6)
+        np.testing.assert_allclose(gradient, reference, atol=1e-6)
 
 
-@every_network
-def test_gradients_are_finite_differences(activation, hidden, head):
-    network, X, y = make_case(activation, hidden, head)
+@all_networks
+def test_gradients_match_finite_differences(activation, hidden, output_layer):
+    network, X, y = make_network_and_samples(activation, hidden, output_layer)
     _, weight_gradients, bias_gradients = network.loss_and_gradients(X, y)
     arrays, step = [*network.weights, *network.biases], 1e-6
     for array, gradient in zip(arrays, [*weight_gradients, *bias_gradients], strict=True):
-        for place in np.ndindex(array.shape):
-            value = array[place]
-            array[place] = value + step
+        for index in np.ndindex(array.shape):
+            value = array[index]
+            array[index] = value + step
             above = network.loss_and_gradients(X, y)[0]
-            array[place] = value - step
+            array[index] = value - step
             below = network.loss_and_gradients(X, y)[0]
-            array[place] = value
-            assert gradient[place] == pytest.approx((above - below) / (2 * step), abs=1e-5)
+            array[index] = value
+            assert gradient[index] == pytest.approx((above - below) / (2 * step), abs=1e-5)
 
 
-def test_backward_takes_one_step_of_the_mean_gradient_and_returns_the_loss_before():
-    network, X, y = make_case("tanh", (5,), HEADS[0])
+def test_backward_takes_one_gradient_descent_step_and_returns_the_previous_loss():
+    network, X, y = make_network_and_samples("tanh", (5,), OUTPUT_LAYERS[0])
     loss, weight_gradients, bias_gradients = network.loss_and_gradients(X, y)
     before = [array.copy() for array in (*network.weights, *network.biases)]
     assert network.backward(X, y, 0.3) == loss
@@ -94,11 +98,11 @@ def test_backward_takes_one_step_of_the_mean_gradient_and_returns_the_loss_befor
     assert network.loss_and_gradients(X, y)[0] < loss
 
 
-def test_a_step_does_not_depend_on_how_often_the_samples_are_repeated():
-    network, X, y = make_case("relu", (5,), HEADS[1])
+def test_gradients_do_not_change_when_samples_are_repeated():
+    network, X, y = make_network_and_samples("relu", (5,), OUTPUT_LAYERS[1])
     _, *once = network.loss_and_gradients(X, y)
-    _, *thrice = network.loss_and_gradients(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
-    for a, b in zip(itertools.chain(*once), itertools.chain(*thrice), strict=True):
+    _, *repeated = network.loss_and_gradients(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
+    for a, b in zip(itertools.chain(*once), itertools.chain(*repeated), strict=True):
         np.testing.assert_allclose(a, b)
 
 
@@ -111,7 +115,7 @@ def test_a_step_does_not_depend_on_how_often_the_samples_are_repeated():
         pytest.param("tanh", "cross_entropy", marks=pytest.mark.exhaustive),
     ],
 )
-def test_it_learns_xor_and_a_single_neuron_does_not(activation, loss):
+def test_network_learns_xor_and_a_single_neuron_does_not(activation, loss):
     X, y = XOR
     network = NeuralNetwork(2, 4, 1, activation=activation, loss=loss, random_state=0)
     network.fit(X, y, epochs=4000, batch_size=-1, learning_rate=1.0)
@@ -122,30 +126,30 @@ def test_it_learns_xor_and_a_single_neuron_does_not(activation, loss):
     assert (neuron.predict(X) != y).any()
 
 
-def flat_mnist(*arguments, **options):
+def load_flat_mnist(*arguments, **options):
     X, y = load_mnist(*arguments, return_X_y=True, random_state=0, **options)
     return X.reshape(len(X), -1) / 255, y
 
 
-def test_it_learns_mnist_from_10000_images():
-    X, y = flat_mnist(n_samples=10_000)
+def test_network_learns_mnist_from_10000_images():
+    X, y = load_flat_mnist(n_samples=10_000)
     network = NeuralNetwork(784, 32, 10, activation="relu", random_state=0)
     network.fit(X, y, epochs=4, batch_size=100, learning_rate=0.3, random_state=0)
-    X_test, y_test = flat_mnist("test")
+    X_test, y_test = load_flat_mnist("test")
     assert np.mean(network.predict(X_test) == y_test) >= 0.91
 
 
 @pytest.mark.exhaustive
-def test_it_reaches_97_percent_on_mnist():
+def test_network_reaches_97_percent_on_mnist():
     network = NeuralNetwork(784, 128, 10, activation="relu", random_state=0)
-    network.fit(*flat_mnist(), epochs=8, random_state=0)
-    X_test, y_test = flat_mnist("test")
+    network.fit(*load_flat_mnist(), epochs=8, random_state=0)
+    X_test, y_test = load_flat_mnist("test")
     assert np.mean(network.predict(X_test) == y_test) >= 0.97
 
 
-def test_fit_is_backward_over_the_shuffled_batches():
-    fitted, X, y = make_case("tanh", (5,), HEADS[0])
-    stepped = make_case("tanh", (5,), HEADS[0])[0]
+def test_fit_equals_backward_on_shuffled_batches():
+    fitted, X, y = make_network_and_samples("tanh", (5,), OUTPUT_LAYERS[0])
+    stepped = make_network_and_samples("tanh", (5,), OUTPUT_LAYERS[0])[0]
     assert fitted.fit(X, y, epochs=2, batch_size=3, learning_rate=0.2, random_state=5) is fitted
     rng, history = np.random.default_rng(5), []
     for _ in range(2):
@@ -157,7 +161,7 @@ def test_fit_is_backward_over_the_shuffled_batches():
     assert fitted.history_["loss"] == pytest.approx(history)
 
 
-def test_seeds_decide_weights_and_order_and_leave_numpys_random_state_alone():
+def test_random_state_determines_weights_and_order_and_does_not_change_the_global_state():
     def train(weights_seed, order_seed):
         network = NeuralNetwork(2, 3, 1, random_state=weights_seed)
         return network.fit(*XOR, epochs=3, batch_size=1, random_state=order_seed).weights[0]
@@ -169,7 +173,7 @@ def test_seeds_decide_weights_and_order_and_leave_numpys_random_state_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
-def test_initial_weights_are_glorots():
+def test_initial_weights_are_glorot_uniform():
     network = NeuralNetwork(300, (100, 50), 10, random_state=0)
     for W, b in zip(network.weights, network.biases, strict=True):
         limit = np.sqrt(6 / sum(W.shape))
@@ -179,7 +183,7 @@ def test_initial_weights_are_glorots():
 
 
 def test_inputs_are_not_changed():
-    network, X, y = make_case("relu", (5,), HEADS[0])
+    network, X, y = make_network_and_samples("relu", (5,), OUTPUT_LAYERS[0])
     X_before, y_before = X.copy(), y.copy()
     network.fit(X, y, epochs=2)
     network.backward(X, y, 0.1)
@@ -188,23 +192,23 @@ def test_inputs_are_not_changed():
     np.testing.assert_array_equal(y, y_before)
 
 
-def test_classes_are_rows_with_a_one():
-    network, X, _ = make_case("tanh", (5,), HEADS[0])
+def test_class_indices_equal_one_hot_targets():
+    network, X, _ = make_network_and_samples("tanh", (5,), OUTPUT_LAYERS[0])
     classes = np.array([0, 2, 1, 1, 0, 2, 2], dtype=np.uint8)
     loss, *_ = network.loss_and_gradients(X, classes)
     assert loss == network.loss_and_gradients(X, np.eye(3)[classes])[0]
     assert loss == network.loss_and_gradients(X.tolist(), classes.tolist())[0]
 
 
-def test_predictions_have_the_shape_of_their_kind():
+def test_shape_and_dtype_of_predictions():
     X = np.random.default_rng(0).normal(size=(7, 4))
     several, one = NeuralNetwork(4, 3, 3, random_state=0), NeuralNetwork(4, 3, 1, random_state=0)
     np.testing.assert_array_equal(several.predict(X), several.forward(X).argmax(axis=1))
     np.testing.assert_array_equal(one.predict(X), (one.forward(X)[:, 0] >= 0.5).astype(int))
     assert several.predict(X).dtype == one.predict(X).dtype == np.int64
     for n_outputs, shape in ((1, (7,)), (2, (7, 2))):
-        line = NeuralNetwork(4, 3, n_outputs, output_activation="linear", loss="mean_squared_error")
-        np.testing.assert_array_equal(line.predict(X), line.forward(X).reshape(shape))
+        linear = NeuralNetwork(4, 3, n_outputs, output_activation="linear", loss="mean_squared_error")
+        np.testing.assert_array_equal(linear.predict(X), linear.forward(X).reshape(shape))
 
 
 def test_large_values_do_not_overflow():
@@ -218,8 +222,8 @@ def test_large_values_do_not_overflow():
         assert np.isfinite(network.loss_and_gradients(X, y[::-1])[0])
 
 
-def test_a_diverged_fit_leaves_the_weights_as_they_were():
-    network, X, y = make_case("relu", (5,), HEADS[-1])
+def test_diverged_fit_restores_the_weights():
+    network, X, y = make_network_and_samples("relu", (5,), OUTPUT_LAYERS[-1])
     before = [array.copy() for array in (*network.weights, *network.biases)]
     with pytest.raises(DivergenceError, match=r"smaller learning_rate. Received: 1e\+100, which diverged in epoch"):
         network.fit(X, y, learning_rate=1e100, epochs=30)
@@ -241,7 +245,7 @@ def test_a_diverged_fit_leaves_the_weights_as_they_were():
         ((2, 3, 1), {"output_activation": "linear"}, "Linear outputs need loss='mean_squared_error'"),
     ],
 )
-def test_networks_that_cannot_be_are_refused(sizes, options, message):
+def test_invalid_constructor_arguments_raise(sizes, options, message):
     with pytest.raises(ValueError, match=message):
         NeuralNetwork(*sizes, **options)
 
@@ -249,37 +253,40 @@ def test_networks_that_cannot_be_are_refused(sizes, options, message):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (np.zeros(4), r"inputs must have shape \(n_samples, 4\).*x.reshape\(1, -1\).* Received: \(4,\)"),
+        (
+            np.zeros(4),
+            r"inputs must have shape \(n_samples, 4\).*x.reshape\(1, -1\) for .* Received: \(4,\)",
+        ),
         (np.zeros((3, 5)), r"Received: \(3, 5\)"),
-        (np.zeros((3, 2, 2)), r"X.reshape\(len\(X\), -1\) flattens images.* Received: \(3, 2, 2\)"),
+        (np.zeros((3, 2, 2)), r"X.reshape\(len\(X\), -1\) to flatten images.* Received: \(3, 2, 2\)"),
         (np.zeros((0, 4)), "n_samples > 0"),
         ([[0, 1, np.nan, 0]], "inputs must be finite numbers.* Received: float64 with NaN or infinity"),
-        ([list("abcd")], "encode text.* Received: <U1"),
+        ([list("abcd")], "encode strings.* Received: <U1"),
     ],
 )
-def test_inputs_that_cannot_be_are_refused(inputs, message):
+def test_invalid_inputs_raise(inputs, message):
     with pytest.raises(ValueError, match=message):
         NeuralNetwork(4, 3, 1).forward(inputs)
 
 
 @pytest.mark.parametrize(
-    ("head", "targets", "message"),
+    ("output_layer", "targets", "message"),
     [
-        (HEADS[0], [0, 3], r"Classes must be ints from 0 to 2; .*LabelEncoder.* Received: \[0 3\]"),
-        (HEADS[0], [-1, 1], "Classes must be ints"),
-        (HEADS[0], [0.5, 1], "Classes must be ints"),
-        (HEADS[0], ["a", "b"], "Classes must be ints"),
-        (HEADS[0], np.zeros((2, 2)), r"targets must have shape \(2, 3\), .* Received: \(2, 2\)"),
-        (HEADS[0], [0, 1, 2], r"targets must have shape \(2, 3\), .* Received: \(3,\)"),
-        (HEADS[0], np.ones((2, 3)), "add up to 1 in each row; output_activation='sigmoid'"),
-        (HEADS[1], [-1, 1], r"in \[0, 1\]; scale them, .* Received: values from -1 to 1"),
-        (HEADS[1], [1, 2], "Received: values from 1 to 2"),
-        (HEADS[-1], [0, 1], r"targets must have shape \(2, 3\)"),
-        (HEADS[-2], [0, np.inf], "targets must be finite numbers"),
+        (OUTPUT_LAYERS[0], [0, 3], r"Classes must be ints from 0 to 2; .*LabelEncoder.* Received: \[0 3\]"),
+        (OUTPUT_LAYERS[0], [-1, 1], "Classes must be ints"),
+        (OUTPUT_LAYERS[0], [0.5, 1], "Classes must be ints"),
+        (OUTPUT_LAYERS[0], ["a", "b"], "Classes must be ints"),
+        (OUTPUT_LAYERS[0], np.zeros((2, 2)), r"targets must have shape \(2, 3\), .* Received: \(2, 2\)"),
+        (OUTPUT_LAYERS[0], [0, 1, 2], r"targets must have shape \(2, 3\), .* Received: \(3,\)"),
+        (OUTPUT_LAYERS[0], np.ones((2, 3)), "sum to 1 in each row; .*output_activation='sigmoid'"),
+        (OUTPUT_LAYERS[1], [-1, 1], r"in \[0, 1\]; rescale them, .* Received: values from -1 to 1"),
+        (OUTPUT_LAYERS[1], [1, 2], "Received: values from 1 to 2"),
+        (OUTPUT_LAYERS[-1], [0, 1], r"targets must have shape \(2, 3\)"),
+        (OUTPUT_LAYERS[-2], [0, np.inf], "targets must be finite numbers"),
     ],
 )
-def test_targets_that_cannot_be_are_refused(head, targets, message):
-    network, X, _ = make_case("tanh", (5,), head)
+def test_invalid_targets_raise(output_layer, targets, message):
+    network, X, _ = make_network_and_samples("tanh", (5,), output_layer)
     for train in (network.loss_and_gradients, network.fit):
         with pytest.raises(ValueError, match=message):
             train(X[:2], targets)
@@ -295,6 +302,6 @@ def test_targets_that_cannot_be_are_refused(head, targets, message):
         ({"learning_rate": "fast"}, "learning_rate must be a positive number. Received: fast"),
     ],
 )
-def test_training_parameters_that_cannot_be_are_refused(options, message):
+def test_invalid_training_parameters_raise(options, message):
     with pytest.raises(ValueError, match=message):
         NeuralNetwork(2, 3, 1).fit(*XOR, **options)

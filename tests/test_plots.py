@@ -1,4 +1,4 @@
-"""Displays in scikit-learn's manner."""
+"""Plots in the form of scikit-learn displays."""
 
 import keras
 import matplotlib.pyplot as plt
@@ -21,7 +21,7 @@ from kerasnet.plots import (
 HISTORY = {"loss": [0.9, 0.5, 0.4], "val_loss": [0.8, 0.6, 0.7], "accuracy": [0.5, 0.7, 0.9]}
 
 
-def test_a_curve_for_training_and_one_for_validation():
+def test_training_and_validation_curves():
     display = TrainingCurveDisplay.from_history(HISTORY)
     training, validation = display.lines_
     np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3])
@@ -32,7 +32,7 @@ def test_a_curve_for_training_and_one_for_validation():
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["training", "validation"]
 
 
-def test_a_metric_without_validation_on_given_axes():
+def test_metric_without_validation_on_existing_axes():
     _, ax = plt.subplots()
     display = TrainingCurveDisplay.from_history(HISTORY, metric="accuracy", ax=ax, color="red")
     assert display.ax_ is ax
@@ -40,14 +40,14 @@ def test_a_metric_without_validation_on_given_axes():
     assert display.plot(metric="loss").ax_ is not ax
 
 
-def test_a_keras_history_is_taken():
+def test_keras_history():
     history = keras.callbacks.History()
     history.history = HISTORY
     assert len(TrainingCurveDisplay.from_history(history).lines_) == 2
 
 
-def test_an_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match=r"The history has \['accuracy', 'loss', 'val_loss'\]. Received: metric='f1'"):
+def test_unknown_metric_raises():
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'loss', 'val_loss'\]. Received: 'f1'"):
         TrainingCurveDisplay.from_history(HISTORY, metric="f1")
 
 
@@ -66,11 +66,11 @@ def test_from_estimator(mnist):
     np.testing.assert_array_equal(grid.images, X[worst])
     first = worst[0]
     assert grid.axes_[0].get_title() == (
-        f"{y[first]} seen as {probabilities[first].argmax()}\n{probabilities[first].max():.1%} sure"
+        f"{y[first]}, predicted {probabilities[first].argmax()}\n{probabilities[first].max():.1%}"
     )
 
 
-def test_all_predictions_in_their_order(mnist):
+def test_all_predictions_in_order(mnist):
     X, y = mnist
     display = PredictionGridDisplay.from_predictions(X, y, y, show="all", n_images=12)
     assert [axes.get_title() for axes in display.axes_] == [str(label) for label in y[:12]]
@@ -78,43 +78,43 @@ def test_all_predictions_in_their_order(mnist):
     assert display.axes_[0].get_images()[0].get_clim() == (0, 255)
 
 
-def test_floats_are_drawn_from_0_to_1(mnist):
+def test_floats_are_scaled_from_0_to_1(mnist):
     X, y = mnist
     display = PredictionGridDisplay.from_predictions(X / 255, y, y, show="all", n_images=1)
     assert display.axes_[0].get_images()[0].get_clim() == (0, 1)
 
 
-def test_no_mistakes_is_said(mnist):
+def test_no_mistakes(mnist):
     X, y = mnist
     display = PredictionGridDisplay.from_predictions(X, y, y)
     assert display.axes_ == []
-    assert display.ax_.texts[0].get_text() == "nothing to show"
+    assert display.ax_.texts[0].get_text() == "no images to show"
 
 
-def test_given_axes_are_filled(mnist):
+def test_existing_axes_are_used(mnist):
     X, y = mnist
     figure, axes = plt.subplots(1, 2)
     display = PredictionGridDisplay.from_predictions(X, y, (y + 1) % 10, n_images=3, ax=axes[1])
     figure.canvas.draw()
     frame = axes[1].get_position()
     assert display.figure_ is figure
-    assert all(frame.x0 - 0.01 <= each.get_position().x0 <= frame.x1 for each in display.axes_)
+    assert all(frame.x0 - 0.01 <= image_axes.get_position().x0 <= frame.x1 for image_axes in display.axes_)
 
 
-def on_free_axes():
+def free_axes():
     return plt.figure().add_axes((0.1, 0.2, 0.3, 0.4))
 
 
-def on_inset_axes():
+def inset_axes():
     return plt.subplots(layout="constrained")[1].inset_axes((0.5, 0.5, 0.4, 0.4))
 
 
-def on_axes_of_a_subfigure():
+def subfigure_axes():
     return plt.figure().subfigures(1, 2)[1].subplots()
 
 
-@pytest.mark.parametrize("make", [on_free_axes, on_inset_axes, on_axes_of_a_subfigure])
-def test_axes_of_any_kind_are_filled(mnist, make):
+@pytest.mark.parametrize("make", [free_axes, inset_axes, subfigure_axes])
+def test_images_stay_within_axes_of_any_kind(mnist, make):
     X, y = mnist
     for draw in (
         lambda ax: PredictionGridDisplay.from_predictions(X, y, y, show="all", n_images=6, ax=ax).axes_,
@@ -123,7 +123,7 @@ def test_axes_of_any_kind_are_filled(mnist, make):
         ax = make()
         drawn = draw(ax)
         ax.get_figure(root=True).canvas.draw()
-        frame, *images = (each.get_window_extent() for each in (ax, *drawn))
+        frame, *images = (item.get_window_extent() for item in (ax, *drawn))
         assert len(images) in (6, 9)
         for number, image in enumerate(images):
             assert frame.x0 - 1 <= image.x0 < image.x1 <= frame.x1 + 1
@@ -132,7 +132,7 @@ def test_axes_of_any_kind_are_filled(mnist, make):
 
 
 @pytest.mark.parametrize("n_images", [-1, 0, 2.5])
-def test_a_bad_number_of_images_is_refused(mnist, n_images):
+def test_invalid_n_images_raises(mnist, n_images):
     X, y = mnist
     estimator = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X[:50])
     for draw in (
@@ -144,7 +144,7 @@ def test_a_bad_number_of_images_is_refused(mnist, n_images):
             draw()
 
 
-def test_boolean_images_are_drawn():
+def test_boolean_images():
     images = np.random.default_rng(0).random((3, 6, 6, 3)) > 0.5
     for part in (images, images[..., 0]):
         display = ReconstructionDisplay.from_predictions(part, part[::-1])
@@ -156,7 +156,7 @@ def test_boolean_images_are_drawn():
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 6), (2, 6, 6, 1), (2, 6, 6, 3)])
-def test_values_beyond_0_and_1_are_drawn_as_these_in_silence(shape, caplog):
+def test_values_outside_0_and_1_are_clipped_without_a_warning(shape, caplog):
     images = np.random.default_rng(0).uniform(-0.1, 1.1, shape)
     display = ReconstructionDisplay.from_predictions(images, images)
     grid = PredictionGridDisplay.from_predictions(images, [0, 1], [1, 0])
@@ -169,20 +169,20 @@ def test_values_beyond_0_and_1_are_drawn_as_these_in_silence(shape, caplog):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"show": "some"}, "show must be 'mistakes' or 'all'"), ({"confidence": [1]}, "inconsistent numbers of samples")],
+    [({"show": "none"}, "show must be 'mistakes' or 'all'"), ({"confidence": [1]}, "inconsistent numbers of samples")],
 )
-def test_bad_arguments_are_refused(mnist, options, message):
+def test_invalid_arguments_raise(mnist, options, message):
     X, y = mnist
     with pytest.raises(ValueError, match=message):
         PredictionGridDisplay.from_predictions(X, y, y, **options)
 
 
-def test_reconstructions_are_drawn_under_the_images_with_the_difference(mnist):
+def test_reconstructions_and_differences(mnist):
     X, _ = mnist
     estimator = Autoencoder(code_units=8, epochs=1, random_state=0).fit(X)
     display = ReconstructionDisplay.from_estimator(estimator, X, n_images=5)
     assert display.axes_.shape == (3, 5)
-    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["in", "out", "difference"]
+    assert [axes.get_title() for axes in display.axes_[:, 0]] == ["input", "output", "difference"]
     shown = [axes.get_images()[0].get_array() for axes in display.axes_[:, 2]]
     expected = X[2] / 255, estimator.reconstruct(X[:5])[2]
     np.testing.assert_allclose(shown[0], expected[0])
@@ -191,21 +191,21 @@ def test_reconstructions_are_drawn_under_the_images_with_the_difference(mnist):
     assert display.axes_[2, 0].get_images()[0].get_clim() == (-1, 1)
 
 
-def test_colour_reconstructions_show_absolute_differences():
+def test_color_reconstructions_show_absolute_differences():
     images = np.random.default_rng(0).random((2, 6, 6, 3))
     display = ReconstructionDisplay.from_predictions(images, images[::-1])
     np.testing.assert_allclose(display.axes_[2, 0].get_images()[0].get_array(), np.abs(images[1] - images[0]))
 
 
-def test_reconstructions_of_another_shape_are_refused(mnist):
+def test_reconstructions_of_another_shape_raise(mnist):
     X, _ = mnist
     with pytest.raises(ValueError, match=r"same shape\. Received: \(500, 28, 28\) and \(500, 28, 14\)"):
         ReconstructionDisplay.from_predictions(X, X[..., :14])
-    with pytest.raises(ValueError, match=r"at least one, .*Received: \(0, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"at least one image, .*Received: \(0, 28, 28\)"):
         ReconstructionDisplay.from_predictions(X[:0], X[:0])
 
 
-def test_codes_are_drawn_label_by_label(digits):
+def test_codes_have_one_collection_per_label(digits):
     X, y = digits[0].reshape(-1, 64), digits[1]
     display = EmbeddingDisplay.from_codes(X, y, s=3)
     expected = PCA(2, random_state=0).fit_transform(X)
@@ -214,7 +214,7 @@ def test_codes_are_drawn_label_by_label(digits):
     assert display.collections_[0].get_sizes() == [3]
 
 
-def test_two_codes_are_drawn_as_they_are(digits):
+def test_two_dimensional_codes_are_not_transformed(digits):
     estimator = Autoencoder(code_units=2, epochs=1, random_state=0).fit(digits[0])
     display = EmbeddingDisplay.from_estimator(estimator, digits[0])
     np.testing.assert_array_equal(display.collections_[0].get_offsets(), estimator.transform(digits[0]))
@@ -236,14 +236,14 @@ def test_every_label_is_in_the_legend():
     np.testing.assert_array_equal(display.collections_[0].get_offsets(), CODES[:100])
 
 
-def test_a_column_of_labels_is_taken():
+def test_column_vector_of_labels():
     display = EmbeddingDisplay.from_codes(CODES, np.arange(300).reshape(-1, 1) % 3)
     assert legend_of(display) == ["0", "1", "2"]
     np.testing.assert_array_equal(display.collections_[1].get_offsets(), CODES[1::3])
 
 
 @pytest.mark.parametrize("dtype", [float, int])
-def test_many_numbers_are_shown_by_a_colour_bar(dtype):
+def test_many_distinct_numbers_have_a_color_bar(dtype):
     y = (CODES[:, 0] * 1000).astype(dtype)
     display = EmbeddingDisplay.from_codes(CODES, y, cmap="magma")
     (points,) = display.collections_
@@ -259,47 +259,47 @@ def test_many_numbers_are_shown_by_a_colour_bar(dtype):
         (
             np.where(np.arange(300) == 7, np.nan, 1),
             {},
-            r"Expected a label in y for every sample. .*none for samples \[7\]",
+            r"Expected one label per sample in y. .*missing labels for samples \[7\]",
         ),
-        (["a", None, np.nan] * 100, {}, r"none for samples \[1, 2, 4, 5, 7, 8, \.\.\.\]"),
+        (["a", None, np.nan] * 100, {}, r"missing labels for samples \[1, 2, 4, 5, 7, 8, \.\.\.\]"),
         (np.eye(300), {}, r"y should be a 1d array, got an array of shape \(300, 300\)"),
         (np.zeros(299), {}, "inconsistent numbers of samples"),
-        (np.zeros(300), {"c": "red"}, "colours are those of the labels, y. Received: c. Leave out one"),
-        (np.zeros(300), {"color": "red"}, "Received: color"),
+        (np.zeros(300), {"c": "red"}, "Expected either labels y or colors. Received: y and c. Remove one of them"),
+        (np.zeros(300), {"color": "red"}, "Received: y and color"),
     ],
 )
-def test_labels_that_cannot_be_drawn_are_refused(y, options, message):
+def test_invalid_labels_raise(y, options, message):
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_codes(CODES, y, **options)
 
 
-def test_points_without_labels_have_the_colour_that_is_given():
+def test_color_of_points_without_labels():
     assert EmbeddingDisplay.from_codes(CODES, c="red", alpha=1).collections_[0].get_facecolor().tolist() == [
         [1, 0, 0, 1]
     ]
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_images_above_pictures_of_their_hog(mnist, flat):
+def test_images_and_hog_visualizations(mnist, flat):
     images = mnist[0][:3]
     transformer = HOGTransformer(pixels_per_cell=(4, 4), image_shape=(28, 28) if flat else None)
     display = HOGDisplay.from_estimator(transformer, images.reshape(3, -1) if flat else images, n_images=2)
     assert display.axes_.shape == (2, 2)
-    for number, pictures in enumerate(transformer.visualize(images)[:2]):
-        above, below = display.axes_[:, number]
-        np.testing.assert_array_equal(above.images[0].get_array(), images[number])
-        np.testing.assert_array_equal(below.images[0].get_array(), pictures)
+    for index, visualization in enumerate(transformer.visualize(images)[:2]):
+        above, below = display.axes_[:, index]
+        np.testing.assert_array_equal(above.images[0].get_array(), images[index])
+        np.testing.assert_array_equal(below.images[0].get_array(), visualization)
         assert below.images[0].get_clim() == (0, display.pictures.max())
     assert display.figure_ is display.ax_.figure
     assert [axes.get_title() for axes in display.axes_[:, 0]] == ["image", "HOG"]
 
 
-def test_flat_images_have_dark_pictures():
+def test_constant_images_have_black_visualizations():
     display = HOGDisplay.from_estimator(HOGTransformer(), np.ones((1, 16, 16)))
     assert display.axes_[1, 0].images[0].get_clim() == (0, 1)
 
 
-def test_keypoints_are_drawn_where_they_are_as_large_as_they_are(mnist):
+def test_position_size_and_angle_of_keypoints(mnist):
     images = mnist[0][:10]
     _, ax = plt.subplots()
     display = KeypointDisplay.from_images(images, enlarge=4, n_images=9, ax=ax)
@@ -319,7 +319,7 @@ def test_keypoints_are_drawn_where_they_are_as_large_as_they_are(mnist):
         assert axes.get_title() == f"{len(keypoints)} keypoints"
 
 
-def test_the_grid_of_a_transformer(mnist):
+def test_grid_of_a_transformer(mnist):
     rows = mnist[0][:3].reshape(3, -1) / 255
     display = KeypointDisplay.from_estimator(SIFTTransformer(grid=(2, 5), image_shape=(28, 28)), rows)
     assert [len(keypoints) for keypoints in display.keypoints] == [10, 10, 10]

@@ -1,4 +1,4 @@
-"""Private names of other packages: each one that kerasnet uses is in the table of ``kerasnet._private_names``."""
+"""All private names of other packages in use are listed in ``kerasnet._private_names``."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ import kerasnet
 from kerasnet._private_names import PRIVATE_NAMES
 
 PACKAGE = Path(kerasnet.__file__).parent
-NAMED_TUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}  # public in spite of the underscore
+NAMED_TUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}  # public despite the underscore
 PRIVATE_ROOTS = ("keras.src.", "tensorflow.python.")  # packages that are private without an underscore
 DOTTED = re.compile(r"[a-z]\w*(\.\w+)+")
 
@@ -24,7 +24,7 @@ def is_private(name):
 
 
 def private_part_of(path):
-    """Return a dotted path up to the first component that is private; None if there is none."""
+    """Return a dotted path up to its first private component; None if there is none."""
     parts = path.split(".")
     for end, part in enumerate(parts, start=1):
         if is_private(part):
@@ -32,8 +32,8 @@ def private_part_of(path):
     return path if path.startswith(PRIVATE_ROOTS) else None
 
 
-def imported_by(tree):
-    """Yield the full names that a module imports from other packages."""
+def imports_of(tree):
+    """Yield the full names of imports from other packages."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -42,14 +42,14 @@ def imported_by(tree):
 
 
 def strings_in(tree):
-    """Yield the texts of a module, without the parts of f-strings."""
+    """Yield the string constants of a module, without parts of f-strings."""
     in_f_strings = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in in_f_strings:
             yield node.value
 
 
-def targets_of(statements):
+def names_defined_by(statements):
     """Yield the names that statements of a module or a class define."""
     for node in statements:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -66,30 +66,30 @@ def attributes_defined_in(tree):
     """Yield the names of attributes and methods that the classes of a module define."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            yield from targets_of(node.body)
+            yield from names_defined_by(node.body)
         elif isinstance(node, ast.Attribute) and is_stored(node) and ast.unparse(node.value) in ("self", "cls"):
             yield node.attr
 
 
 def private_names_in(sources):
-    """Return the private names of other packages in some modules.
+    """Return the private names of other packages that modules use.
 
     Parameters
     ----------
     sources : dict of str to str
-        Source texts by the name of the module.
+        Source texts by module name.
 
     Returns
     -------
     found : set of tuple (name, module)
-        Full names of what is imported, and names of attributes.
+        Full names of imports, and names of attributes.
     """
     trees = {module: ast.parse(source) for module, source in sources.items()}
     own = {name for tree in trees.values() for name in attributes_defined_in(tree)}
-    own_functions = {name for tree in trees.values() for name in targets_of(tree.body)}
+    own_functions = {name for tree in trees.values() for name in names_defined_by(tree.body)}
     found, packages = set(), set()
     for module, tree in trees.items():
-        for path in imported_by(tree):
+        for path in imports_of(tree):
             packages.add(path.partition(".")[0])
             found.add((private_part_of(path), module))
         for node in ast.walk(tree):
@@ -105,8 +105,8 @@ def private_names_in(sources):
     return {(name, module) for name, module in found if name is not None}
 
 
-def overridden_in(kind):
-    """Yield the private names of bases from other packages that a class of kerasnet defines in its source text."""
+def overridden_private_names(kind):
+    """Yield the private names of base classes from other packages that a class of kerasnet overrides."""
     written = set(attributes_defined_in(ast.parse(textwrap.dedent(inspect.getsource(kind)))))
     foreign = [base for base in kind.__mro__[1:] if base.__module__.partition(".")[0] != "kerasnet"]
     yield from (name for name in written if is_private(name) and any(name in vars(base) for base in foreign))
@@ -123,19 +123,19 @@ def listed(table):
     return {(entry.name, module) for entry in table for module in entry.modules}
 
 
-def test_the_table_holds_the_private_names_that_the_source_text_uses():
+def test_table_lists_the_private_names_in_use():
     found = private_names_in({module: path.read_text() for module, path in MODULES.items()})
     for name in MODULES:
         module = importlib.import_module(f"kerasnet.{name}".removesuffix(".__init__"))
         for kind in filter(inspect.isclass, vars(module).values()):
             if kind.__module__ == module.__name__:
-                found |= {(private, name) for private in overridden_in(kind)}
+                found |= {(private, name) for private in overridden_private_names(kind)}
     missing, superfluous = sorted(found - listed(PRIVATE_NAMES)), sorted(listed(PRIVATE_NAMES) - found)
     assert not missing, f"use a public name, or add to kerasnet/_private_names.py: {missing}"
-    assert not superfluous, f"remove from kerasnet/_private_names.py, nothing uses: {superfluous}"
+    assert not superfluous, f"remove from kerasnet/_private_names.py, not used: {superfluous}"
 
 
-def test_each_entry_has_one_place_and_a_reason():
+def test_entries_are_sorted_unique_and_have_a_reason():
     names = [(entry.package, entry.name) for entry in PRIVATE_NAMES]
     assert names == sorted(set(names))
     for entry in PRIVATE_NAMES:
@@ -192,11 +192,11 @@ def test_private_names_are_found(source, name):
         "_, __ = 1, '_'",
     ],
 )
-def test_public_and_own_names_are_not(source):
+def test_public_and_kerasnet_names_are_not_found(source):
     assert private_names_in({"module": source}) == set()
 
 
-def test_private_methods_of_bases_that_are_overridden_are_found():
+def test_overridden_private_methods_are_found():
     from sklearn.utils.estimator_checks import BaseEstimator
 
     class Own(BaseEstimator):
@@ -204,4 +204,4 @@ def test_private_methods_of_bases_that_are_overridden_are_found():
 
         def _own(self): ...
 
-    assert list(overridden_in(Own)) == ["_validate_params"]
+    assert list(overridden_private_names(Own)) == ["_validate_params"]

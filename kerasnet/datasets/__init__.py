@@ -1,4 +1,4 @@
-"""Data sets: loaded as arrays, tables and paths, without TensorFlow."""
+"""Load datasets as arrays, tables and paths, without importing TensorFlow."""
 
 from kerasnet._lazy_array import LazyArray
 from kerasnet.datasets._csv import load_csv

@@ -1,8 +1,12 @@
-"""Tables in CSV files: checked row by row, typed column by column."""
+"""Load CSV files with strict checks of rows, columns and values."""
 
+from __future__ import annotations
+
+import os
 import re
 import reprlib
 from numbers import Integral, Number
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -12,89 +16,95 @@ from kerasnet.datasets._csv_columns import typed_columns
 from kerasnet.datasets._csv_rows import read_rows
 from kerasnet.errors import DataFormatError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
 
 def load_csv(
-    path,
-    target="label",
-    return_X_y=False,
+    path: str | os.PathLike[str],
+    target: str | int | None = "label",
+    return_X_y: bool = False,
     *,
-    sep=",",
-    decimal=".",
-    header="infer",
-    index_col=None,
-    na_values=None,
-    encoding="utf-8",
-    text_columns=(),
-    max_bytes=200_000_000,
-):
+    sep: str = ",",
+    decimal: str = ".",
+    header: Literal["infer", 0] | None = "infer",
+    index_col: str | int | Sequence[str | int] | None = None,
+    na_values: Any = None,
+    encoding: str = "utf-8",
+    text_columns: Sequence[str | int] = (),
+    max_bytes: int = 200_000_000,
+) -> Bunch | tuple[pd.DataFrame, pd.Series | None]:
     r"""Load features and labels from a CSV file.
 
-    Fields that hold separators or line ends are in double quotes. Every row has as many fields as the first one.
-    Blank lines are skipped.
+    Fields that contain separators or line breaks must be in double quotes. All rows must have as many fields as the
+    first one. Blank lines are skipped.
 
-    A column is what all its known values are: booleans (true, false), integers, numbers, or else text. Numbers are
-    exactly those that Python's `float` reads. An empty field is a missing value, and so are NA, N/A, NaN, nan, NULL
-    and null among numbers; among texts they are texts like any other. A column that is mostly numbers must not
-    contain text. The parameters from `sep` to `encoding` mean the same as in :func:`pandas.read_csv`.
+    The dtype of a column is inferred from its non-missing values: boolean (true, false), integer, float, or otherwise
+    text. Numbers are parsed exactly as by Python's `float`. Empty fields are missing values. In numeric columns, NA,
+    N/A, NaN, nan, NULL and null are missing values, too; in text columns, they are kept as text. A column in which most
+    values are numbers must not contain text. The parameters from `sep` to `encoding` are those of
+    :func:`pandas.read_csv`.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     target : str or int, default="label"
-        The column with the labels: its name or, with ``header=None``, its position from 0. None if the file has no
+        The name of the column with the labels, or its position, from 0, if ``header=None``. None if the file has no
         labels.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        If True, return ``(data, target)`` instead of a Bunch.
     sep : str, default=","
-        The character between fields, such as ";" or "\t".
+        The character that separates fields, such as ";" or "\t".
     decimal : str, default="."
-        The character before the fraction of a number, "," in many European files.
+        The decimal separator, "," in many European files.
     header : {"infer", 0} or None, default="infer"
-        Whether the first row has the names of the columns, or (None) there is no such row. The columns are then named
-        0, 1, 2, ...
+        With "infer" or 0, the first row contains the column names. With None there is no header, and the columns are
+        named 0, 1, 2, ...
     index_col : str, int or list of these, default=None
-        The columns that become the index of ``data`` and ``target``, by name or position. Only an index column may
-        have an empty name.
+        The columns to use as the index of ``data`` and ``target``, by name or position. Only index columns may have an
+        empty name.
     na_values : scalar, list or dict, default=None
-        Further values to be read as missing, for all columns including text, or a dict of them by column.
+        Additional values to read as missing, in all columns including text columns, or a dict of them by column.
     encoding : str, default="utf-8"
         The encoding of the file. A byte order mark is skipped.
     text_columns : sequence of str or int, default=()
-        Columns to read as text, whatever they look like: codes with leading zeros, ticket numbers.
+        Columns to read as text, regardless of their values, such as codes with leading zeros or ticket numbers.
     max_bytes : int, default=200_000_000
-        The largest file that is read. Reading takes 5 to 20 times its size in memory.
+        The maximum size of the file. Reading needs 5 to 20 times that size in memory.
 
     Returns
     -------
     table : Bunch
-        With the attributes
+        Dictionary-like object with the following attributes.
 
         data : DataFrame of shape (n_samples, n_features)
-            The features, as bool, int64 (uint64 where needed), float64 or str. Missing values are NaN: whole
-            numbers are then float64, and booleans object.
+            The features, of dtype bool, int64 (or uint64 for larger values), float64 or str. Missing values are NaN:
+            integer columns with missing values are float64, boolean ones object.
         target : Series of shape (n_samples,) or None
-            The labels, of the same types; none is missing. None with ``target=None``.
+            The labels, of the same dtypes, without missing values. None if ``target=None``.
         feature_names : list of str or int
             The columns of ``data``.
         target_names : ndarray of shape (n_classes,), dtype str, or None
-            The classes, sorted, when the labels are text.
+            The sorted class labels, if the labels are text.
         DESCR : str
-            Where the data are from.
+            A description with the path of the file.
     (X, y) : tuple of DataFrame and Series or None, if `return_X_y`
         ``data`` and ``target``.
 
     Raises
     ------
     DataFormatError
-        If the file is empty or not in `encoding`, a column is missing, unnamed or there twice, a row is shorter or
-        longer than the first, text stands where numbers belong, a number is beyond the range of float64, a whole
-        number cannot be held exactly, a label is missing, or all labels are equal. The message names the line, the
-        first being 1.
+        If the file is empty or not in `encoding`; a column is missing, unnamed or duplicated; a row is shorter or
+        longer than the first one; a numeric column contains text; a number is out of range for float64; an integer
+        cannot be represented exactly; a label is missing; or all labels are equal. The message contains the line
+        number, counted from 1.
     UnsafeFileError
         If the file is larger than `max_bytes`.
     ValueError
-        If a parameter is not as described.
+        If a parameter is invalid.
     OSError
         If the file cannot be opened.
 
@@ -103,17 +113,17 @@ def load_csv(
     >>> import tempfile
     >>> from kerasnet.datasets import load_csv
     >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
-    ...     _ = file.write("width,colour,label\n2.5,red,cat\n,blue,dog\n")
+    ...     _ = file.write("width,color,label\n2.5,red,cat\n,blue,dog\n")
     ...     file.flush()
     ...     table = load_csv(file.name)
     >>> table.data
-       width colour
-    0    2.5    red
-    1    NaN   blue
+       width color
+    0    2.5   red
+    1    NaN  blue
     >>> table.target.tolist(), table.target_names.tolist()
     (['cat', 'dog'], ['cat', 'dog'])
 
-    A file from a spreadsheet with a decimal comma, without a header or labels:
+    Read a file with decimal commas, without a header and labels:
 
     >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
     ...     _ = file.write("7;2,5;red\n8;;blue\n")
@@ -151,11 +161,11 @@ def _check_options(sep, decimal, header):
     if sep == decimal:
         raise ValueError(f"sep and decimal must be different characters. Received: {sep!r} for both.")
     if header not in ("infer", 0, None) or isinstance(header, bool):
-        raise ValueError(f"header must be 'infer' or 0 for a first row of names, or None. Received: {header!r}.")
+        raise ValueError(f"header must be 'infer' or 0 if the first row has names, or None. Received: {header!r}.")
 
 
 def _index_columns(index_col, names):
-    """Return the names of the columns that `index_col` gives by name or position."""
+    """Return the names of the columns that `index_col` selects by name or position."""
     if index_col is None or index_col is False:
         return []
     index = []
@@ -167,50 +177,50 @@ def _index_columns(index_col, names):
         else:
             raise ValueError(f"index_col must be columns of the file, {names}, or positions. Received: {index_col!r}.")
     if len(set(index)) < len(index):
-        raise ValueError(f"index_col must name every column once. Received: {index_col!r}.")
+        raise ValueError(f"index_col must not contain duplicates. Received: {index_col!r}.")
     return index
 
 
 def _check_names(names, where, *, target, others, index):
-    """Refuse a header with unnamed or repeated columns, or without those that are asked for."""
+    """Check that all columns have unique names, and that the selected columns exist."""
     if not all(isinstance(name, int) or name.strip() or name in index for name in names):
-        raise DataFormatError(f"{where}: expected a name for every column, found {names}.")
+        raise DataFormatError(f"{where}: expected a name for each column, found {names}.")
     if len(set(names)) < len(names):
-        raise DataFormatError(f"{where}: expected every column once, found {names}.")
+        raise DataFormatError(f"{where}: expected unique column names, found {names}.")
     for name in (*([] if target is None else [target]), *others):
         if name not in names:
             raise DataFormatError(
                 f"{where}: expected a column {name!r}, found {names}.{_remedy(names, name == target)}"
             )
     if target is not None and target in index:
-        raise ValueError(f"target must not be a column of the index. Received: target={target!r}, index_col={index}.")
+        raise ValueError(f"target must not be an index column. Received: target={target!r}, index_col={index}.")
     if set(names) <= {target, *index}:
-        raise DataFormatError(f"{where}: expected columns beside {', '.join(map(repr, names))}, found none.")
+        raise DataFormatError(f"{where}: expected columns other than {', '.join(map(repr, names))}, found none.")
 
 
 def _remedy(names, is_target):
-    """Return what to do about a column that is not there."""
+    """Return a hint for the message about a missing column."""
     if len(names) == 1 and (found := re.search(r"[;\t|,]", str(names[0]))):
-        return f" If {found.group()!r} separates the fields, give sep={found.group()!r}."
+        return f" If the fields are separated by {found.group()!r}, set sep={found.group()!r}."
     if not is_target:
         return ""
     if isinstance(names[0], int):
-        return " Without a header, give the position of the labels as target=, or target=None."
-    return " Give the column with the labels as target=, or target=None if there is none."
+        return " Without a header, set target to the position of the labels, or to None."
+    return " Set target to the column with the labels, or to None if there are none."
 
 
 def _missing_texts(na_values, names):
-    """Return, for each position of a column, the further texts that are missing values."""
+    """Return the additional missing values of each column, in the order of the columns."""
     if not isinstance(na_values, dict):
         na_values = dict.fromkeys(names, na_values)
     if unknown := [name for name in na_values if name not in names]:
-        raise ValueError(f"na_values must name columns of the file, {names}. Received: {unknown}.")
-    texts = []
+        raise ValueError(f"na_values must have columns of the file, {names}, as keys. Received: {unknown}.")
+    missing = []
     for name in names:
         values = na_values.get(name)
         values = [] if values is None else [values] if isinstance(values, (str, Number)) else list(values)
-        texts.append(values)
-    return texts
+        missing.append(values)
+    return missing
 
 
 def _check_labels(y, lines, path):

@@ -1,4 +1,4 @@
-"""The columns of a CSV file: numbers exactly as Python's float reads them, booleans and text."""
+"""Convert the columns of a CSV file to numbers, parsed exactly as by Python's float, booleans and text."""
 
 import io
 import re
@@ -11,43 +11,45 @@ import pandas as pd
 
 from kerasnet.errors import DataFormatError
 
-_NOT_KNOWN = ("NA", "N/A", "NaN", "nan", "NULL", "null")  # among numbers; among texts they are texts
+_NA_VALUES = ("NA", "N/A", "NaN", "nan", "NULL", "null")  # in numeric columns only
 _BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
-_EXACT = 2**53  # float64 holds all whole numbers up to here
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-# Since pandas 3.1 all numbers are read exactly, and the option is deprecated.
-_EXACTLY = {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
+_EXACT = 2**53  # float64 represents all integers up to this one
+_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+# pandas 3.1 and later parse all numbers exactly, and deprecate the option.
+_EXACT_PARSING = {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
 
 
 def typed_columns(rows, path, decimal, missing, text_columns):
-    """Return all columns as what their known values are.
+    """Return all columns with the dtypes inferred from their non-missing values.
 
-    pandas reads numbers. Columns where it finds anything else, or numbers that may be inexact, are read as text and
+    pandas parses the numbers. Columns with other values, or with numbers that may be inexact, are read as text and
     converted here.
     """
     positions = range(len(rows.names))
     options = {"sep": rows.sep, "decimal": decimal, "header": None, "names": positions, "index_col": False}
     read = partial(pd.read_csv, **options, skip_blank_lines=False, low_memory=False, keep_default_na=False)
-    texts = {rows.names.index(name) for name in text_columns}
+    text_positions = {rows.names.index(name) for name in text_columns}
     typed = read(
         _file_without_plus(rows, decimal),
-        usecols=[position for position in positions if position not in texts],
-        na_values={position: ["", *_NOT_KNOWN, *missing[position]] for position in positions},
-        **_EXACTLY,
+        usecols=[position for position in positions if position not in text_positions],
+        na_values={position: ["", *_NA_VALUES, *missing[position]] for position in positions},
+        **_EXACT_PARSING,
     )
-    doubtful = _doubtful_columns(typed, rows.content)
-    if texts or doubtful:
+    uncertain = _uncertain_columns(typed, rows.content)
+    if text_positions or uncertain:
         columns = read(
             _file(rows),
-            usecols=[*texts, *doubtful],
+            usecols=[*text_positions, *uncertain],
             dtype=str,
             na_values={position: ["", *missing[position]] for position in positions},
         )
         converted = {
-            position: column if position in texts else _typed(column.rename(rows.names[position]), rows, path, decimal)
+            position: column
+            if position in text_positions
+            else _infer_dtype(column.rename(rows.names[position]), rows, path, decimal)
             for position, column in columns.items()
         }
-        typed = pd.concat([typed.drop(columns=doubtful), pd.DataFrame(converted)], axis=1)[list(positions)]
+        typed = pd.concat([typed.drop(columns=uncertain), pd.DataFrame(converted)], axis=1)[list(positions)]
     typed.columns = pd.Index(rows.names)
     return typed
 
@@ -59,7 +61,7 @@ def _file(rows):
 
 
 def _file_without_plus(rows, decimal):
-    """Return the file without the plus sign before numbers: pandas 3.1 reads numbers with one less exactly."""
+    """Return the file without plus signs before numbers, which pandas 3.1 parses less exactly."""
     characters = np.frombuffer(rows.content, np.uint8)[rows.start :]
     plus = np.flatnonzero(characters == ord("+"))
     before = np.where(plus > 0, characters[plus - 1], ord("\n"))
@@ -69,8 +71,8 @@ def _file_without_plus(rows, decimal):
     return io.BytesIO(np.delete(characters, plus[leading]).tobytes()) if leading.any() else _file(rows)
 
 
-def _doubtful_columns(typed, content):
-    """Return the columns that are not numbers throughout, or whose text must be looked at to tell if they are exact."""
+def _uncertain_columns(typed, content):
+    """Return the columns that are not numeric, or may contain numbers that were rounded."""
     others, large, zeros = [], [], []
     for position, column in typed.items():
         values = column.to_numpy()
@@ -84,7 +86,7 @@ def _doubtful_columns(typed, content):
 
 
 def _may_underflow(content):
-    """Return whether there may be texts of numbers that are not 0, but nearer to 0 than float64 can tell."""
+    """Return whether the file may contain nonzero numbers that underflow to 0."""
     if b"0" * 100 in content:
         return True
     characters = np.frombuffer(content, np.uint8)
@@ -92,33 +94,33 @@ def _may_underflow(content):
     minus = minus[(minus > 0) & (minus < len(characters) - 3)]
     minus = minus[np.isin(characters[minus - 1], list(b"eE"))]
     digits = (characters[minus[:, np.newaxis] + [1, 2, 3]] - ord("0")) < 10
-    return bool(digits.all(axis=1).any())  # an exponent of three digits
+    return bool(digits.all(axis=1).any())  # an exponent with three digits
 
 
-def _typed(column, rows, path, decimal):
-    """Return a column of texts as what all its known values are."""
-    known = column.dropna()
-    if len(known) and known.isin(list(_BOOLEANS)).all():
+def _infer_dtype(column, rows, path, decimal):
+    """Convert a text column to the dtype of its non-missing values."""
+    values = column.dropna()
+    if len(values) and values.isin(list(_BOOLEANS)).all():
         return column.map(_BOOLEANS)
-    known = known[~known.isin(_NOT_KNOWN)]
-    numbers = _numbers(known, decimal)
-    strays = numbers.isna()
-    if strays.any() and strays.mean() >= 0.5:
+    values = values[~values.isin(_NA_VALUES)]
+    numbers = _parse_numbers(values, decimal)
+    is_text = numbers.isna()
+    if is_text.any() and is_text.mean() >= 0.5:
         return column
-    for expected, wrong in [("a number as in most rows", strays)] if strays.any() else _checks(numbers, known):
-        if wrong.any():
-            row = wrong.idxmax()
+    for expected, is_invalid in [("a number as in most rows", is_text)] if is_text.any() else _checks(numbers, values):
+        if is_invalid.any():
+            row = is_invalid.idxmax()
             raise DataFormatError(
                 f"{path}: line {rows.lines[row]}: column {column.name!r}: expected {expected}, "
-                f"found {reprlib.repr(known[row])}. If the column is text, give text_columns=[{column.name!r}]."
+                f"found {reprlib.repr(values[row])}. If the column is text, set text_columns=[{column.name!r}]."
             )
     return numbers.reindex(column.index)
 
 
-def _numbers(texts, decimal):
-    """Return texts as Python's float reads them, and NaN for those that are no numbers."""
+def _parse_numbers(texts, decimal):
+    """Parse strings as Python's float does; return NaN for strings that are not numbers."""
     point = re.escape(decimal)
-    digits = rf"(\d{{1,4000}}({point}\d*)?|{point}\d+)"  # longer ones are an accident
+    digits = rf"(\d{{1,4000}}({point}\d*)?|{point}\d+)"  # more digits are considered an error
     number = re.compile(rf"\s*[+-]?({digits}(e[+-]?\d+)?|inf(inity)?)\s*", re.ASCII | re.IGNORECASE)
     return pd.Series(
         [float(text.replace(decimal, ".")) if number.fullmatch(text) else np.nan for text in texts],
@@ -127,13 +129,13 @@ def _numbers(texts, decimal):
     )
 
 
-def _checks(numbers, known):
-    """Yield what is expected of the numbers of a float64 column, and which of them are not so."""
+def _checks(numbers, values):
+    """Yield descriptions of valid numbers in a float64 column, each with a mask of the invalid ones."""
     yield "a finite number", np.isinf(numbers)
-    yield "a number that float64 can tell from 0", known[numbers == 0].str.match("[^eE]*[1-9]")
-    large = known[(numbers >= _EXACT) | (numbers <= -_EXACT)]
-    large = large[large.str.fullmatch(_WHOLE)]
-    if len(large) and known.str.fullmatch(_WHOLE).all():
-        yield "a whole number of 64 bits", numbers.abs() >= 2**63
-    rounded = large.map(Decimal) != numbers[large.index].astype(float)
-    yield "a whole number that float64 holds, as the column has fractions or missing values", rounded
+    yield "a number that does not underflow to 0", values[numbers == 0].str.match("[^eE]*[1-9]")
+    large = values[(numbers >= _EXACT) | (numbers <= -_EXACT)]
+    large = large[large.str.fullmatch(_INTEGER)]
+    if len(large) and values.str.fullmatch(_INTEGER).all():
+        yield "an integer of at most 64 bits", numbers.abs() >= 2**63
+    is_rounded = large.map(Decimal) != numbers[large.index].astype(float)
+    yield "an integer that float64 represents exactly, as the column has fractions or missing values", is_rounded

@@ -1,4 +1,4 @@
-"""The rows of a CSV file, checked for their number of fields before pandas reads them."""
+"""Split a CSV file into rows and check their number of fields before pandas reads them."""
 
 import codecs
 import contextlib
@@ -13,22 +13,22 @@ from kerasnet.errors import DataFormatError
 
 _LIMIT_LOCK = threading.Lock()
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
-_UNIT = "\x1f"  # ASCII's unit separator: no decimal mark, one byte
+_UNIT = "\x1f"  # the ASCII unit separator, which is not a decimal separator
 
 
 class Rows(NamedTuple):
     """The rows below the header of a CSV file."""
 
     names: list  # of the columns; 0, 1, ... without a header
-    content: bytes  # in UTF-8; every row has as many fields as there are names, and there are no blank lines
-    start: int  # of the rows in `content`, behind the header
+    content: bytes  # in UTF-8, without blank lines; each row has one field per name
+    start: int  # the offset of the first row after the header in `content`
     sep: str
-    lines: np.ndarray  # the line of the file at which each row begins, from 1
+    lines: np.ndarray  # the line of the file where each row begins, counted from 1
     header_line: int
 
 
 def read_rows(content, path, *, sep, encoding, has_header):
-    """Return the rows of a CSV file; raise DataFormatError where it is no table."""
+    """Return the rows of a CSV file; raise DataFormatError if it is not a valid table."""
     content = _as_utf8(content, path, encoding or "utf-8")
     rows = _plain_rows(content, sep, has_header)
     return rows if rows is not None else _rewritten_rows(content, path, sep, has_header)
@@ -43,26 +43,26 @@ def _as_utf8(content, path, encoding):
         offset = content.find(0)
         line = content.count(b"\n", 0, offset) + 1
     except LookupError as error:
-        raise ValueError(f"encoding must be a text encoding that Python knows. Received: {encoding!r}.") from error
+        raise ValueError(f"encoding must be the name of a text encoding in Python. Received: {encoding!r}.") from error
     except UnicodeDecodeError as error:
         offset = error.start
         line = content[:offset].decode(encoding, errors="replace").count("\n") + 1
-    except UnicodeEncodeError as error:  # lone surrogates, which some encodings let through
+    except UnicodeEncodeError as error:  # lone surrogates, which some encodings decode
         raise DataFormatError(f"{path}: expected text in {encoding.upper()}, found: {error}.") from error
     if offset >= 0:
         found = f"the byte {content[offset]:02x} at offset {offset}"
         raise DataFormatError(
             f"{path}: line {line}: expected text in {encoding.upper()}, found {found}. "
-            "Give encoding= if the file has another encoding, such as 'latin-1' or 'utf-16'."
+            "Set encoding if the file has another encoding, such as 'latin-1' or 'utf-16'."
         )
     return content.removeprefix(codecs.BOM_UTF8)
 
 
 def _plain_rows(content, sep, has_header):
-    """Return the rows of a file that pandas can read as it is, or None.
+    """Return the rows of a file that pandas can read without changes, or None.
 
-    All rows are checked at once, without a copy: this is many times faster than the csv module. None is returned for
-    blank lines between rows, quotes within unquoted fields, lone carriage returns and everything that is an error.
+    All rows are checked at once without copying, which is much faster than the csv module. None is returned for blank
+    lines between rows, quotes in unquoted fields, single carriage returns and all errors.
     """
     if (blank := len(content[-100:]) - len(content[-100:].rstrip(b"\r\n"))) > 2:
         content = content[:-blank]
@@ -76,14 +76,14 @@ def _plain_rows(content, sep, has_header):
     try:
         with _unlimited_fields(len(first)):
             (names,) = csv.reader([first.decode().rstrip("\r\n")], delimiter=sep, strict=True)
-    except (csv.Error, ValueError):  # blank, or not all of the header
+    except (csv.Error, ValueError):  # a blank line or an incomplete header
         return None
     names = names if has_header else list(range(len(names)))
     body = np.frombuffer(content, np.uint8)[start:]
     lines, separators, quotes = (_positions(body, character) for character in (_NEWLINE, ord(sep), _QUOTE))
     ends = lines
     if len(quotes):
-        if not _are_around_fields(quotes, body, sep):
+        if not _enclose_fields(quotes, body, sep):
             return None
         ends, separators = (each[np.searchsorted(quotes, each) % 2 == 0] for each in (ends, separators))
     if not len(ends) or ends[-1] != len(body) - 1:
@@ -97,15 +97,15 @@ def _plain_rows(content, sep, has_header):
 
 
 def _positions(body, character):
-    """Return where a character is, in chunks that stay in the processor's cache."""
+    """Return the positions of a character; the search is in chunks that fit into the processor cache."""
     chunk = 2**20
     return np.concatenate(
         [np.flatnonzero(body[start : start + chunk] == character) + start for start in range(0, len(body), chunk)]
     )
 
 
-def _are_around_fields(quotes, body, sep):
-    """Return whether quotes are the first and last characters of fields, or doubled within."""
+def _enclose_fields(quotes, body, sep):
+    """Return whether all quotes are the first and last characters of fields, or doubled inside fields."""
     before = np.where(quotes > 0, body[quotes - 1], _NEWLINE)[::2]
     after = np.where(quotes < len(body) - 1, body[(quotes + 1) % len(body)], _NEWLINE)[1::2]
     return (
@@ -116,7 +116,7 @@ def _are_around_fields(quotes, body, sep):
 
 
 def _rewritten_rows(content, path, sep, has_header):
-    """Read any file row by row, with the csv module, and write its rows in the form that pandas reads as they are."""
+    """Read a file row by row with the csv module, and rewrite its rows in a form that pandas can read."""
     names, lines, line, header_line = None, [], 1, 1
     rewritten = io.StringIO()
     with _unlimited_fields(len(content)):
@@ -134,9 +134,9 @@ def _rewritten_rows(content, path, sep, has_header):
                     lines.append(line)
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise DataFormatError(f"{path}: line {line}: expected fields and commas, found: {error}.") from error
+            raise DataFormatError(f"{path}: line {line}: expected valid CSV, found: {error}.") from error
     if not lines:
-        found = "an empty file" if names is None else "a header alone"
+        found = "an empty file" if names is None else "only a header"
         expected = "a header and rows" if has_header else "rows"
         raise DataFormatError(f"{path}: line {line}: expected {expected}, found {found}.")
     return Rows(names, rewritten.getvalue().encode(), 0, _UNIT, np.array(lines), header_line)
@@ -144,9 +144,9 @@ def _rewritten_rows(content, path, sep, has_header):
 
 @contextlib.contextmanager
 def _unlimited_fields(length):
-    """Let the csv module, whose limit is one for the whole process, read fields of some length.
+    """Let the csv module read fields of a given length.
 
-    Under a lock, since of two threads the second would take the limit of the first for the one to give back.
+    Its limit is global. The lock prevents that a thread restores the temporary limit of another one.
     """
     with _LIMIT_LOCK:
         limit = csv.field_size_limit()

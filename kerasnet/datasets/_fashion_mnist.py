@@ -1,7 +1,10 @@
-"""Fashion-MNIST, downloaded once or read from files of one's own."""
+"""Load Fashion-MNIST, from a cached download or from local files."""
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -10,6 +13,9 @@ from kerasnet._files import read_npz
 from kerasnet.datasets._idx import read_idx
 from kerasnet.datasets._subsets import check_subset, draw_stratified
 from kerasnet.errors import CorruptFileError, DataFormatError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _URL = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
 _SHA256 = {
@@ -20,7 +26,7 @@ _SHA256 = {
 }
 _PREFIX = {"train": "train", "test": "t10k"}
 _MAX_BYTES = 100_000_000  # the published arrays take 54,950,016 bytes
-_TIMEOUT = 10  # seconds to wait for an answer
+_TIMEOUT = 10  # seconds to wait for a response
 _NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -34,69 +40,75 @@ _NAMES = (
     "Ankle boot",
 )
 
-_DESCR = """Fashion-MNIST: 70,000 pictures of clothes, shoes and bags in ten classes.
+_DESCR = """Fashion-MNIST: 70,000 images of clothes, shoes and bags in ten classes.
 
-60,000 for training and 10,000 for testing, as grey images of 28 x 28 pixels (uint8, 0 is the background), made
-from the product photographs of an online shop to take the place of MNIST.
+60,000 training and 10,000 test images, grayscale, 28 x 28 pixels (uint8, 0 is the background), made from the
+product photographs of an online shop as a drop-in replacement for MNIST.
 
-By Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research; licence MIT. Described in:
+By Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research; license MIT. Described in:
 H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
 algorithms", arXiv:1708.07747, 2017.
 """
 
 
-def load_fashion_mnist(subset="train", n_samples=None, random_state=None, return_X_y=False, path=None):
-    """Load Fashion-MNIST: ten kinds of clothing, in the form of MNIST.
+def load_fashion_mnist(
+    subset: str = "train",
+    n_samples: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+    path: str | os.PathLike[str] | None = None,
+) -> Bunch | tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Load the Fashion-MNIST dataset: ten classes of clothing, in the format of MNIST.
 
-    Without `path` the files are downloaded at the first call, checked against their sha256, and kept in
-    ``fashion_mnist`` in the user's cache folder for kerasnet, or in the folder that the environment variable
-    ``KERASNET_DATA`` names.
+    If `path` is None, the files are downloaded on the first call, verified by their SHA-256 hashes, and stored in the
+    subfolder ``fashion_mnist`` of the user's cache folder for kerasnet, or of the folder in the environment variable
+    ``KERASNET_DATA``.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        The 60,000 training images, the 10,000 test images, or both in this order.
+        Select the 60,000 training images, the 10,000 test images, or both in this order.
     n_samples : int, default=None
-        Take only so many images, drawn without replacement and with the class proportions kept, in the order
-        of the data set. All of them when None.
+        The number of images, drawn without replacement and stratified by class, in the order of the dataset.
+        If None, all images are returned.
     random_state : int, RandomState instance or None, default=None
-        Decides which images `n_samples` draws.
+        Seed for drawing `n_samples` images.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        If True, return ``(data, target)`` instead of a Bunch.
     path : str or path-like, default=None
-        Read these files instead of downloading any: a folder with the four IDX files under their published
-        names, with ``.gz`` or unpacked and without it, or an npz file with the arrays ``x_train``, ``y_train``,
-        ``x_test`` and ``y_test``. They may hold any number of images.
+        Local files to read instead of downloading: a folder with the four IDX files under their published names,
+        compressed (``.gz``) or not, or an npz file with the arrays ``x_train``, ``y_train``, ``x_test`` and
+        ``y_test``. They may contain any number of images.
 
     Returns
     -------
     clothes : Bunch
-        With the attributes
+        Dictionary-like object with the following attributes.
 
         data : ndarray of shape (n_samples, 28, 28), dtype uint8
-            Grey images, 0 (background) to 255.
+            Grayscale images, from 0 (background) to 255.
         target : ndarray of shape (n_samples,), dtype int64
-            The classes, 0 to 9.
+            The class indices from 0 to 9.
         target_names : ndarray of shape (10,), dtype str
             The names of the classes, "T-shirt/top" to "Ankle boot".
         DESCR : str
-            The description of the data set.
+            The description of the dataset.
     (X, y) : tuple of ndarray, if `return_X_y`
         ``data`` and ``target``.
 
     Raises
     ------
     ValueError
-        If `subset` is unknown or `n_samples` is not between 1 and the size of the subset.
+        If `subset` is invalid, or `n_samples` is not between 1 and the size of the subset.
     DataFormatError
-        If a file under `path` is damaged, or does not hold images of 28 x 28 pixels in uint8 and as many labels
-        from 0 to 9, of at least two classes.
+        If a file in `path` is damaged, or does not contain uint8 images of 28 x 28 pixels and the same number of
+        labels from 0 to 9, with at least two classes.
     UnsafeFileError
-        If the arrays of a file take more than 100 MB, or it holds Python objects.
+        If the arrays of a file are larger than 100 MB or contain Python objects.
     CorruptFileError
-        If a downloaded file does not have its sha256.
+        If the SHA-256 hash of a downloaded file is wrong.
     OSError
-        If a file is not there and cannot be downloaded or kept.
+        If a file is missing, or cannot be downloaded or stored.
 
     References
     ----------
@@ -105,7 +117,7 @@ def load_fashion_mnist(subset="train", n_samples=None, random_state=None, return
 
     Examples
     --------
-    Six images of noise stand in for the download:
+    Use six random images instead of the download:
 
     >>> import tempfile
     >>> import numpy as np
@@ -128,7 +140,7 @@ def load_fashion_mnist(subset="train", n_samples=None, random_state=None, return
 
 
 def _read_part(part, path):
-    """Return the checked images and labels of the training or the test part."""
+    """Return the validated images and labels of the training or test set."""
     if path is not None and not Path(path).is_dir():
         names = [f"x_{part}", f"y_{part}"]
         try:
@@ -145,46 +157,45 @@ def _read_part(part, path):
 
 
 def _find(folder, name):
-    """Return the path of one IDX file of a folder, packed or unpacked."""
+    """Return the path of an IDX file in a folder, compressed or not."""
     for candidate in (folder / name, folder / name.removesuffix(".gz")):
         if candidate.exists():
             return candidate
     raise FileNotFoundError(
-        f"{folder}: expected {name}, or {name.removesuffix('.gz')} unpacked, found neither. "
-        f"The file is to be had from {_URL}{name}."
+        f"{folder}: expected {name} or {name.removesuffix('.gz')}, found neither. Download the file from {_URL}{name}."
     )
 
 
 def _download(name):
-    """Return the path of one IDX file in the cache folder, where it is put when it is not there."""
-    import pooch  # here, because only a download needs it
+    """Return the path of an IDX file in the cache folder; download it if it is missing."""
+    import pooch  # only needed for downloads
 
     files = pooch.create(
         path=Path(os.environ.get("KERASNET_DATA", pooch.os_cache("kerasnet")), "fashion_mnist"),
         base_url=_URL,
         registry={key: f"sha256:{digest}" for key, digest in _SHA256.items()},
     )
-    wanted = f"{_URL}{name} with sha256 {_SHA256[name]}"
-    remedy = f"Put that file into {files.abspath}, or give the folder that holds it as path=."
+    expected = f"{_URL}{name} with sha256 {_SHA256[name]}"
+    remedy = f"Put this file into {files.abspath}, or pass the folder that contains it as path."
     try:
         return files.fetch(name, downloader=pooch.HTTPDownloader(timeout=_TIMEOUT))
-    except ValueError as error:  # pooch's word for another hash
-        raise CorruptFileError(f"Expected {wanted}, found a file with another hash. {remedy}") from error
-    except OSError as error:  # of the network, whose long story is left out, or of the cache folder
-        raise OSError(f"Cannot download {wanted} ({type(error).__name__}). {remedy}") from None
+    except ValueError as error:  # raised by pooch for a wrong hash
+        raise CorruptFileError(f"Expected {expected}, found a file with a different hash. {remedy}") from error
+    except OSError as error:  # of the network, with a long message that is omitted, or of the cache folder
+        raise OSError(f"Cannot download {expected} ({type(error).__name__}). {remedy}") from None
 
 
 def _check(X, y, images, labels):
-    """Refuse what is not Fashion-MNIST; `images` and `labels` say where the arrays are from."""
+    """Check that the arrays have the format of Fashion-MNIST; `images` and `labels` are names for messages."""
     if X.dtype != np.uint8 or X.ndim != 3 or X.shape[1:] != (28, 28):
         raise DataFormatError(f"{images}: expected images as uint8[n, 28, 28], found {X.dtype}{list(X.shape)}.")
     if y.dtype.kind not in "iu" or y.ndim != 1:
         raise DataFormatError(f"{labels}: expected labels as integers[n], found {y.dtype}{list(y.shape)}.")
     if len(X) != len(y):
         raise DataFormatError(f"{labels}: expected {len(X)} labels, one for each image, found {len(y)}.")
-    outside = np.flatnonzero((y < 0) | (y >= len(_NAMES)))
-    if len(outside):
-        first = outside[0]
+    invalid = np.flatnonzero((y < 0) | (y >= len(_NAMES)))
+    if len(invalid):
+        first = invalid[0]
         raise DataFormatError(f"{labels}: label {first}: expected a class from 0 to 9, found {y[first]}.")
     if len(np.unique(y)) < 2:
         raise DataFormatError(f"{labels}: expected at least two classes, found {np.unique(y).tolist()}.")

@@ -1,4 +1,6 @@
-"""Images sorted into folders, one for each class."""
+"""Load the paths and labels of images in one folder per class."""
+
+from __future__ import annotations
 
 import errno
 import os
@@ -6,6 +8,7 @@ import stat
 import warnings
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -14,67 +17,78 @@ from sklearn.utils import Bunch, check_scalar
 from kerasnet._image_files import read_image_file
 from kerasnet.errors import DataFormatError, ImageDecodeError
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 _SUFFIXES = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".apng", ".png", ".pnm", ".ppm"),
     *(".tif", ".tiff", ".webp"),
 )
-_MAX_LISTED = 20  # broken files in a message
+_MAX_LISTED = 20  # invalid files in a message
 
 
-def load_image_folder(path, return_X_y=False, *, on_error="raise", max_pixels=64_000_000, n_jobs=None):
-    """Load the paths and labels of images that lie in one folder for each class.
+def load_image_folder(
+    path: str | os.PathLike[str],
+    return_X_y: bool = False,
+    *,
+    on_error: str = "raise",
+    max_pixels: int = 64_000_000,
+    n_jobs: int | None = None,
+) -> Bunch | tuple[list[str], npt.NDArray[np.int64]]:
+    """Load the paths and labels of images that are stored in one folder per class.
 
-    The sub-folders of `path` are the classes, in the order of their names. What lies at any depth below one is of
-    its class; symbolic links are followed. Images have one of the suffixes .bmp, .gif, .jfif, .jpe, .jpeg, .jpg,
-    .pbm, .pgm, .apng, .png, .pnm, .ppm, .tif, .tiff and .webp, in small or capital letters. Names that begin with a dot
-    are skipped, and so are files beside the class folders that are no images.
+    The subfolders of `path`, sorted by name, are the classes. All images at any depth below a subfolder belong to its
+    class; symbolic links are followed. The suffixes of images are .bmp, .gif, .jfif, .jpe, .jpeg, .jpg, .pbm, .pgm,
+    .apng, .png, .pnm, .ppm, .tif, .tiff and .webp, in lower or upper case. Names that begin with a dot are skipped, and
+    so are other files directly in `path`.
 
-    Every image is decoded once, to find all broken files before a training starts. This takes as long as reading the
-    images with :func:`kerasnet.features.prepare_images`: some milliseconds for a photograph of a megapixel. `n_jobs`
-    spreads it over threads; the pixels are not kept.
+    All images are decoded once, to find invalid files before training. This takes as long as reading the images with
+    :func:`kerasnet.features.prepare_images`: a few milliseconds for a photograph of one megapixel. The pixels are not
+    stored.
 
     Parameters
     ----------
     path : str or path-like
         The folder with the class folders.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        If True, return ``(data, target)`` instead of a Bunch.
     on_error : {"raise", "skip"}, default="raise"
-        Whether files in class folders that are broken or no images are an error, or are left out with a warning. Both
-        name all of them, or the first 20 and how many there are.
+        What to do with files in class folders that are not valid images: raise an error, or skip them with a warning.
+        The message lists the files, at most 20, and their number.
     max_pixels : int, default=64_000_000
-        The largest number of pixels of an image. Larger images, and files above 256 MiB, count as broken.
+        The maximum number of pixels of an image. Larger images, and files larger than 256 MiB, are invalid.
     n_jobs : int, default=None
-        The number of threads; None is 1 outside a :obj:`joblib.parallel_config` context, -1 all processors.
+        The number of threads that decode images. None means 1 unless in a :obj:`joblib.parallel_config` context, -1
+        means all processors.
 
     Returns
     -------
     images : Bunch
-        With the attributes
+        Dictionary-like object with the following attributes.
 
         data : list of str, of length n_samples
-            The paths of the images, beginning with `path`, sorted by class and then by path.
+            The paths of the images, which start with `path`, sorted by class and then by path.
         target : ndarray of shape (n_samples,), dtype int64
-            The class of each image, as its position in ``target_names``.
+            The class of each image, as an index into ``target_names``.
         target_names : ndarray of shape (n_classes,), dtype str
-            The names of the class folders, sorted.
+            The sorted names of the class folders.
         filenames : list of str, of length n_samples
-            ``data`` by the name that it has in scikit-learn's ``load_files``.
+            The same as ``data``, for compatibility with :func:`sklearn.datasets.load_files`.
         skipped : list of tuple (str, str)
-            The path of each file that was left out, and the reason.
+            The path of each skipped file, and the reason.
         DESCR : str
-            Where the images are from.
+            A description with the path of the folder.
     (X, y) : tuple of list and ndarray, if `return_X_y`
         ``data`` and ``target``.
 
     Raises
     ------
     DataFormatError
-        If there are fewer than two classes, a class has no image, an image belongs to no class, or a symbolic link
-        leads to a folder that was already seen. If files in classes are broken, empty, or no images, or links lead
-        nowhere, and `on_error` is "raise".
+        If there are fewer than two classes, a class has no image, an image is directly in `path`, or a symbolic link
+        points to a folder that was already visited. If `on_error` is "raise" and a class folder contains files that are
+        not valid images, or broken links.
     ValueError
-        If a parameter is not as described.
+        If a parameter is invalid.
     OSError
         If `path` is not a folder or cannot be read.
 
@@ -97,25 +111,25 @@ def load_image_folder(path, return_X_y=False, *, on_error="raise", max_pixels=64
         raise ValueError(f"on_error must be 'raise' or 'skip'. Received: {on_error!r}.")
     check_scalar(max_pixels, "max_pixels", Integral, min_val=1)
     path = Path(path)
-    seen, broken = {_identity(_status(path)): path}, {}
+    visited, invalid = {_identity(_status(path)): path}, dict[Path, str]()
     folders = _class_folders(path)
-    found = [_files_below(folder, seen, broken) for folder in folders]
-    files = [file for of_class in found for file in of_class]
-    sound = [file for file in files if file not in broken]
-    checked = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_reason)(file, max_pixels) for file in sound)
-    broken |= {file: reason for file, reason in zip(sound, checked, strict=True) if reason}
-    skipped = [(str(file), broken[file]) for file in files if file in broken]
+    files_by_class = [_find_files(folder, visited, invalid) for folder in folders]
+    files = [file for class_files in files_by_class for file in class_files]
+    candidates = [file for file in files if file not in invalid]
+    reasons = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_decode_error)(file, max_pixels) for file in candidates)
+    invalid |= {file: reason for file, reason in zip(candidates, reasons, strict=True) if reason}
+    skipped = [(str(file), invalid[file]) for file in files if file in invalid]
     if skipped:
         message = _describe(path, skipped, len(files))
         if on_error == "raise":
-            raise DataFormatError(f"{message}. Repair or remove them, or leave them out with on_error='skip'.")
+            raise DataFormatError(f"{message}. Repair or remove them, or set on_error='skip' to skip them.")
         warnings.warn(f"{message}. They are skipped.", stacklevel=2)
-    images = [[file for file in of_class if file not in broken] for of_class in found]
-    for folder, of_class in zip(folders, images, strict=True):
-        if not of_class:
+    images_by_class = [[file for file in class_files if file not in invalid] for class_files in files_by_class]
+    for folder, images in zip(folders, images_by_class, strict=True):
+        if not images:
             raise DataFormatError(f"{folder}: expected at least one image of the class, found none that can be read.")
-    X = [str(image) for of_class in images for image in of_class]
-    y = np.repeat(np.arange(len(folders), dtype=np.int64), [len(of_class) for of_class in images])
+    X = [str(image) for images in images_by_class for image in images]
+    y = np.repeat(np.arange(len(folders), dtype=np.int64), [len(images) for images in images_by_class])
     if return_X_y:
         return X, y
     names = np.array([folder.name for folder in folders])
@@ -129,48 +143,48 @@ def _class_folders(path):
         if stat.S_ISDIR(_status(entry).st_mode):
             folders.append(entry)
         elif entry.suffix.lower() in _SUFFIXES:
-            raise DataFormatError(f"{entry}: expected images in class folders only, found one beside them.")
+            raise DataFormatError(f"{entry}: expected images only in class folders, found one outside.")
     if len(folders) < 2:
         found = [folder.name for folder in folders]
         raise DataFormatError(f"{path}: expected a folder for each of at least two classes, found {found}.")
     return folders
 
 
-def _files_below(folder, seen, broken):
-    """Return the files at any depth below a class folder, sorted.
+def _find_files(folder, visited, invalid):
+    """Return the sorted files at any depth below a class folder.
 
-    `seen` grows by the folders visited, `broken` by the files that are no images and the reasons.
+    Folders are added to `visited`; files that are not images are added to `invalid`, with the reasons.
     """
     files, folders = [], [folder]
     while folders:
         current = folders.pop()
         identity = _identity(_status(current))
-        if identity in seen:
+        if identity in visited:
             raise DataFormatError(
-                f"{current}: expected every folder once, found that a symbolic link leads again to {seen[identity]}."
+                f"{current}: expected each folder once, found a symbolic link to {visited[identity]}, already visited."
             )
-        seen[identity] = current
+        visited[identity] = current
         for entry in _entries(current):
             try:
                 status = _status(entry)
             except DataFormatError as error:
-                broken[entry] = str(error).removeprefix(f"{entry}: ").removesuffix(".")
+                invalid[entry] = str(error).removeprefix(f"{entry}: ").removesuffix(".")
             else:
                 if stat.S_ISDIR(status.st_mode):
                     folders.append(entry)
                     continue
                 if entry.suffix.lower() not in _SUFFIXES or not stat.S_ISREG(status.st_mode):
-                    broken[entry] = f"expected an image file ({', '.join(_SUFFIXES)}), found another"
+                    invalid[entry] = f"expected an image file ({', '.join(_SUFFIXES)}), found another file"
                 elif status.st_size == 0:
-                    broken[entry] = "expected an image, found an empty file"
+                    invalid[entry] = "expected an image, found an empty file"
             files.append(entry)
     if not files:
         raise DataFormatError(f"{folder}: expected at least one image of the class, found none.")
     return sorted(files)
 
 
-def _reason(file, max_pixels):
-    """Return why an image cannot be decoded, None if it can."""
+def _decode_error(file, max_pixels):
+    """Return why an image cannot be decoded; None if it can."""
     try:
         read_image_file(file, max_pixels)
     except ImageDecodeError as error:
@@ -185,19 +199,19 @@ def _describe(path, skipped, n_files):
 
 
 def _entries(folder):
-    """Return what lies in a folder and is not hidden, sorted by name."""
+    """Return the sorted entries of a folder that are not hidden."""
     return sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
 
 
 def _status(path):
-    """Return what the system knows of a path, links followed."""
+    """Return the status of a file or folder; symbolic links are followed."""
     try:
         return path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise DataFormatError(f"{path}: expected a file or folder, found a loop of symbolic links.") from error
         if path.is_symlink():
-            raise DataFormatError(f"{path}: expected a file or folder, found a link that leads nowhere.") from error
+            raise DataFormatError(f"{path}: expected a file or folder, found a broken symbolic link.") from error
         raise
 
 

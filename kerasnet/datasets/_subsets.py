@@ -1,4 +1,4 @@
-"""What the loaders of data sets with a training and a test part share."""
+"""Functions shared by the loaders of datasets with a training and a test set."""
 
 from numbers import Integral
 
@@ -9,14 +9,14 @@ _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
 def check_subset(subset):
-    """Return the parts of a data set that `subset` names, in order."""
+    """Return the parts of a dataset that `subset` selects, in order."""
     if not isinstance(subset, str) or subset not in _PARTS:
         raise ValueError(f"subset must be one of {list(_PARTS)}. Received: {subset!r}.")
     return _PARTS[subset]
 
 
 def draw_stratified(X, y, n_samples, random_state):
-    """Draw `n_samples` of `X` and `y`, class proportions and order kept; everything when it is None."""
+    """Draw a stratified subset of `n_samples` samples in the original order; return all samples if it is None."""
     if n_samples is None:
         return X, y
     if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or not 1 <= n_samples <= len(y):

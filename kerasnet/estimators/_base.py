@@ -13,7 +13,6 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import type_of_target
@@ -27,10 +26,12 @@ from kerasnet.estimators._inputs import (
     integers_as_inputs,
     n_samples_of,
     warn_of_bytes,
+    warn_of_large_values,
 )
 from kerasnet.estimators._models import ModelOwner
 from kerasnet.estimators._routing import nearest
 from kerasnet.estimators._sequences import PADDING, SequenceInput
+from kerasnet.estimators._sklearn_callbacks import CallbackSupportMixin, callback_context, with_callbacks
 from kerasnet.estimators._targets import names_of_losses
 from kerasnet.estimators._validation import (
     as_validation_data,
@@ -40,6 +41,7 @@ from kerasnet.estimators._validation import (
     refuse_another_dtype,
     with_mean_weight_of_1,
 )
+from kerasnet.models._weights import default_arguments
 from kerasnet.training import AUGMENTATIONS, EpochMemory, learning_rates, n_batches
 from kerasnet.training._engine import is_keras
 from kerasnet.training._loop import Training, train
@@ -141,7 +143,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         epochs = 1 if partial else self._for_fit("epochs")
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         for_callbacks = {"X": X, "y": y, "metadata": weights}
-        context = self._init_callback_context(max_subtasks=epochs)
+        context = callback_context(self, epochs)
         context.call_on_fit_task_begin(estimator=self, **for_callbacks)
         with unchanged_on_error(self):
             callbacks = fresh_callbacks(self._for_fit("callbacks"), self._settings())
@@ -314,8 +316,13 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         if reset:  # what the registry says later does not change a fitted model
             entry = self._registry_entry()
             self._input_kind = entry.input_kind if entry else None
+        if reset or X.dtype != self.X_dtype_:
             warn_of_bytes(X, self.model, type(self).__name__)
-        return as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
+        X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
+        weights, entry = self._settings().get("weights"), self._registry_entry()
+        if entry and entry.input_kind != "image" and default_arguments(entry.name, weights):
+            warn_of_large_values(X, weights, type(self).__name__)
+        return X
 
     def _for_fit(self, name):
         """Return a parameter, or what ``fit__<name>`` or a keyword of the call of fit says instead."""

@@ -104,6 +104,22 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             return self.target_encoder_.inverse_transform(outputs, return_proba=True)
         return self._as_probabilities(outputs, self._class_outputs())
 
+    def predict_log_proba(self, X):
+        """Compute the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples, as for :meth:`fit`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), dtype float32
+            The natural logarithm of :meth:`predict_proba`; -inf where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def predict(self, X):
         """Predict the most probable class of each sample.
 

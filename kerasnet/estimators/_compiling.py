@@ -163,7 +163,10 @@ def compile_arguments(params):
         arguments["weighted_metrics"] = _made(arguments["weighted_metrics"], metric_class, {})
     for kind in {"metrics", "weighted_metrics"} & arguments.keys():
         given = arguments[kind]
-        arguments[kind] = given if given is None or isinstance(given, dict | list | tuple) else [given]
+        if isinstance(given, tuple):
+            arguments[kind] = list(given)  # Keras 3.13 takes no tuple
+        elif not isinstance(given, dict | list | None):
+            arguments[kind] = [given]
     return arguments
 
 

@@ -148,6 +148,17 @@ def warn_of_bytes(X, model, owner):
         )
 
 
+def warn_of_large_values(X, weights, owner):
+    """Warn that samples are not in the range that pretrained weights were trained on."""
+    _, largest = limits_of(X)
+    if largest > 1:
+        warnings.warn(
+            f"The pretrained weights {weights!r} of {owner} expect values in [0, 1]; the maximum here is {largest:g}. "
+            "Divide X by 255.",
+            stacklevel=2,
+        )
+
+
 def check_augmentation(augmentation, X, model, owner):
     """Refuse an augmentation of anything but images, and one that changes their shape."""
     if augmentation is None:

@@ -3,7 +3,9 @@
 import copy
 import functools
 import inspect
+import warnings
 from numbers import Integral
+from typing import Any
 
 import keras
 from sklearn.base import BaseEstimator, clone
@@ -14,6 +16,7 @@ from kerasnet.estimators._callbacks import CALLBACKS, copy_callbacks
 from kerasnet.estimators._compiling import COMPILE_NAMES
 from kerasnet.estimators._routing import complaints_about_keras, nearest
 from kerasnet.models import registered_model
+from kerasnet.models._weights import default_arguments
 from kerasnet.training.memory import as_memory
 
 # What the data decide, or the registry; never parameters of an estimator.
@@ -51,7 +54,7 @@ class EstimatorParameters(BaseEstimator):
     ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
     """
 
-    model = None  # the registered name or the builder; estimators of one architecture set it for their class
+    model: Any = None  # the registered name or the builder; estimators of one architecture set it for their class
     __signature__ = inspect.Signature()
 
     _others = ()  # names of the stored parameters that are not in the constructor's signature
@@ -209,11 +212,17 @@ class EstimatorParameters(BaseEstimator):
         }
 
     def _builder_defaults(self):
-        return {
+        """Return the defaults of the builder's arguments, or those that pretrained weights were trained with."""
+        defaults = {
             name: argument.default
-            for name, argument in _arguments_for_users(self._builder(self.model)).items()
+            for name, argument in arguments_for_users(self._builder(self.model)).items()
             if argument.default is not argument.empty and argument.kind != argument.VAR_KEYWORD
         }
+        weights = vars(self).get("weights")
+        if weights is not None and (entry := self._registry_entry()) is not None:
+            pretrained = default_arguments(entry.name, weights)
+            defaults |= {name: value for name, value in pretrained.items() if name in defaults}
+        return defaults
 
     def _own_builder(self):
         """Return the method by which a subclass is its own builder, as in SciKeras; None if it is not."""
@@ -238,7 +247,7 @@ class EstimatorParameters(BaseEstimator):
         named = self._parameters_of_bases()
         if set(names) - named and not self._own_builder():
             builder_of(model)  # an unknown model is the better complaint
-        arguments = _arguments_for_users(self._builder(model))
+        arguments = arguments_for_users(self._builder(model))
         taken = [name for name in names if name in _LEARNED or callable(getattr(type(self), name, None))]
         if taken := [name for name in taken if name not in named]:
             return (
@@ -301,10 +310,12 @@ def builder_of(model):
 
 def copy_of(model):
     """Return a copy of a Keras model, with its weights, compiled as it is."""
-    return copy.deepcopy(model)
+    with warnings.catch_warnings():  # the optimizer of a model that was never trained has no state to copy
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer", UserWarning)
+        return copy.deepcopy(model)
 
 
-def _arguments_for_users(builder):
+def arguments_for_users(builder):
     """Return the arguments of a builder that users may set, as ``inspect.Parameter`` by name."""
     return {} if builder is None else _arguments_of(builder)
 

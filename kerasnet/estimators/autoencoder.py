@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32, chunks_of, in_shape, limits_of
+from kerasnet.estimators._ready_made import with_pretrained_network
 from kerasnet.estimators._targets import Reconstructions
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
@@ -32,6 +33,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         The activation of the code; of "conv_autoencoder", of the convolutions (`code_activation` is the code's).
     output_activation : str, default="sigmoid"
         "sigmoid" for data in [0, 1], "linear" for other data.
+    weights : str, default=None
+        The name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. None for initial weights.
     epochs : int, default=10
         The number of passes over the training data.
     batch_size : int, default=32
@@ -122,6 +126,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         code_units=128,
         activation="relu",
         output_activation="sigmoid",
+        weights=None,
         epochs=10,
         batch_size=32,
         learning_rate=0.001,
@@ -141,6 +146,41 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         **others,
     ):
         self._store_parameters(locals())
+
+    @classmethod
+    def from_pretrained(cls, model, weights, **parameters):
+        """Load a registered autoencoder with pretrained weights as a fitted transformer.
+
+        Parameters
+        ----------
+        model : str
+            The name of a registered autoencoder, such as "autoencoder".
+        weights : str
+            The name of a set of pretrained weights of this model, such as "mnist".
+        **parameters
+            Other parameters of the autoencoder, for further training.
+
+        Returns
+        -------
+        autoencoder : Autoencoder
+            Fitted. :meth:`fit` fine-tunes, starting from the pretrained weights.
+
+        Raises
+        ------
+        UnknownModelError
+            If no model of this name is registered.
+        ValueError
+            If the model has no such set of pretrained weights.
+
+        Examples
+        --------
+        >>> from kerasnet import Autoencoder
+        >>> from kerasnet.datasets import load_mnist
+        >>> X = load_mnist("test").data[:5].reshape(5, 784)
+        >>> Autoencoder.from_pretrained("autoencoder", "mnist").transform(X).shape
+        (5, 128)
+        """
+        return with_pretrained_network(cls(model=model, weights=weights, **parameters), model, weights)
 
     def fit(self, X, y=None, sample_weight=None, X_val=None, **keywords):
         """Train a new model to reproduce its input.

@@ -1,6 +1,15 @@
 """Any model as a classifier."""
 
+import numpy as np
+
 from kerasnet.estimators._classifier import KerasNetClassifierBase
+from kerasnet.estimators._ready_made import (
+    copy_of_trained,
+    is_multilabel,
+    sort_outputs,
+    with_network_of,
+    with_pretrained_network,
+)
 
 
 class KerasNetClassifier(KerasNetClassifierBase):
@@ -138,3 +147,102 @@ class KerasNetClassifier(KerasNetClassifierBase):
         **others,
     ):
         self._store_parameters(locals())
+
+    @classmethod
+    def from_pretrained(cls, model, weights, **parameters):
+        """Load a registered model with pretrained weights as a fitted classifier.
+
+        Parameters
+        ----------
+        model : str
+            The name of a registered model; ``kerasnet.list_models(weights=True)`` lists those with pretrained weights.
+        weights : str
+            The name of a set of pretrained weights of this model, such as "mnist".
+        **parameters
+            Other parameters of the classifier, for further training.
+
+        Returns
+        -------
+        classifier : KerasNetClassifier
+            Fitted: it predicts the class indices 0, 1, ... of the data set. :meth:`fit` fine-tunes, starting from the
+            pretrained weights.
+
+        Raises
+        ------
+        UnknownModelError
+            If no model of this name is registered.
+        ValueError
+            If the model has no such set of pretrained weights.
+
+        Examples
+        --------
+        >>> from kerasnet import KerasNetClassifier
+        >>> from kerasnet.datasets import load_mnist
+        >>> X, y = load_mnist("test", return_X_y=True)
+        >>> classifier = KerasNetClassifier.from_pretrained("lenet", "mnist")
+        >>> classifier.predict(X[:5]), y[:5]
+        (array([7, 2, 1, 0, 4]), array([7, 2, 1, 0, 4], dtype=uint8))
+        """
+        return with_pretrained_network(cls(model, weights=weights, **parameters), model, weights)
+
+    @classmethod
+    def from_keras(cls, model, *, classes=None, input_shape=None, **parameters):
+        """Make a fitted classifier from a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A built model with one input and one output of shape (n_samples, n_outputs): one probability for each class,
+            or one for the second of two classes; logits if it is compiled with a loss with ``from_logits=True`` or
+            `loss` is such a loss. The classifier uses a copy.
+        classes : array-like of shape (n_classes,), default=None
+            The class labels in the order of the outputs; 0, 1, ... when None. When they are not sorted, the outputs of
+            the copy are reordered, since scikit-learn expects sorted classes.
+        input_shape : tuple of int, default=None
+            The shape of one sample; needed only for models whose input shape contains None.
+        **parameters
+            Other parameters of the classifier.
+
+        Returns
+        -------
+        classifier : KerasNetClassifier
+            Fitted. :meth:`fit` trains a new copy of the model, starting from its weights. :func:`kerasnet.save` stores
+            the classifier if a registered builder builds the same network.
+
+        Raises
+        ------
+        TypeError
+            If `model` is not a Keras model.
+        ValueError
+            If the model has several inputs or outputs, or its outputs do not match the classes.
+
+        Notes
+        -----
+        Unlike models given by name, such a model receives images of dtype uint8 without division by 255; a warning says
+        so. Outputs of a model with a binary cross-entropy and more than one output are multilabel probabilities.
+
+        Examples
+        --------
+        >>> from kerasnet import KerasNetClassifier
+        >>> from kerasnet.models import build_mlp
+        >>> model = build_mlp((4,), 3)  # trained by Keras
+        >>> classifier = KerasNetClassifier.from_keras(model, classes=["setosa", "versicolor", "virginica"])
+        >>> classifier.predict_proba([[5.1, 3.5, 1.4, 0.2]]).shape
+        (1, 3)
+        """
+        model, input_shape = copy_of_trained(model, input_shape)
+        estimator, n_outputs = cls(model, **parameters), model.outputs[0].shape[1]
+        n_classes = max(n_outputs, 2)
+        labels = np.arange(n_classes) if classes is None else np.asarray(classes)
+        if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
+            raise ValueError(
+                f"classes must be {n_classes} different labels, for the {n_outputs} outputs of {model.name!r}. "
+                f"Received: {classes!r}."
+            )
+        if not is_multilabel(model, estimator.loss):
+            return with_network_of(estimator, model, sort_outputs(model, labels), input_shape)
+        if not np.array_equal(labels, np.arange(n_classes)):
+            raise ValueError(
+                f"The outputs of {model.name!r} are multilabel, whose classes are always 0, 1, ... Leave out classes."
+            )
+        return with_network_of(estimator, model, np.eye(n_classes, dtype=np.int64), input_shape)

@@ -25,6 +25,9 @@ class CNNClassifier(KerasNetClassifierBase):
         The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    weights : str, default=None
+        The name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. None for initial weights.
     image_shape : tuple (height, width[, channels]), default=None
         The shape of the images when `X` holds them as flattened rows.
     augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
@@ -129,6 +132,7 @@ class CNNClassifier(KerasNetClassifierBase):
         dropout=0.0,
         l1=0.0,
         l2=0.0,
+        weights=None,
         image_shape=None,
         augmentation=None,
         epochs=10,

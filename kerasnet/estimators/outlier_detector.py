@@ -5,11 +5,11 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import OutlierMixin
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from kerasnet.estimators._parameters import EstimatorParameters
+from kerasnet.estimators._sklearn_callbacks import CallbackSupportMixin
 from kerasnet.estimators.autoencoder import Autoencoder
 
 _OF_CALLBACKS = (

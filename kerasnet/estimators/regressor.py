@@ -5,6 +5,7 @@ from sklearn.base import RegressorMixin
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
+from kerasnet.estimators._ready_made import copy_of_trained, with_network_of
 from kerasnet.estimators._targets import Numbers
 
 
@@ -138,6 +139,50 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         **others,
     ):
         self._store_parameters(locals())
+
+    @classmethod
+    def from_keras(cls, model, *, input_shape=None, **parameters):
+        """Make a fitted regressor from a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A built model with one input and one output of shape (n_samples, n_outputs). The regressor uses a copy.
+        input_shape : tuple of int, default=None
+            The shape of one sample; needed only for models whose input shape contains None.
+        **parameters
+            Other parameters of the regressor.
+
+        Returns
+        -------
+        regressor : KerasNetRegressor
+            Fitted. :meth:`fit` trains a new copy of the model, starting from its weights. :func:`kerasnet.save` stores
+            the regressor if a registered builder builds the same network.
+
+        Raises
+        ------
+        TypeError
+            If `model` is not a Keras model.
+        ValueError
+            If the model has several inputs or outputs.
+
+        Notes
+        -----
+        Unlike models given by name, such a model receives images of dtype uint8 without division by 255; a warning says
+        so.
+
+        Examples
+        --------
+        >>> from kerasnet import KerasNetRegressor
+        >>> from kerasnet.models import build_mlp
+        >>> model = build_mlp((4,), 1, output_activation="linear")  # trained by Keras
+        >>> KerasNetRegressor.from_keras(model).predict([[5.1, 3.5, 1.4, 0.2]]).shape
+        (1,)
+        """
+        model, input_shape = copy_of_trained(model, input_shape)
+        n_outputs = model.outputs[0].shape[1]
+        y = np.zeros(2) if n_outputs == 1 else np.zeros((2, n_outputs))
+        return with_network_of(cls(model, **parameters), model, y, input_shape)
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
         """Train a new model.

@@ -17,6 +17,9 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    weights : str, default=None
+        The name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. None for initial weights.
     mask_value : float, default=None
         Steps whose features all have this value are padding, and are skipped. No step is when None.
     epochs : int, default=10
@@ -111,6 +114,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         dropout=0.0,
         l1=0.0,
         l2=0.0,
+        weights=None,
         mask_value=None,
         epochs=10,
         batch_size=32,

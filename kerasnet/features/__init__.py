@@ -1,4 +1,4 @@
-"""Classical features of images: their preparation, HOG and SIFT. No TensorFlow here."""
+"""Feature extraction from images: preprocessing, lazily decoded files, HOG and SIFT. Does not import TensorFlow."""
 
 from kerasnet.features.digits import extract_digit
 from kerasnet.features.hog import HOGTransformer, hog

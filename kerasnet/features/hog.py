@@ -1,7 +1,10 @@
-"""Histograms of oriented gradients (HOG) of whole batches of images."""
+"""Histograms of oriented gradients (HOG) for batches of images."""
+
+from __future__ import annotations
 
 from functools import lru_cache
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -9,59 +12,65 @@ from skimage.feature import hog as skimage_hog
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
-from kerasnet.features._images import check_images, in_chunks, pair, validated_images
+from kerasnet.features._images import check_images, check_pair, run_in_chunks, validate_images
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 _EPSILON = 1e-5
-_STEP = 511  # differences of bytes are -255 to 255
-_NEAR = 1e-5  # relative; beyond what roundings may do to squares
+_N_DIFFERENCES = 511  # differences of bytes are in [-255, 255]
+_TIE_TOLERANCE = 1e-5  # relative; larger than the rounding error of squares
 
 
 def hog(
-    images,
-    orientations=9,
-    pixels_per_cell=(8, 8),
-    cells_per_block=(2, 2),
-    block_norm="L2-Hys",
-    transform_sqrt=False,
+    images: npt.ArrayLike,
+    orientations: int = 9,
+    pixels_per_cell: tuple[int, int] = (8, 8),
+    cells_per_block: tuple[int, int] = (2, 2),
+    block_norm: str = "L2-Hys",
+    transform_sqrt: bool = False,
     *,
-    n_jobs=None,
-):
-    """Describe images by histograms of oriented gradients.
+    n_jobs: int | None = None,
+) -> npt.NDArray[np.floating]:
+    """Compute histograms of oriented gradients (HOG) of images.
 
-    The features are those of :func:`skimage.feature.hog`, computed for all images at once. Each cell has a
-    histogram of the directions of its pixels' gradients, weighted by their magnitudes; cells are normalized
-    together with their neighbours in overlapping blocks [1]_.
+    The features are equal to those of :func:`skimage.feature.hog`, up to rounding, but computed for all images at
+    once. The histogram of each cell counts the gradient directions of its pixels, weighted by the gradient
+    magnitudes. The histograms are normalized within overlapping blocks of cells [1]_.
 
     Parameters
     ----------
     images : array-like of shape (n_images, height, width) or (n_images, height, width, channels)
-        Grey or colour; at each pixel of a colour image the channel with the largest gradient counts. Values are
-        not rescaled: bytes and floats in [0, 1] give nearly, but not exactly, the same features.
+        Grayscale or color images. At each pixel of a color image, the channel with the largest gradient is used.
+        Values are not rescaled: uint8 images and the same images as floats in [0, 1] give nearly, but not exactly,
+        the same features.
     orientations : int, default=9
-        The number of bins between 0 and 180 degrees.
-    pixels_per_cell : tuple (rows, columns) of int, default=(8, 8)
-        The size of a cell in pixels. Pixels beyond the last whole cell count for nothing.
-    cells_per_block : tuple (rows, columns) of int, default=(2, 2)
-        The size of a block in cells.
+        Number of bins between 0 and 180 degrees.
+    pixels_per_cell : tuple of int (rows, columns), default=(8, 8)
+        Size of a cell in pixels. Pixels outside the last complete cell are ignored.
+    cells_per_block : tuple of int (rows, columns), default=(2, 2)
+        Size of a block in cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        How blocks are normalized; "L2-Hys" is "L2", cut at 0.2 and normalized again.
+        Normalization of the blocks. "L2-Hys" is "L2", clipped at 0.2 and normalized again.
     transform_sqrt : bool, default=False
-        Take the square root of all values first. They may not be negative.
+        If True, take the square root of all values first. They must not be negative.
     n_jobs : int, default=None
-        The number of threads; None is 1 outside a :obj:`joblib.parallel_config` context, -1 all processors.
+        Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. -1 means using all
+        processors.
 
     Returns
     -------
     features : ndarray of shape (n_images, n_features)
-        In the order of blocks, cells of a block (both row by row) and orientations; float64 for images of float64
-        or of integers other than uint8, float32 for all others.
+        Features in the order of blocks, cells within a block (both row by row) and orientations. The dtype is float64
+        for float64 images and for integers other than uint8, and float32 otherwise.
 
     Raises
     ------
     ValueError
-        If `images` are no finite images or smaller than a block, have values whose squares overflow (beyond 1e16 in
-        float32), or a parameter is not as described.
+        If `images` have an invalid shape, contain NaN or infinity, are smaller than a block or have values so large
+        that their squares overflow (beyond 1e16 in float32), or if a parameter is invalid.
 
     References
     ----------
@@ -83,37 +92,48 @@ def hog(
     shape = (len(images), n_rows, n_columns, *block, orientations)
     features = np.empty(shape, dtype=np.float32 if images.dtype == np.uint8 else images.dtype)
 
-    def describe(start, stop):
+    def compute(start, stop):
         histograms = _histograms(images[start:stop], orientations, cell, transform_sqrt)
         _normalize(histograms.astype(features.dtype, copy=False), block, block_norm, features[start:stop])
 
-    in_chunks(describe, images, n_jobs)
+    run_in_chunks(compute, images, n_jobs)
     return features.reshape(len(images), -1)
 
 
 class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients as a scikit-learn transformer.
+    """Transform images to histograms of oriented gradients (HOG).
 
-    The transformer learns nothing: it may transform without being fitted.
+    This transformer is stateless: `transform` can be called without `fit`.
 
     Parameters
     ----------
-    orientations, pixels_per_cell, cells_per_block, block_norm, transform_sqrt, n_jobs
-        As for :func:`kerasnet.features.hog`.
-    image_shape : tuple (height, width[, channels]), default=None
-        The shape of images that come as flattened rows.
+    orientations : int, default=9
+        Number of bins between 0 and 180 degrees.
+    pixels_per_cell : tuple of int (rows, columns), default=(8, 8)
+        Size of a cell in pixels. Pixels outside the last complete cell are ignored.
+    cells_per_block : tuple of int (rows, columns), default=(2, 2)
+        Size of a block in cells.
+    block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
+        Normalization of the blocks. "L2-Hys" is "L2", clipped at 0.2 and normalized again.
+    transform_sqrt : bool, default=False
+        If True, take the square root of all values first. They must not be negative.
+    image_shape : tuple of int (height, width[, channels]), default=None
+        Shape of the images if X contains flattened rows.
+    n_jobs : int, default=None
+        Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. -1 means using all
+        processors.
 
     Attributes
     ----------
     n_features_in_ : int
-        The length of the second axis of X seen during `fit`.
+        Size of the second axis of X seen during `fit`.
     feature_names_in_ : ndarray of str
-        The names of the columns of X, when all of them are strings.
+        Names of the columns of X seen during `fit`. Defined only when all of them are strings.
 
     See Also
     --------
-    kerasnet.features.hog : The function.
-    SIFTTransformer : Bags of local features.
+    kerasnet.features.hog : Equivalent function.
+    SIFTTransformer : Transform images to bags of visual words or VLAD vectors.
 
     Examples
     --------
@@ -130,15 +150,15 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __init__(
         self,
-        orientations=9,
-        pixels_per_cell=(8, 8),
-        cells_per_block=(2, 2),
-        block_norm="L2-Hys",
-        transform_sqrt=False,
+        orientations: int = 9,
+        pixels_per_cell: tuple[int, int] = (8, 8),
+        cells_per_block: tuple[int, int] = (2, 2),
+        block_norm: str = "L2-Hys",
+        transform_sqrt: bool = False,
         *,
-        image_shape=None,
-        n_jobs=None,
-    ):
+        image_shape: tuple[int, ...] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
         self.cells_per_block = cells_per_block
@@ -147,72 +167,72 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.image_shape = image_shape
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
-        """Look at the images and the parameters; nothing is learned.
+    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
+        """Validate the images and the parameters.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images; flattened rows with `image_shape`.
+            Images, or flattened rows if `image_shape` is set.
         y : None
             Ignored.
 
         Returns
         -------
-        HOGTransformer
-            This transformer.
+        self : object
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If the images or a parameter are not as described.
+            If the images or a parameter are invalid.
         """
-        images = self._images(X, reset=True)
+        images = self._validate_images(X, reset=True)
         cell, block = _check(self.orientations, self.pixels_per_cell, self.cells_per_block, self.block_norm)
         n_rows, n_columns = _blocks(images.shape, cell, block)
         self._n_features_out = n_rows * n_columns * block[0] * block[1] * self.orientations
         return self
 
-    def transform(self, X):
-        """Describe images.
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Compute the HOG features of images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images; flattened rows with `image_shape`.
+            Images, or flattened rows if `image_shape` is set.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_features)
-            As :func:`kerasnet.features.hog` gives them.
+            The same features as :func:`kerasnet.features.hog` returns.
 
         Raises
         ------
         ValueError
-            If the images or a parameter are not as described.
+            If the images or a parameter are invalid.
         """
-        return hog(self._images(X, reset=False), **self._hog_parameters(), n_jobs=self.n_jobs)
+        return hog(self._validate_images(X, reset=False), **self._hog_parameters(), n_jobs=self.n_jobs)
 
-    def visualize(self, X):
-        """Draw what the histograms hold, as :func:`skimage.feature.hog` draws it.
+    def visualize(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Return HOG visualizations, computed by :func:`skimage.feature.hog`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images; flattened rows with `image_shape`.
+            Images, or flattened rows if `image_shape` is set.
 
         Returns
         -------
-        pictures : ndarray of shape (n_samples, height, width), dtype float
-            In each cell a line for each orientation, along the edges that gave rise to it, as bright as the
-            histogram is high.
+        visualizations : ndarray of shape (n_samples, height, width), dtype float
+            Each cell contains one line per orientation, parallel to the edges of this orientation. The brightness of
+            a line is the value of its histogram bin.
 
         Raises
         ------
         ValueError
-            If the images or a parameter are not as described.
+            If the images or a parameter are invalid.
         """
-        images = self._images(X, reset=False)
+        images = self._validate_images(X, reset=False)
         parameters = self._hog_parameters()
         _check(*(parameters[name] for name in ("orientations", "pixels_per_cell", "cells_per_block", "block_norm")))
         channel_axis = -1 if images.ndim == 4 else None
@@ -220,8 +240,8 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             [skimage_hog(image, **parameters, visualize=True, channel_axis=channel_axis)[1] for image in images]
         )
 
-    def _images(self, X, reset):
-        return validated_images(self, X, reset)
+    def _validate_images(self, X, reset):
+        return validate_images(self, X, reset)
 
     def _hog_parameters(self):
         return {
@@ -242,13 +262,15 @@ def _check(orientations, pixels_per_cell, cells_per_block, block_norm):
     check_scalar(orientations, "orientations", Integral, min_val=1)
     if block_norm not in _NORMS:
         raise ValueError(f"block_norm must be one of {_NORMS}. Received: {block_norm!r}.")
-    return pair(pixels_per_cell, "pixels_per_cell"), pair(cells_per_block, "cells_per_block")
+    return check_pair(pixels_per_cell, "pixels_per_cell"), check_pair(cells_per_block, "cells_per_block")
 
 
 def _check_range(low, high, transform_sqrt, dtype):
     if transform_sqrt and low < 0:
-        raise ValueError(f"transform_sqrt=True needs images without negative values. The minimum is {low:g}.")
-    limit = np.sqrt(np.finfo(dtype).max) / 1000  # blocks sum the squares of differences
+        raise ValueError(
+            f"Expected images without negative values when transform_sqrt=True. Received: minimum {low:g}."
+        )
+    limit = np.sqrt(np.finfo(dtype).max) / 1000  # squared differences are summed over a block
     if max(-low, high) > limit:
         raise ValueError(
             f"Expected values of {dtype} between {-limit:.0e} and {limit:.0e}. "
@@ -257,44 +279,45 @@ def _check_range(low, high, transform_sqrt, dtype):
 
 
 def _blocks(shape, cell, block):
-    """Return how many rows and columns of blocks an image has."""
-    numbers = [side // pixels - cells + 1 for side, pixels, cells in zip(shape[1:3], cell, block, strict=True)]
-    if min(numbers) < 1:
+    """Return the number of rows and columns of blocks in an image."""
+    counts = [size // pixels - cells + 1 for size, pixels, cells in zip(shape[1:3], cell, block, strict=True)]
+    if min(counts) < 1:
         raise ValueError(
-            f"Expected images of at least {cell[0] * block[0]} rows and {cell[1] * block[1]} columns, one block of "
-            f"{block[0]} x {block[1]} cells of {cell[0]} x {cell[1]} pixels. Received: {shape[1]} x {shape[2]}."
+            f"Expected images with at least {cell[0] * block[0]} rows and {cell[1] * block[1]} columns, for one block "
+            f"of {block[0]} x {block[1]} cells of {cell[0]} x {cell[1]} pixels. Received: {shape[1]} x {shape[2]}. "
+            "Reduce pixels_per_cell or cells_per_block, or resize the images."
         )
-    return numbers
+    return counts
 
 
 def _histograms(images, orientations, cell, transform_sqrt):
-    """Return the histogram of each cell: (n, rows of cells, columns of cells, orientations), float64."""
+    """Return the cell histograms of shape (n, cell rows, cell columns, orientations), dtype float64."""
     if transform_sqrt:
         images = np.sqrt(images, dtype=np.float64 if images.dtype == np.uint8 else images.dtype)
     elif images.dtype == np.uint8:
         images = images.astype(np.int16)
     n_rows, n_columns = images.shape[1] // cell[0], images.shape[2] // cell[1]
-    inside = (slice(None), slice(n_rows * cell[0]), slice(n_columns * cell[1]))
-    by_row, by_column = (gradient[inside] for gradient in _strongest_gradients(images))
+    complete_cells = (slice(None), slice(n_rows * cell[0]), slice(n_columns * cell[1]))
+    by_row, by_column = (gradient[complete_cells] for gradient in _strongest_gradients(images))
 
-    # Pixels without a gradient, most of them in drawings, vote for nothing: the rest is done for the others only.
+    # Pixels without a gradient (most pixels of a drawing) do not contribute and are skipped.
     if images.dtype == np.int16:
-        codes = np.multiply(by_row, _STEP, dtype=np.int32)
+        codes = np.multiply(by_row, _N_DIFFERENCES, dtype=np.int32)
         codes += by_column
-        voters = np.flatnonzero(codes != 0)  # several times faster with booleans
-        codes = codes.ravel()[voters] + _STEP * _STEP // 2
+        voters = np.flatnonzero(codes != 0)  # flatnonzero is several times faster on booleans than on integers
+        codes = codes.ravel()[voters] + _N_DIFFERENCES * _N_DIFFERENCES // 2
         magnitudes, bins = (table[codes] for table in _byte_tables(orientations))
     else:
         voters = np.flatnonzero((by_row != 0) | (by_column != 0))
         magnitudes, bins = _polar(by_row.ravel()[voters], by_column.ravel()[voters], orientations)
-    size = len(images) * n_rows * n_columns * (orientations + 1)  # the last bin is for angles beyond all
+    size = len(images) * n_rows * n_columns * (orientations + 1)  # the extra bin collects angles outside all bins
     votes = _first_bins(len(images), n_rows, n_columns, cell, orientations + 1)[voters] + bins
     histograms = np.bincount(votes, magnitudes, minlength=size) / (cell[0] * cell[1])
     return histograms.reshape(len(images), n_rows, n_columns, orientations + 1)[..., :orientations]
 
 
 def _strongest_gradients(images):
-    """Return the differences along rows and columns, at each pixel those of the channel where they are largest."""
+    """Return the gradients along rows and columns. Each pixel uses the channel with the largest magnitude."""
     if images.ndim == 3:
         return _gradients(images)
     by_row, by_column = _gradients(images[..., 0])
@@ -303,10 +326,12 @@ def _strongest_gradients(images):
         other_row, other_column = _gradients(images[..., channel])
         squares = _squares(other_row, other_column)
         stronger = squares > strongest
-        near = np.abs(squares - strongest) < _NEAR * strongest
+        near = np.abs(squares - strongest) < _TIE_TOLERANCE * strongest
         near &= (other_row != by_row) | (other_column != by_column)
-        if near.any():  # the rounding of the roots decides, as in skimage
-            stronger[near] = _roots(other_row[near], other_column[near]) > _roots(by_row[near], by_column[near])
+        if near.any():  # compare rounded magnitudes, as skimage does
+            stronger[near] = _magnitudes(other_row[near], other_column[near]) > _magnitudes(
+                by_row[near], by_column[near]
+            )
         for gradient, other in ((by_row, other_row), (by_column, other_column)):
             gradient *= ~stronger
             other *= stronger
@@ -322,7 +347,7 @@ def _squares(by_row, by_column):
     return squares
 
 
-def _roots(by_row, by_column):
+def _magnitudes(by_row, by_column):
     return np.hypot(by_row, by_column, dtype=np.float64 if by_row.dtype == np.int16 else by_row.dtype)
 
 
@@ -334,22 +359,22 @@ def _gradients(images):
 
 
 def _polar(by_row, by_column, orientations):
-    """Return the magnitudes of gradients and the bins of their angles; the last bin is beyond all."""
+    """Return the magnitudes and orientation bins of gradients. An extra bin collects angles outside all bins."""
     by_row, by_column = by_row.astype(float), by_column.astype(float)
     angles = np.rad2deg(np.arctan2(by_row, by_column))
     angles[angles == 180] = 0
     angles[angles < 0] += 180
     edges = np.float32(180 / orientations) * np.arange(orientations + 2, dtype=np.float32)  # rounded as in skimage
     edges = edges.astype(float)
-    bins = (angles * (orientations / 180)).astype(np.intp)  # right, but for roundings at the edges
+    bins = (angles * (orientations / 180)).astype(np.intp)  # rounding errors at the edges are corrected below
     bins += angles >= edges[1:][bins]
     bins -= angles < edges[bins]
-    return np.sqrt(_squares(by_row, by_column)), bins  # np.hypot takes ten times as long
+    return np.sqrt(_squares(by_row, by_column)), bins  # np.hypot is ten times slower
 
 
 @lru_cache(maxsize=8)
 def _byte_tables(orientations):
-    """Return magnitude and bin for every pair of differences of bytes."""
+    """Return magnitudes and bins for all pairs of uint8 differences."""
     differences = np.arange(-255, 256)
     by_row, by_column = np.meshgrid(differences, differences, indexing="ij")
     return _polar(by_row.ravel(), by_column.ravel(), orientations)
@@ -357,24 +382,24 @@ def _byte_tables(orientations):
 
 @lru_cache(maxsize=4)
 def _first_bins(n_images, n_rows, n_columns, cell, n_bins):
-    """Return, for every pixel of a chunk, where the histogram of its cell begins."""
+    """Return the index of the first histogram bin of each pixel's cell."""
     cells = np.arange(n_images * n_rows * n_columns).reshape(n_images, n_rows, n_columns)
     return (cells * n_bins).repeat(cell[0], axis=1).repeat(cell[1], axis=2).ravel()
 
 
 def _normalize(histograms, block, norm, out):
-    """Write the normalized blocks: (n, rows of blocks, columns of blocks, rows of cells, columns of cells, bins)."""
+    """Write normalized blocks to `out` of shape (n, block rows, block columns, cell rows, cell columns, bins)."""
     blocks = np.moveaxis(sliding_window_view(histograms, block, axis=(1, 2)), 3, -1)
-    each = (..., np.newaxis, np.newaxis, np.newaxis)
+    per_block = (..., np.newaxis, np.newaxis, np.newaxis)
     if norm in ("L1", "L1-sqrt"):
-        np.divide(blocks, (_block_sums(histograms, block) + _EPSILON)[each], out=out)
+        np.divide(blocks, (_block_sums(histograms, block) + _EPSILON)[per_block], out=out)
         if norm == "L1-sqrt":
             np.sqrt(out, out=out)
         return
-    np.divide(blocks, np.sqrt(_block_sums(np.square(histograms), block) + _EPSILON**2)[each], out=out)
+    np.divide(blocks, np.sqrt(_block_sums(np.square(histograms), block) + _EPSILON**2)[per_block], out=out)
     if norm == "L2-Hys":
         np.minimum(out, 0.2, out=out)
-        out /= np.sqrt(np.einsum("...ijk,...ijk->...", out, out) + _EPSILON**2)[each]
+        out /= np.sqrt(np.einsum("...ijk,...ijk->...", out, out) + _EPSILON**2)[per_block]
 
 
 def _block_sums(values, block):

@@ -1,9 +1,12 @@
-"""Photographs, drawings and arrays of any size, brought into one array."""
+"""Preprocessing of images of different formats and sizes."""
+
+from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,7 +18,13 @@ from sklearn.utils import check_scalar
 
 from kerasnet._image_files import decode_image, image_pixels, read_image_file
 from kerasnet.errors import ImageDecodeError
-from kerasnet.features._images import pair
+from kerasnet.features._images import check_pair
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | npt.ArrayLike
+
 
 _INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
@@ -27,72 +36,78 @@ _INTERPOLATIONS = {
 
 
 def prepare_images(
-    images,
-    image_size=(28, 28),
+    images: Iterable[ImageSource],
+    image_size: tuple[int, int] = (28, 28),
     *,
-    color_mode="grayscale",
-    interpolation="area",
-    pad_to_aspect_ratio=True,
-    fill_value=0,
-    deskew=False,
-    dtype="float32",
-    on_error="raise",
-    return_skipped=False,
-    max_pixels=64_000_000,
-    n_jobs=None,
-    verbose=0,
-):
-    """Bring images of any kind and size into one array.
+    color_mode: str = "grayscale",
+    interpolation: str = "area",
+    pad_to_aspect_ratio: bool = True,
+    fill_value: float = 0,
+    deskew: bool = False,
+    dtype: str = "float32",
+    on_error: str = "raise",
+    return_skipped: bool = False,
+    max_pixels: int = 64_000_000,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], list[tuple[int, str]]]:
+    """Convert images of different formats and sizes to one array.
 
-    Files are turned as their EXIF orientation says, colours are in the order red, green, blue, what is transparent
-    lies on white, 16 bits a channel are scaled to 8 or to [0, 1], and of an animation the first picture is taken.
-    EXIF data that cannot be parsed is ignored. Pillow images are prepared as their file would be.
+    Images are rotated according to their EXIF orientation. EXIF data that cannot be parsed is ignored. Channels are in
+    RGB order, transparent images are blended with a white background, 16-bit channels are scaled to 8 bits or to
+    [0, 1], and only the first frame of an animation is used. Pillow images give the same result as their files.
 
     Parameters
     ----------
-    images : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
-        Paths of files or their contents (BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, told by their content), Pillow images
-        of any mode but "I" and "F", or arrays of shape (height, width) or (height, width, 1, 3 or 4 channels): bool,
-        uint8, uint16, other integers from 0 to 255, or floats in [0, 1]. A column of a data frame is such an
-        iterable; a whole data frame is an error.
-    image_size : tuple (height, width) of int, default=(28, 28)
-        The size of all images in the result.
+    images : iterable of str, path-like, bytes, PIL.Image.Image or array-like
+        Images, such as a list or a column of a data frame. A data frame is rejected. Each image is one of:
+
+        - the path or the content of a file: BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, recognized by its content;
+        - a Pillow image of any mode except "I" and "F";
+        - an array of shape (height, width) or (height, width, channels) with 1, 3 or 4 channels: bool, uint8, uint16,
+          other integers in [0, 255], or floats in [0, 1].
+    image_size : tuple of int (height, width), default=(28, 28)
+        Size of the output images.
     color_mode : {"grayscale", "rgb"}, default="grayscale"
-        Grey is 0.299 red + 0.587 green + 0.114 blue.
+        Color mode of the output images. RGB is converted to grayscale as 0.299 R + 0.587 G + 0.114 B.
     interpolation : {"area", "nearest", "bilinear", "bicubic", "lanczos4"}, default="area"
-        How images are resized, by OpenCV's methods; "area" averages the pixels that become one.
+        Interpolation method of OpenCV for resizing. "area" averages pixels when an image is shrunk.
     pad_to_aspect_ratio : bool, default=True
-        Keep the aspect ratio and pad evenly with `fill_value`; when False, stretch.
+        If True, keep the aspect ratio and pad with `fill_value` on both sides. If False, stretch the image.
     fill_value : float in [0, 1], default=0
-        What is padded: 0 is black, 1 white.
+        Value of the padding: 0 is black, 1 is white.
     deskew : bool, default=False
-        Shear what is bright until it stands upright: its horizontal and vertical moments become independent.
+        If True, shear each image along its rows so that its bright content becomes upright: the second-order mixed
+        moment becomes 0.
     dtype : {"float32", "uint8"}, default="float32"
-        Floats in [0, 1], or bytes.
+        Data type of the output: floats in [0, 1], or uint8 in [0, 255].
     on_error : {"raise", "skip"}, default="raise"
-        Whether an image that cannot be read is an error, or is left out with a warning.
+        If "raise", an image that cannot be read raises an error. If "skip", it is skipped with a warning.
     return_skipped : bool, default=False
-        Return which images were left out as well.
+        Whether to return the skipped images as well.
     max_pixels : int, default=64_000_000
-        The largest number of pixels of a file or Pillow image that is decoded. Files above 256 MiB are not read.
+        Maximum number of pixels of a file or Pillow image. Larger images and files of more than 256 MiB are not
+        decoded.
     n_jobs : int, default=None
-        The number of threads; None is 1 outside a :obj:`joblib.parallel_config` context, -1 all processors.
+        Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. -1 means using all
+        processors.
     verbose : int, default=0
-        Above 0, show a progress bar.
+        If positive, show a progress bar.
 
     Returns
     -------
-    images : ndarray of shape (n_images, height, width) or, for "rgb", (n_images, height, width, 3)
-        In the order given.
-    skipped : list of tuple (int, str), if `return_skipped`
-        The position of each image that was left out, and the reason.
+    images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
+        Images in the order of the input. There is a channel axis for ``color_mode="rgb"`` only.
+    skipped : list of tuple (int, str)
+        Index of each skipped image and the reason. Returned only if `return_skipped` is True.
 
     Raises
     ------
     ImageDecodeError
-        If a file is missing, truncated, no image or too large, and errors are not skipped. It names the file.
+        If a file is missing, truncated, not an image or too large, and `on_error` is "raise". The message contains
+        the path.
     ValueError
-        If a parameter or an array is not as described.
+        If a parameter or an array is invalid.
 
     Examples
     --------
@@ -102,56 +117,57 @@ def prepare_images(
     >>> prepare_images([photograph], (28, 28)).shape
     (1, 28, 28)
     """
-    check_several(images)
+    check_image_sequence(images)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip'. Received: {on_error!r}.")
-    image_size = pair(image_size, "image_size")
+    image_size = check_pair(image_size, "image_size")
     check_options(color_mode, interpolation, fill_value, dtype, max_pixels)
     options = (image_size, color_mode, interpolation, pad_to_aspect_ratio, fill_value, deskew, dtype, max_pixels)
 
-    def prepare(number, source):
+    def prepare(index, source):
         try:
             return prepare_image(source, *options)
         except ImageDecodeError as error:
-            return ImageDecodeError(f"images[{number}]{_name(source)}: {error}")
+            return ImageDecodeError(f"images[{index}]{format_path(source)}: {error}")
         except (TypeError, ValueError) as error:
-            return ValueError(f"images[{number}]{_name(source)}: {error}")
+            return ValueError(f"images[{index}]{format_path(source)}: {error}")
 
-    tasks = (delayed(prepare)(number, source) for number, source in enumerate(images))
+    tasks = (delayed(prepare)(index, source) for index, source in enumerate(images))
     prepared, skipped = [], []
     results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
-    total = len(images) if hasattr(images, "__len__") else None
-    for number, result in enumerate(track(results, "Preparing images", total, disable=not verbose)):
+    total = len(images) if isinstance(images, Sized) else None
+    for index, result in enumerate(track(results, "Preparing images", total, disable=not verbose)):
         if not isinstance(result, Exception):
             prepared.append(result)
         elif on_error == "raise":
             raise result
         else:
-            skipped.append((number, str(result)))
+            skipped.append((index, str(result)))
     if skipped:
-        listed = "\n".join(reason for _, reason in skipped[:10]) + ("\n..." if len(skipped) > 10 else "")
-        warnings.warn(f"{len(skipped)} of {number + 1} images were skipped:\n{listed}", stacklevel=2)
+        reasons = "\n".join(reason for _, reason in skipped[:10]) + ("\n..." if len(skipped) > 10 else "")
+        warnings.warn(f"{len(skipped)} of {index + 1} images were skipped:\n{reasons}", stacklevel=2)
     shape = (len(prepared), *image_size, *((3,) if color_mode == "rgb" else ()))
     array = np.array(prepared, dtype=dtype).reshape(shape)
     return (array, skipped) if return_skipped else array
 
 
 class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Bring images of any kind and size into one array, as a step of a pipeline.
+    """Convert images of different formats and sizes to one array, as a pipeline step.
 
-    The transformer learns nothing: it may transform without being fitted. It cannot skip images that are broken, for
-    the labels would no longer belong to them; :func:`prepare_images` can.
+    This transformer is stateless: `transform` can be called without `fit`. It cannot skip images that cannot be read,
+    because X and y would no longer match. Use :func:`prepare_images` for this.
 
     Parameters
     ----------
     image_size, color_mode, interpolation, pad_to_aspect_ratio, fill_value, deskew, dtype, max_pixels, n_jobs, verbose
-        As for :func:`kerasnet.features.prepare_images`.
+        See :func:`kerasnet.features.prepare_images`.
     flatten : bool, default=False
-        Return rows of pixels rather than images: what estimators of vectors and `FeatureUnion` take.
+        If True, return one row of pixels per image, as most scikit-learn estimators and
+        :class:`~sklearn.pipeline.FeatureUnion` require.
 
     See Also
     --------
-    kerasnet.features.prepare_images : The function.
+    kerasnet.features.prepare_images : Equivalent function, which can skip images.
 
     Examples
     --------
@@ -164,19 +180,19 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def __init__(
         self,
-        image_size=(28, 28),
+        image_size: tuple[int, int] = (28, 28),
         *,
-        color_mode="grayscale",
-        interpolation="area",
-        pad_to_aspect_ratio=True,
-        fill_value=0,
-        deskew=False,
-        dtype="float32",
-        flatten=False,
-        max_pixels=64_000_000,
-        n_jobs=None,
-        verbose=0,
-    ):
+        color_mode: str = "grayscale",
+        interpolation: str = "area",
+        pad_to_aspect_ratio: bool = True,
+        fill_value: float = 0,
+        deskew: bool = False,
+        dtype: str = "float32",
+        flatten: bool = False,
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.image_size = image_size
         self.color_mode = color_mode
         self.interpolation = interpolation
@@ -189,54 +205,54 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y=None):
-        """Look at the parameters; nothing is learned and no file is opened.
+    def fit(self, X: Iterable[ImageSource], y: Any = None) -> Self:
+        """Validate the parameters. No file is opened.
 
         Parameters
         ----------
-        X : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
+        X : iterable of str, path-like, bytes, PIL.Image.Image or array-like
             Images.
         y : None
             Ignored.
 
         Returns
         -------
-        ImagePreprocessor
-            This transformer.
+        self : object
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If a parameter is not as described.
+            If a parameter is invalid.
         """
-        height, width = pair(self.image_size, "image_size")
+        height, width = check_pair(self.image_size, "image_size")
         check_options(self.color_mode, self.interpolation, self.fill_value, self.dtype, self.max_pixels)
         self._n_features_out = height * width * (3 if self.color_mode == "rgb" else 1)
         return self
 
-    def transform(self, X):
-        """Prepare images.
+    def transform(self, X: Iterable[ImageSource]) -> npt.NDArray[Any]:
+        """Convert images to one array.
 
         Parameters
         ----------
-        X : iterable of str, path-like, bytes, PIL.Image.Image or ndarray
+        X : iterable of str, path-like, bytes, PIL.Image.Image or array-like
             Images.
 
         Returns
         -------
-        images : ndarray of shape (n_samples, height, width[, 3]) or, with `flatten`, (n_samples, n_pixels)
-            As :func:`kerasnet.features.prepare_images` gives them.
+        images : ndarray of shape (n_samples, height, width[, 3]) or (n_samples, height * width[ * 3])
+            The same images as :func:`kerasnet.features.prepare_images` returns, flattened if `flatten` is True.
 
         Raises
         ------
         ImageDecodeError
-            If a file is missing, truncated, no image or too large.
+            If a file is missing, truncated, not an image or too large.
         ValueError
-            If a parameter or an array is not as described.
+            If a parameter or an array is invalid.
         """
         options = self.get_params(deep=False)
         flatten = options.pop("flatten")
-        images = prepare_images(X, **options)
+        images: Any = prepare_images(X, **options)
         return images.reshape(len(images), -1) if flatten else images
 
     def __sklearn_tags__(self):
@@ -252,26 +268,28 @@ class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 def prepare_image(
     source, image_size, color_mode, interpolation, pad_to_aspect_ratio, fill_value, deskew, dtype, max_pixels
 ):
-    """Return one image as an array; see :func:`prepare_images`."""
-    image = _in_color_mode(_read(source, max_pixels), color_mode)
+    """Convert one image to an array. See :func:`prepare_images`."""
+    image = _convert_color(read_image(source, max_pixels), color_mode)
     image = _resize(image, image_size, interpolation, pad_to_aspect_ratio, fill_value)
-    return _as_dtype(_deskew(image, fill_value) if deskew else image, dtype)
+    return _convert_dtype(_deskew(image, fill_value) if deskew else image, dtype)
 
 
-def check_several(images):
-    """Refuse a single image, and tables, which iterate over their columns' names."""
+def check_image_sequence(images):
+    """Raise an error for a single image, and for tables, which iterate over column names."""
     kind = type(images)
     if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
-        raise ValueError(f"Expected several images, in a list. Received: one {kind.__name__}.")
+        raise ValueError(
+            f"Expected a sequence of images or paths. Received: a single {kind.__name__}. Wrap it in a list."
+        )
     if hasattr(kind, "columns") or isinstance(images, Mapping):  # pandas, polars, pyarrow, ...; dict, Bunch
         raise ValueError(
-            f"Expected a sequence of images or of their paths. Received: {kind.__module__}.{kind.__qualname__}. Give "
-            'the column that holds the paths, such as images["path"].'
+            f"Expected a sequence of images or paths. Received: {kind.__module__}.{kind.__qualname__}. Pass the "
+            'column of paths, such as images["path"].'
         )
 
 
 def check_options(color_mode, interpolation, fill_value, dtype, max_pixels):
-    """Raise an error if an option of :func:`prepare_images` is not as described."""
+    """Raise an error if an option of :func:`prepare_images` is invalid."""
     for name, value, allowed in (
         ("color_mode", color_mode, ("grayscale", "rgb")),
         ("interpolation", interpolation, tuple(_INTERPOLATIONS)),
@@ -283,12 +301,13 @@ def check_options(color_mode, interpolation, fill_value, dtype, max_pixels):
     check_scalar(max_pixels, "max_pixels", Integral, min_val=1)
 
 
-def _name(source):
+def format_path(source):
+    """Return the path of a source for an error message, or an empty string."""
     return f", {os.fspath(source)!r}" if isinstance(source, (str, os.PathLike)) else ""
 
 
-def _read(source, max_pixels):
-    """Return an image as (height, width, 1, 3 or 4), uint8 or float32 in [0, 1]."""
+def read_image(source, max_pixels):
+    """Return an image of shape (height, width, channels), uint8 or float32 in [0, 1], with 1, 3 or 4 channels."""
     if isinstance(source, (str, os.PathLike)):
         source = read_image_file(source, max_pixels)
     elif isinstance(source, (bytes, bytearray, memoryview)):
@@ -303,8 +322,8 @@ def _check_array(image):
         image = image[..., np.newaxis]
     if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
-            "expected a path, the bytes of a file, or an array of shape (height, width) or (height, width, 1, 3 or 4), "
-            f"or a Pillow image. Received: an array of shape {image.shape} and dtype {image.dtype}."
+            "expected a path, the bytes of a file, a Pillow image, or an array of shape (height, width) or (height, "
+            f"width, 1, 3 or 4). Received: an array of shape {image.shape} and dtype {image.dtype}."
         )
     if image.dtype == np.uint8:
         return image
@@ -312,18 +331,18 @@ def _check_array(image):
         return image.astype(np.uint8) * 255
     if image.dtype == np.uint16:
         return (image / 65535).astype(np.float32)
-    highest = 255 if image.dtype.kind in "iu" else 1
-    if image.dtype.kind not in "iuf" or not (image.min() >= 0 and image.max() <= highest):
+    maximum = 255 if image.dtype.kind in "iu" else 1
+    if image.dtype.kind not in "iuf" or not (image.min() >= 0 and image.max() <= maximum):
         raise ValueError(
-            "expected bool, uint8, uint16, other integers from 0 to 255, or floats in [0, 1]. "
+            "expected bool, uint8, uint16, other integers in [0, 255], or floats in [0, 1]. "
             f"Received: {image.dtype}"
             + (f" from {image.min()} to {image.max()}." if image.dtype.kind in "iuf" else ".")
         )
-    return image.astype(np.uint8 if highest == 255 else np.float32)
+    return image.astype(np.uint8 if maximum == 255 else np.float32)
 
 
-def _in_color_mode(image, color_mode):
-    """Return (height, width) or (height, width, 3); what is transparent lies on white."""
+def _convert_color(image, color_mode):
+    """Return an image of shape (height, width) or (height, width, 3), blended with a white background."""
     if image.shape[-1] == 4:
         white = 255 if image.dtype == np.uint8 else 1
         opacity = image[..., 3:].astype(np.float32) / white
@@ -341,33 +360,31 @@ def _resize(image, size, interpolation, pad, fill_value):
     height, width = size
     if pad:
         factor = min(height / image.shape[0], width / image.shape[1])
-        height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+        height, width = (max(1, round(length * factor)) for length in image.shape[:2])
     image = cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])
-    above, left = (size[0] - height) // 2, (size[1] - width) // 2
-    margins = (above, size[0] - height - above, left, size[1] - width - left)
-    return cv2.copyMakeBorder(image, *margins, cv2.BORDER_CONSTANT, value=_fill(image, fill_value))
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    margins = (top, size[0] - height - top, left, size[1] - width - left)
+    return cv2.copyMakeBorder(image, *margins, cv2.BORDER_CONSTANT, value=_fill_color(image, fill_value))
 
 
 def _deskew(image, fill_value):
-    """Shear an image along its rows, about its center, by the slope that its moments tell."""
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    moments = cv2.moments(grey)
+    """Shear an image along its rows, about its center of mass, until its mixed moment is 0."""
+    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    moments = cv2.moments(gray)
     if moments["mu02"] < 1e-2:
         return image
     skew = moments["mu11"] / moments["mu02"]
     center = moments["m01"] / moments["m00"]
-    backwards = np.float32([[1, skew, -skew * center], [0, 1, 0]])
-    options = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": _fill(image, fill_value)}
-    return cv2.warpAffine(
-        image, backwards, image.shape[1::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, **options
-    )
+    inverse = np.float32([[1, skew, -skew * center], [0, 1, 0]])
+    options = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": _fill_color(image, fill_value)}
+    return cv2.warpAffine(image, inverse, image.shape[1::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, **options)
 
 
-def _fill(image, fill_value):
+def _fill_color(image, fill_value):
     return [fill_value * (255 if image.dtype == np.uint8 else 1)] * 3
 
 
-def _as_dtype(image, dtype):
+def _convert_dtype(image, dtype):
     if image.dtype == dtype:
         return image if dtype == "uint8" else np.clip(image, 0, 1)
     if dtype == "uint8":

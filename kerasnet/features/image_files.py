@@ -1,17 +1,20 @@
-"""Images in files as an array: decoded when its rows are read, in threads, so that a folder need not fit into memory.
+"""Image files as a lazy array. Images are decoded in threads when rows are read, so they need not fit into memory.
 
-Training on a folder of photographs takes three lines::
+Train on a folder of photographs in three lines::
 
     X, y = ImageFiles.from_folder("photos", size=(96, 96), cache="photos-96")
-    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y)  # reads no image
+    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y)  # does not read any image
     KerasNetClassifier("backbone", backbone="mobilenet_v2").fit(X_train, y_train)
 """
+
+from __future__ import annotations
 
 import hashlib
 import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
@@ -22,84 +25,95 @@ from kerasnet._files import atomic_file
 from kerasnet._lazy_array import LazyArray
 from kerasnet.datasets import load_image_folder
 from kerasnet.errors import ImageDecodeError
-from kerasnet.features._images import pair
-from kerasnet.features.image import check_options, check_several, prepare_image
+from kerasnet.features._images import check_pair
+from kerasnet.features.image import check_image_sequence, check_options, prepare_image
 
-_CHUNK_BYTES = 2**26  # what is decoded in memory before it is written to the cache
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+
+_CHUNK_BYTES = 2**26  # images are decoded and written to the cache in chunks of this size
 
 
 class ImageFiles(LazyArray):
-    """Image files as an array of equally sized images, which are decoded when rows are read.
+    """Lazy array of image files, resized to a common size and decoded when rows are read.
 
-    Selecting rows, by a slice, row numbers or a mask, gives another `ImageFiles` and reads nothing; an int decodes one
-    image, :func:`numpy.asarray` all. Estimators of kerasnet take `ImageFiles` as X and decode the images of the next
-    training steps while the last ones are computed, so the images need not fit into memory.
-    :func:`~sklearn.model_selection.train_test_split`, :class:`~sklearn.model_selection.GridSearchCV` and most
-    meta-estimators of scikit-learn select rows only; those that want two axes, such as
-    :class:`~sklearn.ensemble.BaggingClassifier`, refuse images.
+    Indexing with a slice, an array of row indices or a mask returns another `ImageFiles` and reads nothing. Indexing
+    with an int decodes one image, and :func:`numpy.asarray` decodes all images.
 
-    The pixels are those of :func:`kerasnet.features.prepare_images` with the same options and ``dtype="uint8"``.
+    kerasnet's estimators accept `ImageFiles` as X. They decode the images of the next training steps in the
+    background, so the images need not fit into memory. :func:`~sklearn.model_selection.train_test_split`,
+    :class:`~sklearn.model_selection.GridSearchCV` and most meta-estimators of scikit-learn only select rows.
+    Meta-estimators that require two-dimensional data, such as :class:`~sklearn.ensemble.BaggingClassifier`, do not
+    support images.
+
+    The pixels are equal to those of :func:`kerasnet.features.prepare_images` with the same options and
+    ``dtype="uint8"``.
 
     Parameters
     ----------
     paths : iterable of str or path-like
-        The image files: BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, of any size. They are opened when they are decoded.
-    size : tuple (height, width) of int
-        The size of all images in the array.
+        Image files of any size: BMP, GIF, JPEG, PNG, PPM, TIFF or WebP. Files are opened when they are decoded.
+    size : tuple of int (height, width)
+        Size of the images in the array.
     channels : {3, 1}, default=3
-        3 for RGB, 1 for grayscale.
+        Number of channels: 3 for RGB, 1 for grayscale.
     interpolation : {"area", "nearest", "bilinear", "bicubic", "lanczos4"}, default="area"
-        How images are resized, by OpenCV's methods; "area" averages the pixels that become one.
+        Interpolation method of OpenCV for resizing. "area" averages pixels when an image is shrunk.
     pad_to_aspect_ratio : bool, default=True
-        Keep the aspect ratio and pad evenly with `fill_value`; when False, stretch.
+        If True, keep the aspect ratio and pad with `fill_value` on both sides. If False, stretch the image.
     fill_value : float in [0, 1], default=0
-        The value of the padding: 0 is black, 1 white.
+        Value of the padding: 0 is black, 1 is white.
     deskew : bool, default=False
-        Shear what is bright until it stands upright, as :func:`kerasnet.features.prepare_images` does.
+        If True, shear each image so that its bright content becomes upright. See
+        :func:`kerasnet.features.prepare_images`.
     max_pixels : int, default=64_000_000
-        The largest number of pixels of a file that is decoded. Files above 256 MiB are not read.
+        Maximum number of pixels of a file. Larger images and files of more than 256 MiB are not decoded.
     n_jobs : int, default=-1
-        The number of threads that decode; -1 is all processors, None is 1.
+        Number of threads for decoding. -1 means using all processors, None means 1.
     cache : str or path-like, default=None
-        A folder for the decoded images, for when they are read more than once, as in several epochs. All images are
-        decoded by the constructor, into one file of ``n * height * width * channels`` bytes, which is memory-mapped.
-        The next time, with the same options and with files of the same paths, sizes and modification times, that
-        file is used again. Use a disk that is not itself memory (not ``/tmp`` on some systems), and remove the folder
-        when it is no longer needed: files of earlier options stay in it.
+        Folder for the decoded images. Use it when images are read more than once, such as in several epochs.
+
+        The constructor decodes all images and writes them to one memory-mapped file of
+        ``n * height * width * channels`` bytes. The file is reused when options, paths, file sizes and modification
+        times are the same. Choose a folder on a disk, not in a memory-based file system (such as ``/tmp`` on some
+        systems). Files of earlier options are not removed: delete the folder when it is no longer needed.
 
     Attributes
     ----------
     paths : list of str
-        The absolute paths of the selected images.
-    shape : tuple (n_images, height, width, channels) of int
-        The shape of the array.
+        Absolute paths of the selected images.
+    shape : tuple of int (n_images, height, width, channels)
+        Shape of the array.
     dtype : numpy.dtype
-        uint8.
+        Data type of the array, always uint8.
     ndim : int
-        4.
+        Number of dimensions, always 4.
 
     Raises
     ------
     ImageDecodeError
-        When rows are read, or by the constructor with a `cache`: if a file is missing, truncated, no image or too
-        large. It names the file.
+        If a file is missing, truncated, not an image or too large. It is raised when rows are read, or by the
+        constructor if there is a `cache`. The message contains the path.
     TypeError
-        If `paths` holds something else than paths.
+        If `paths` contains objects other than paths.
     ValueError
-        If another parameter is not as described.
+        If another parameter is invalid.
 
     See Also
     --------
-    kerasnet.features.prepare_images : The same images in memory.
-    kerasnet.datasets.load_image_folder : Find the images of a folder, and check that all can be decoded.
+    kerasnet.features.prepare_images : Load images into memory.
+    kerasnet.datasets.load_image_folder : Find the images in a folder and check that they can be decoded.
 
     Notes
     -----
-    Pickles hold the paths of the selected images, not the pixels, or with a `cache` a reference to its file: workers
-    of joblib and Dask read the files themselves.
+    Pickles contain the paths of the selected images, or a reference to the cache file, but no pixels. Workers of
+    joblib and Dask read the files themselves.
 
-    The file of the cache appears whole or not at all. A process that is killed leaves a temporary file, which the
-    next one removes; two processes that start at once both decode, and leave the same file.
+    The cache file is written atomically. If the process is killed, it leaves a temporary file, which the next process
+    removes. If two processes start at the same time, both decode the images and write identical files.
 
     Examples
     --------
@@ -109,89 +123,100 @@ class ImageFiles(LazyArray):
     >>> from PIL import Image
     >>> from kerasnet.features import ImageFiles
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     paths = [Path(folder, f"{number}.png") for number in range(3)]
+    ...     paths = [Path(folder, f"{index}.png") for index in range(3)]
     ...     for path in paths:
     ...         Image.new("RGB", (40, 30), "white").save(path)
     ...     X = ImageFiles(paths, size=(24, 32))
-    ...     some = X[[2, 0]]
-    ...     print(some, np.asarray(some).mean())
+    ...     subset = X[[2, 0]]
+    ...     print(subset, np.asarray(subset).mean())
     ImageFiles of shape (2, 24, 32, 3), uint8 255.0
     """
 
     def __init__(
         self,
-        paths,
-        size,
-        channels=3,
+        paths: Iterable[str | os.PathLike[str]],
+        size: tuple[int, int],
+        channels: int = 3,
         *,
-        interpolation="area",
-        pad_to_aspect_ratio=True,
-        fill_value=0,
-        deskew=False,
-        max_pixels=64_000_000,
-        n_jobs=-1,
-        cache=None,
-    ):
-        check_several(paths)
+        interpolation: str = "area",
+        pad_to_aspect_ratio: bool = True,
+        fill_value: float = 0,
+        deskew: bool = False,
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = -1,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
+        check_image_sequence(paths)
         if channels not in (1, 3):
-            raise ValueError(f"channels must be 3, for RGB, or 1, for grayscale. Received: {channels!r}.")
+            raise ValueError(f"channels must be 3 (RGB) or 1 (grayscale). Received: {channels!r}.")
         color_mode = "rgb" if channels == 3 else "grayscale"
         check_options(color_mode, interpolation, fill_value, "uint8", max_pixels)
         options = (color_mode, interpolation, bool(pad_to_aspect_ratio), fill_value, bool(deskew), "uint8", max_pixels)
-        effective_n_jobs(n_jobs)  # refuses what is no number of threads
-        files = _Files([_path(number, path) for number, path in enumerate(paths)], pair(size, "size"), options, n_jobs)
+        effective_n_jobs(n_jobs)  # raises an error if n_jobs is invalid
+        absolute_paths = [_absolute_path(path, index) for index, path in enumerate(paths)]
+        files = _Files(absolute_paths, check_pair(size, "size"), options, n_jobs)
         self._paths = files.paths
-        super().__init__(files if cache is None or not files.paths else _cached(files, Path(cache)))
+        super().__init__(files if cache is None or not files.paths else _open_cache(files, Path(cache)))
 
     @classmethod
-    def from_folder(cls, path, size, channels=3, *, on_error="raise", max_pixels=64_000_000, n_jobs=-1, **options):
-        """Find the images in one folder for each class, as :func:`kerasnet.datasets.load_image_folder` does.
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        size: tuple[int, int],
+        channels: int = 3,
+        *,
+        on_error: str = "raise",
+        max_pixels: int = 64_000_000,
+        n_jobs: int | None = -1,
+        **options: Any,
+    ) -> tuple[Self, npt.NDArray[np.str_]]:
+        """Create an `ImageFiles` and labels from a folder with one subfolder per class.
 
-        Every image is decoded once, to find broken files before a training starts.
+        All images are decoded once, to find files that cannot be read before training starts. See
+        :func:`kerasnet.datasets.load_image_folder`.
 
         Parameters
         ----------
         path : str or path-like
-            The folder with the class folders.
-        size : tuple (height, width) of int
-            The size of all images in the array.
+            Folder that contains the class folders.
+        size : tuple of int (height, width)
+            Size of the images in the array.
         channels : {3, 1}, default=3
-            3 for RGB, 1 for grayscale.
+            Number of channels: 3 for RGB, 1 for grayscale.
         on_error : {"raise", "skip"}, default="raise"
-            Whether broken files are an error, or are left out with a warning.
+            If "raise", a file that cannot be read raises an error. If "skip", it is skipped with a warning.
         max_pixels, n_jobs, **options
-            As for :class:`ImageFiles`.
+            See :class:`ImageFiles`.
 
         Returns
         -------
         X : ImageFiles of shape (n_images, height, width, channels)
-            The images, sorted by class and then by path.
+            Images, sorted by class and then by path.
         y : ndarray of shape (n_images,), dtype str
-            The name of the class folder of each image: classifiers of kerasnet and scikit-learn take names, and
-            predict them.
+            Class labels: the names of the class folders.
 
         Raises
         ------
         DataFormatError
-            If the folder is not as described, or an image is broken and `on_error` is "raise".
+            If the folder does not have the expected structure, or if a file cannot be read and `on_error` is "raise".
         """
         images = load_image_folder(path, on_error=on_error, max_pixels=max_pixels, n_jobs=n_jobs)
         X = cls(images.data, size, channels, max_pixels=max_pixels, n_jobs=n_jobs, **options)
         return X, images.target_names[images.target]
 
     @property
-    def paths(self):
-        """The absolute paths of the selected images."""
+    def paths(self) -> list[str]:
+        """Absolute paths of the selected images."""
         return [self._paths[row] for row in self._rows]
 
-    def fingerprint(self):
-        """Return what changes when the path, size or modification time of a selected file does."""
+    def fingerprint(self) -> Any:
+        """Return a value that depends on the path, size and modification time of each selected file."""
         if isinstance(self._source, _Files):
             return self._source.select(self._rows).digest(), self._conversions
         return super().fingerprint()
 
     def __getstate__(self):
-        """Keep the paths of the selected images only."""
+        """Return a state with the paths of the selected images only."""
         if isinstance(self._source, _Files):
             files = self._source.select(self._rows)
             rows = range(len(self))
@@ -201,7 +226,7 @@ class ImageFiles(LazyArray):
 
 @dataclass(frozen=True)
 class _Files:
-    """What the rows of `ImageFiles` are read from; `options` are those of `prepare_image` after the size."""
+    """Row source of `ImageFiles`. `options` are the arguments of `prepare_image` after the size."""
 
     paths: list
     size: tuple
@@ -217,25 +242,25 @@ class _Files:
         return np.dtype(np.uint8)
 
     def __getitem__(self, rows):
-        """Decode images, given by a slice or an array of row numbers."""
+        """Decode the images selected by a slice or an array of row indices."""
         files = self.select(range(len(self.paths))[rows] if isinstance(rows, slice) else rows)
         images = np.empty(files.shape, self.dtype)
-        pending = iter(range(len(images)))  # each thread takes the next one: this costs them less than many small tasks
+        pending = iter(range(len(images)))  # shared by all threads: less overhead than one joblib task per image
         n_threads = effective_n_jobs(self.n_jobs)
         try:
             Parallel(n_threads, backend="threading")(delayed(files.decode)(pending, images) for _ in range(n_threads))
         finally:
-            for _ in pending:  # after an error, the other threads stop
+            for _ in pending:  # exhaust the iterator, so that the other threads stop after an error
                 pass
         return images
 
     def select(self, rows):
         return replace(self, paths=[self.paths[row] for row in rows])
 
-    def decode(self, numbers, images):
-        """Decode the images with some numbers into an array."""
-        for number in numbers:
-            path, image = self.paths[number], images[number]
+    def decode(self, indices, images):
+        """Decode the files with the given indices and write them to `images`."""
+        for index in indices:
+            path, image = self.paths[index], images[index]
             try:
                 image[...] = prepare_image(path, self.size, *self.options).reshape(image.shape)
             except ImageDecodeError as error:
@@ -253,8 +278,8 @@ class _Files:
         return digest.hexdigest()
 
 
-def _cached(files, folder):
-    """Return the decoded images as a memory-mapped file in a folder; write it unless it is there."""
+def _open_cache(files, folder):
+    """Return the memory-mapped cache file of the decoded images. Write it first if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder.absolute() / f"images-{files.digest()}.uint8"
     if not path.exists() or path.stat().st_size != math.prod(files.shape):
@@ -265,8 +290,8 @@ def _cached(files, folder):
     return np.memmap(path, np.uint8, "r", shape=files.shape)
 
 
-def _path(number, path):
-    """Return an absolute path, which is the same for workers in other folders."""
+def _absolute_path(path, index):
+    """Return an absolute path, which is also valid in workers with another working directory."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"paths[{number}]: expected a str or path-like object. Received: {type(path).__name__}.")
+        raise TypeError(f"paths[{index}]: expected a str or path-like object. Received: {type(path).__name__}.")
     return os.path.abspath(path)

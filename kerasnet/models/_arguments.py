@@ -28,12 +28,19 @@ def check_size(name, value):
 
 
 def check_sizes(name, values):
-    """Return `values` as a tuple of ints of at least 1; one for each layer."""
-    if not isinstance(values, tuple | list) or not all(map(is_positive_int, values)):
+    """Return `values` as a tuple of ints of at least 1, one for each layer; an int is one layer."""
+    sizes = (values,) if is_positive_int(values) else values
+    if not isinstance(sizes, tuple | list) or not all(map(is_positive_int, sizes)):
         raise ValueError(
-            f"{name} must be a tuple of positive ints, one for each layer, such as (64,). Received: {values!r}."
+            f"{name} must be a positive int, or a tuple of them with one for each layer, such as (64,). "
+            f"Received: {values!r}."
         )
-    return tuple(map(int, values))
+    return tuple(map(int, sizes))
+
+
+def count(name, values):
+    """Return the number of layers that `values` gives sizes for."""
+    return len(check_sizes(name, values))
 
 
 def hidden_dropout(rate, name):

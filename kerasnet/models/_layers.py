@@ -33,8 +33,8 @@ class MaskedAveragePooling1D(keras.layers.GlobalAveragePooling1D):
 class SinusoidalPositions(keras.layers.Layer):
     """Adds to each step what tells its place: sines and cosines of falling frequency; for sequences of any length."""
 
-    def __init__(self, **arguments):
-        super().__init__(**arguments)
+    def __init__(self, **kwargs):  # by this name Keras knows that `name` belongs to its configuration
+        super().__init__(**kwargs)
         self.supports_masking = True
 
     def call(self, inputs):

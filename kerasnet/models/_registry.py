@@ -231,10 +231,11 @@ def create_model(name, /, *, weights=None, **arguments):
     name : str
         One of :func:`list_models`.
     weights : str, default=None
-        Weights that ship in the package, such as "mnist": see ``model_card(name).weights``. The arguments are then, by
-        default, those that they were trained with. With another ``n_outputs`` the outputs keep their initial weights;
-        for images with another number of channels the first kernel is spread over them, so that images whose channels
-        are all equal give what the grey image would. ``weights`` of "backbone" are those of its builder.
+        The name of a set of pretrained weights, such as "mnist"; see ``model_card(name).weights``. The defaults of the
+        other arguments are then those that the weights were trained with. With another ``n_outputs`` the outputs keep
+        their initial weights; for images with another number of channels the first kernel is spread over them, so that
+        images with equal channels give the same outputs as the grayscale image. For "backbone", see
+        :func:`build_backbone`.
     **arguments
         The arguments of its builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.
 
@@ -248,9 +249,9 @@ def create_model(name, /, *, weights=None, **arguments):
     UnknownModelError
         If no model of that name is registered; the message offers the close matches.
     ValueError
-        If no such weights ship for it.
+        If the model has no such set of pretrained weights.
     CheckpointMismatchError
-        If the arguments ask for an architecture that the weights do not fit.
+        If the weights do not fit the architecture.
 
     Examples
     --------
@@ -267,8 +268,6 @@ def create_model(name, /, *, weights=None, **arguments):
     builder = entry_of(name).builder
     if weights is None:
         return builder(**arguments)
-    if "weights" in inspect.signature(builder).parameters:
-        return builder(weights=weights, **arguments)
-    model = builder(**{**_weights.record_of(name, weights)["arguments"], **arguments})
-    _weights.fill(model, name, weights)
-    return model
+    if "weights" not in inspect.signature(builder).parameters:
+        raise ValueError(f"The builder of {name!r} has no argument weights. Received: weights={weights!r}.")
+    return builder(weights=weights, **{**_weights.default_arguments(name, weights), **arguments})

@@ -1,4 +1,4 @@
-"""Weights that ship in the package: their records, and giving them to models."""
+"""Pretrained weights in the package: their records, and loading them into models."""
 
 import functools
 from pathlib import Path
@@ -15,7 +15,7 @@ _HEAD = "output"
 
 @functools.cache
 def records():
-    """Return what ``weights/records.json`` says: for each model its number of parameters and its sets of weights."""
+    """Return the content of ``weights/records.json``: number of parameters and sets of weights of each model."""
     return read_json(FOLDER / "records.json")
 
 
@@ -25,12 +25,21 @@ def sets_of(name):
 
 
 def record_of(name, weights):
-    """Return the record of a set of weights; refuse one that a model has not."""
+    """Return the record of a set of pretrained weights; raise an error if the model has no such set."""
     sets = sets_of(name)
     if not isinstance(weights, str) or weights not in sets:
-        there = ", ".join(sorted(sets)) or "none"
-        raise ValueError(f"weights must be None or a set that ships for {name!r} ({there}). Received: {weights!r}.")
+        valid = " or ".join(["None", *(repr(each) for each in sorted(sets))])
+        hint = "" if sets else " list_models(weights=True) lists the models that have pretrained weights."
+        raise ValueError(f"weights of the model {name!r} must be {valid}. Received: {weights!r}.{hint}")
     return sets[weights]
+
+
+def default_arguments(name, weights):
+    """Return the architecture arguments that a set of pretrained weights was trained with; empty without such a set."""
+    if not isinstance(weights, str) or weights not in sets_of(name):
+        return {}
+    arguments = record_of(name, weights)["arguments"]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
 
 
 def file_of(name, weights):
@@ -46,29 +55,32 @@ def named_weights(model):
     return {variable.path.removeprefix(prefix): variable for variable in model.weights}
 
 
-def fill(model, name, weights):
-    """Give a model its weights from the package, as far as they fit.
+def with_pretrained_weights(model, name, weights):
+    """Return a new model with a set of pretrained weights, as far as they fit; unchanged if `weights` is None.
 
     Outputs of another number keep their initial weights. The first kernel of images with another number of channels is
-    spread over them, so that images whose channels are all equal give what the grey image would.
+    spread over them, so that images with equal channels give the same outputs as the grayscale image.
     """
-    path = file_of(name, weights)
-    arrays = read_npz(path, max_bytes=_MAX_BYTES, sha256=record_of(name, weights)["sha256"])
+    if weights is None:
+        return model
+    arrays = read_npz(file_of(name, weights), max_bytes=_MAX_BYTES, sha256=record_of(name, weights)["sha256"])
     variables = named_weights(model)
     first = next(iter(variables))
-    if strange := sorted(variables.keys() ^ arrays.keys()):
+    if not_in_both := sorted(variables.keys() ^ arrays.keys()):
         raise CheckpointMismatchError(
-            f"The weights {weights!r} of {name!r} are for the same layers that they were trained in. Expected the "
-            f"variables {sorted(arrays)}; not in both: {strange}. Leave out arguments that change the architecture."
+            f"The pretrained weights {weights!r} of {name!r} do not fit this architecture. Expected the variables "
+            f"{sorted(arrays)}; not in both: {not_in_both}. Leave out arguments that change the architecture."
         )
-    for place, variable in variables.items():
-        array, shape = arrays[place].astype(np.float32), tuple(variable.shape)
-        if place == first and array.ndim == 4 and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]:
+    for path, variable in variables.items():
+        array, shape = arrays[path].astype(np.float32), tuple(variable.shape)
+        if path == first and array.ndim == 4 and array.shape[:2] + array.shape[3:] == shape[:2] + shape[3:]:
             array = np.repeat(array.sum(axis=2, keepdims=True) / shape[2], shape[2], axis=2)
         if array.shape == shape:
             variable.assign(array)
-        elif place.partition("/")[0] != _HEAD or array.shape[:-1] != shape[:-1]:
+        elif path.partition("/")[0] != _HEAD or array.shape[:-1] != shape[:-1]:
             raise CheckpointMismatchError(
-                f"The weights {weights!r} of {name!r} do not fit: {place} has shape {shape} in the model and "
-                f"{array.shape} in the file. Leave out arguments that change the architecture."
+                f"The pretrained weights {weights!r} of {name!r} do not fit this architecture: {path} has shape "
+                f"{shape} in the model and {array.shape} in the file. Leave out arguments that change the "
+                f"architecture, and give samples of shape {tuple(record_of(name, weights)['input_shape'])}."
             )
+    return model

@@ -12,6 +12,7 @@ from kerasnet.models._arguments import (
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, SinusoidalPositions
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
 
 
 @register_model(
@@ -24,7 +25,7 @@ def build_attention(
     input_shape=(10, 32),
     n_outputs=10,
     *,
-    units=64,
+    embedding_units=64,
     n_heads=4,
     n_blocks=2,
     feed_forward_units=128,
@@ -34,12 +35,13 @@ def build_attention(
     l1=0.0,
     l2=0.0,
     mask_value=None,
+    weights=None,
     name="attention",
 ):
     """Build a self-attention encoder: the encoder of a transformer, and the average over all steps.
 
-    Each step is projected to `units` values, and its place is added. In each block all steps attend to all others,
-    then each goes through two dense layers; with the defaults 69,834 parameters.
+    Each step is projected to `embedding_units` values, and a positional encoding is added. In each block all steps
+    attend to each other, and each then passes through two dense layers. With the defaults: 69,834 parameters.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def build_attention(
         The shape of one sequence; None as steps for sequences of any length.
     n_outputs : int, default=10
         The number of outputs.
-    units : int, default=64
+    embedding_units : int, default=64
         The number of values that a step is described by within the network; a multiple of `n_heads`.
     n_heads : int, default=4
         The number of attention heads.
@@ -66,6 +68,9 @@ def build_attention(
     mask_value : float, default=None
         Steps whose features all have this value are padding, which nothing attends to; it belongs behind the
         sequence, since positions count it. No step is when None.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="attention"
         The name of the model.
 
@@ -96,24 +101,27 @@ def build_attention(
     """
     input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
-    units, n_heads = check_size("units", units), check_size("n_heads", n_heads)
+    embedding_units, n_heads = check_size("embedding_units", embedding_units), check_size("n_heads", n_heads)
     n_blocks, feed_forward_units = (
         check_size("n_blocks", n_blocks),
         check_size("feed_forward_units", feed_forward_units),
     )
-    if units % n_heads:
-        raise ValueError(f"units must be a multiple of n_heads. Received: units={units}, n_heads={n_heads}.")
+    if embedding_units % n_heads:
+        raise ValueError(
+            f"embedding_units must be a multiple of n_heads. Received: embedding_units={embedding_units}, "
+            f"n_heads={n_heads}."
+        )
     penalty = kernel_penalty(l1, l2)
 
     inputs = values = keras.Input(input_shape, name="input")
     for layer in mask_layer(mask_value):
         values = layer(values)
-    values = layers.Dense(units, kernel_regularizer=penalty, name="embedding")(values)
+    values = layers.Dense(embedding_units, kernel_regularizer=penalty, name="embedding")(values)
     values = SinusoidalPositions(name="positions")(values)
     for block in range(1, n_blocks + 1):
         normalised = layers.LayerNormalization(name=f"attention_norm_{block}")(values)
         attention = layers.MultiHeadAttention(
-            n_heads, units // n_heads, kernel_regularizer=penalty, name=f"attention_{block}"
+            n_heads, embedding_units // n_heads, kernel_regularizer=penalty, name=f"attention_{block}"
         )
         added = attention(normalised, normalised)
         for layer in hidden_dropout(dropout, f"attention_dropout_{block}"):
@@ -125,7 +133,7 @@ def build_attention(
             layers.Dense(
                 feed_forward_units, activation=activation, kernel_regularizer=penalty, name=f"dense_{block}_1"
             ),
-            layers.Dense(units, kernel_regularizer=penalty, name=f"dense_{block}_2"),
+            layers.Dense(embedding_units, kernel_regularizer=penalty, name=f"dense_{block}_2"),
             *hidden_dropout(dropout, f"dense_dropout_{block}"),
         ):
             added = layer(added)
@@ -133,4 +141,4 @@ def build_attention(
     values = layers.LayerNormalization(name="norm")(values)
     values = MaskedAveragePooling1D(name="average")(values)
     outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output")(values)
-    return keras.Model(inputs, outputs, name=name)
+    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "attention", weights)

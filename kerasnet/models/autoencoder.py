@@ -5,8 +5,9 @@ import math
 import keras
 from keras import layers
 
-from kerasnet.models._arguments import check_input_shape, check_size, check_sizes
+from kerasnet.models._arguments import check_input_shape, check_size, check_sizes, count
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
 
 
 @register_model(
@@ -21,6 +22,7 @@ def build_autoencoder(
     code_units=128,
     activation="relu",
     output_activation="sigmoid",
+    weights=None,
     name="autoencoder",
 ):
     """Build an autoencoder of one code layer.
@@ -37,6 +39,9 @@ def build_autoencoder(
         The activation of the code.
     output_activation : str, default="sigmoid"
         "sigmoid" for data in [0, 1], "linear" for other data.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. None for no
+        pretrained weights.
     name : str, default="autoencoder"
         The name of the model.
 
@@ -78,14 +83,14 @@ def build_autoencoder(
     outputs = layers.Dense(math.prod(input_shape), activation=output_activation, name="reconstruction")(code)
     if len(input_shape) > 1:
         outputs = layers.Reshape(input_shape, name="reshape")(outputs)
-    return keras.Model(inputs, outputs, name=name)
+    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "autoencoder", weights)
 
 
 @register_model(
     "conv_autoencoder",
     input_kind="image",
     tasks=("reconstruction",),
-    max_layers=lambda filters, **_: 5 + 3 * len(filters),
+    max_layers=lambda filters, **_: 5 + 3 * count("filters", filters),
 )
 def build_conv_autoencoder(
     input_shape=(28, 28, 1),
@@ -96,6 +101,7 @@ def build_conv_autoencoder(
     activation="relu",
     code_activation="linear",
     output_activation="sigmoid",
+    weights=None,
     name="conv_autoencoder",
 ):
     """Build a convolutional autoencoder of images.
@@ -107,7 +113,7 @@ def build_conv_autoencoder(
     ----------
     input_shape : tuple (height, width, channels), default=(28, 28, 1)
         The shape of one image, in pixels; of any size.
-    filters : tuple of int, default=(16, 32)
+    filters : int or tuple of int, default=(16, 32)
         The number of filters of each convolution; the decoder has them in reverse.
     kernel_size : int, default=3
         Height and width of the filters, in pixels.
@@ -119,6 +125,9 @@ def build_conv_autoencoder(
         The activation of the code.
     output_activation : str, default="sigmoid"
         "sigmoid" for images in [0, 1], "linear" for other images.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. None for no
+        pretrained weights.
     name : str, default="conv_autoencoder"
         The name of the model.
 
@@ -178,4 +187,4 @@ def build_conv_autoencoder(
         if (height, width) != (wanted_height, wanted_width):  # of an odd number, "half" is rounded up
             crop = layers.Cropping2D(((0, height - wanted_height), (0, width - wanted_width)), name=f"crop_{position}")
             values = crop(values)
-    return keras.Model(inputs, values, name=name)
+    return with_pretrained_weights(keras.Model(inputs, values, name=name), "conv_autoencoder", weights)

@@ -50,10 +50,10 @@ BACKBONES = {
     max_unused_bytes=lambda layer, **_: 0 if layer is None else _MAX_UNUSED_BYTES,
 )
 def build_backbone(
-    backbone="mobilenet_v2",
     input_shape=(224, 224, 3),
     n_outputs=10,
     *,
+    backbone="mobilenet_v2",
     weights=None,
     trainable=True,
     layer=None,
@@ -66,14 +66,14 @@ def build_backbone(
 
     Parameters
     ----------
-    backbone : str, default="mobilenet_v2"
-        One of "convnext_tiny", "densenet121", "efficientnet_v2_b0", "inception_v3", "mobilenet", "mobilenet_v2",
-        "mobilenet_v3_small", "resnet50", "resnet50_v2", "vgg16", "vgg19" and "xception".
     input_shape : tuple (height, width, channels), default=(224, 224, 3)
         The shape of one image, in pixels, with 3 channels (RGB) or one (grey, which is repeated). Images smaller than
         the backbone takes (32 pixels; "inception_v3" 75, "xception" 71) are enlarged inside of the model.
     n_outputs : int or None, default=10
         The number of outputs; None for no head: the model gives features.
+    backbone : str, default="mobilenet_v2"
+        One of "convnext_tiny", "densenet121", "efficientnet_v2_b0", "inception_v3", "mobilenet", "mobilenet_v2",
+        "mobilenet_v3_small", "resnet50", "resnet50_v2", "vgg16", "vgg19" and "xception".
     weights : "imagenet", path-like or None, default=None
         What the backbone starts from: None for initial weights; "imagenet" for those that Keras downloads once; or a
         file of such weights without top (``.h5`` or ``.weights.h5``).
@@ -119,7 +119,7 @@ def build_backbone(
     Examples
     --------
     >>> from kerasnet.models import build_backbone
-    >>> model = build_backbone("mobilenet_v2", (64, 64, 3), 3, trainable=False)
+    >>> model = build_backbone((64, 64, 3), 3, backbone="mobilenet_v2", trainable=False)
     >>> model.output_shape, len(model.trainable_weights)
     ((None, 3), 2)
     """

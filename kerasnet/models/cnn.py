@@ -7,17 +7,25 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
+    count,
     hidden_dropout,
     kernel_penalty,
 )
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
+
+
+def _max_layers(n_per_block, filters, dense_units):
+    return 3 + n_per_block * count("filters", filters) + 2 * count("dense_units", dense_units)
 
 
 @register_model(
     "cnn",
     input_kind="image",
     tasks=("classification", "regression"),
-    max_layers=lambda filters, dense_units, **_: 3 + 3 * len(filters) + 2 * len(dense_units),
+    max_layers=lambda filters, dense_units, **_: (
+        3 + 3 * count("filters", filters) + 2 * count("dense_units", dense_units)
+    ),
 )
 def build_cnn(
     input_shape=(28, 28, 1),
@@ -32,6 +40,7 @@ def build_cnn(
     dropout=0.0,
     l1=0.0,
     l2=0.0,
+    weights=None,
     name="cnn",
 ):
     """Build a convolutional neural network.
@@ -44,13 +53,13 @@ def build_cnn(
         The shape of one image, in pixels.
     n_outputs : int, default=10
         The number of outputs.
-    filters : tuple of int, default=(32,)
+    filters : int or tuple of int, default=(32,)
         The number of filters of each block of convolution and pooling; a longer tuple is a deeper network.
     kernel_size : int, default=3
         Height and width of the filters, in pixels. The convolutions do not pad.
     pool_size : int, default=2
         Height and width of the max pooling windows; 1 for none.
-    dense_units : tuple of int, default=(128,)
+    dense_units : int or tuple of int, default=(128,)
         The number of units of each dense layer between the last block and the outputs.
     activation : str, default="relu"
         The activation of the convolutions and dense layers.
@@ -60,6 +69,9 @@ def build_cnn(
         The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="cnn"
         The name of the model.
 
@@ -86,14 +98,16 @@ def build_cnn(
     >>> build_cnn((32, 32, 3), 2, filters=(16, 32)).output_shape
     (None, 2)
     """
-    return _convolutional(**locals(), normalised=False)
+    return _convolutional("cnn", **locals(), normalised=False)
 
 
 @register_model(
     "lenet",
     input_kind="image",
     tasks=("classification", "regression"),
-    max_layers=lambda filters, dense_units, **_: 3 + 5 * len(filters) + 2 * len(dense_units),
+    max_layers=lambda filters, dense_units, **_: (
+        3 + 5 * count("filters", filters) + 2 * count("dense_units", dense_units)
+    ),
 )
 def build_lenet(
     input_shape=(28, 28, 1),
@@ -108,6 +122,7 @@ def build_lenet(
     dropout=0.2,
     l1=0.0,
     l2=0.0,
+    weights=None,
     name="lenet",
 ):
     """Build a network after LeNet-5, with batch normalisation.
@@ -121,14 +136,14 @@ def build_lenet(
         The shape of one image, in pixels.
     n_outputs : int, default=10
         The number of outputs.
-    filters : tuple of int, default=(16, 32)
+    filters : int or tuple of int, default=(16, 32)
         The number of filters of each block of convolution, normalisation and pooling; a longer tuple is a deeper
         network.
     kernel_size : int, default=5
         Height and width of the filters, in pixels. The convolutions do not pad.
     pool_size : int, default=2
         Height and width of the max pooling windows; 1 for none.
-    dense_units : tuple of int, default=(128,)
+    dense_units : int or tuple of int, default=(128,)
         The number of units of each dense layer between the last block and the outputs.
     activation : str, default="relu"
         The activation of the convolutions and dense layers.
@@ -138,6 +153,9 @@ def build_lenet(
         The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="lenet"
         The name of the model.
 
@@ -167,10 +185,11 @@ def build_lenet(
     >>> build_lenet((32, 32, 3), 2).output_shape
     (None, 2)
     """
-    return _convolutional(**locals(), normalised=True)
+    return _convolutional("lenet", **locals(), normalised=True)
 
 
 def _convolutional(
+    registered_name,
     *,
     input_shape,
     n_outputs,
@@ -183,6 +202,7 @@ def _convolutional(
     dropout,
     l1,
     l2,
+    weights,
     name,
     normalised,
 ):
@@ -217,7 +237,7 @@ def _convolutional(
         network.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
         network += hidden_dropout(dropout, f"dropout_{position}")
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return keras.Sequential(network, name=name)
+    return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights)
 
 
 def _check_geometry(input_shape, n_blocks, kernel_size, pool_size):

@@ -7,19 +7,21 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
+    count,
     hidden_dropout,
     kernel_penalty,
     mask_layer,
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
 
 
 @register_model(
     "conv1d",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda filters, **_: 4 + 4 * len(filters),
+    max_layers=lambda filters, **_: 4 + 4 * count("filters", filters),
 )
 def build_conv1d(
     input_shape=(10, 32),
@@ -33,6 +35,7 @@ def build_conv1d(
     l1=0.0,
     l2=0.0,
     mask_value=None,
+    weights=None,
     name="conv1d",
 ):
     """Build a fully convolutional network over time.
@@ -46,7 +49,7 @@ def build_conv1d(
         The shape of one sequence; None as steps for sequences of any length.
     n_outputs : int, default=10
         The number of outputs.
-    filters : tuple of int, default=(64, 128, 64)
+    filters : int or tuple of int, default=(64, 128, 64)
         The number of filters of each block; a longer tuple is a deeper network.
     kernel_size : int, default=5
         The length of the filters, in steps. The convolutions pad with zeros, so that no step is lost.
@@ -61,6 +64,9 @@ def build_conv1d(
     mask_value : float, default=None
         Steps whose features all have this value are padding: they count as the zeros beyond the end of a sequence, and
         not at all in averages. No step is when None.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="conv1d"
         The name of the model.
 
@@ -108,4 +114,4 @@ def build_conv1d(
         ]
     network.append(MaskedAveragePooling1D(name="average"))
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return keras.Sequential(network, name=name)
+    return with_pretrained_weights(keras.Sequential(network, name=name), "conv1d", weights)

@@ -7,18 +7,20 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
+    count,
     hidden_dropout,
     kernel_penalty,
     mask_layer,
 )
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
 
 
 @register_model(
     "simple_rnn",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * len(units),
+    max_layers=lambda units, **_: 3 + 3 * count("units", units),
 )
 def build_simple_rnn(
     input_shape=(10, 32),
@@ -30,6 +32,7 @@ def build_simple_rnn(
     l1=0.0,
     l2=0.0,
     mask_value=None,
+    weights=None,
     name="simple_rnn",
 ):
     """Build a simple recurrent neural network.
@@ -42,7 +45,7 @@ def build_simple_rnn(
         The shape of one sequence; None as steps for sequences of any length.
     n_outputs : int, default=10
         The number of outputs.
-    units : tuple of int, default=(64,)
+    units : int or tuple of int, default=(64,)
         The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
         on their whole sequence; the outputs see the last step of the last.
     output_activation : str, default="softmax"
@@ -53,6 +56,9 @@ def build_simple_rnn(
         The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
     mask_value : float, default=None
         Steps whose features all have this value are padding, and are skipped. No step is when None.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="simple_rnn"
         The name of the model.
 
@@ -76,14 +82,14 @@ def build_simple_rnn(
     >>> build_simple_rnn().count_params()
     6858
     """
-    return _recurrent(layers.SimpleRNN, "rnn", **locals())
+    return _recurrent("simple_rnn", layers.SimpleRNN, "rnn", **locals())
 
 
 @register_model(
     "lstm",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * len(units),
+    max_layers=lambda units, **_: 3 + 3 * count("units", units),
 )
 def build_lstm(
     input_shape=(10, 32),
@@ -95,6 +101,7 @@ def build_lstm(
     l1=0.0,
     l2=0.0,
     mask_value=None,
+    weights=None,
     name="lstm",
 ):
     """Build a network with long short-term memory.
@@ -107,7 +114,7 @@ def build_lstm(
         The shape of one sequence; None as steps for sequences of any length.
     n_outputs : int, default=10
         The number of outputs.
-    units : tuple of int, default=(64,)
+    units : int or tuple of int, default=(64,)
         The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
         on their whole sequence; the outputs see the last step of the last.
     output_activation : str, default="softmax"
@@ -118,6 +125,9 @@ def build_lstm(
         The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
     mask_value : float, default=None
         Steps whose features all have this value are padding, and are skipped. No step is when None.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="lstm"
         The name of the model.
 
@@ -147,14 +157,14 @@ def build_lstm(
     >>> build_lstm((None, 3), 2, mask_value=-1.0).input_shape
     (None, None, 3)
     """
-    return _recurrent(layers.LSTM, "lstm", **locals())
+    return _recurrent("lstm", layers.LSTM, "lstm", **locals())
 
 
 @register_model(
     "gru",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * len(units),
+    max_layers=lambda units, **_: 3 + 3 * count("units", units),
 )
 def build_gru(
     input_shape=(10, 32),
@@ -166,6 +176,7 @@ def build_gru(
     l1=0.0,
     l2=0.0,
     mask_value=None,
+    weights=None,
     name="gru",
 ):
     """Build a network with gated recurrent units.
@@ -178,7 +189,7 @@ def build_gru(
         The shape of one sequence; None as steps for sequences of any length.
     n_outputs : int, default=10
         The number of outputs.
-    units : tuple of int, default=(64,)
+    units : int or tuple of int, default=(64,)
         The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
         on their whole sequence; the outputs see the last step of the last.
     output_activation : str, default="softmax"
@@ -189,6 +200,9 @@ def build_gru(
         The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
     mask_value : float, default=None
         Steps whose features all have this value are padding, and are skipped. No step is when None.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="gru"
         The name of the model.
 
@@ -218,11 +232,24 @@ def build_gru(
     >>> build_gru((28, 28), units=(64, 32)).output_shape
     (None, 10)
     """
-    return _recurrent(layers.GRU, "gru", **locals())
+    return _recurrent("gru", layers.GRU, "gru", **locals())
 
 
 def _recurrent(
-    kind, layer_name, *, input_shape, n_outputs, units, output_activation, dropout, l1, l2, mask_value, name
+    registered_name,
+    kind,
+    layer_name,
+    *,
+    input_shape,
+    n_outputs,
+    units,
+    output_activation,
+    dropout,
+    l1,
+    l2,
+    mask_value,
+    weights,
+    name,
 ):
     """Build a network of recurrent layers of one kind."""
     input_shape = check_input_shape(input_shape, ("steps", "features"))
@@ -245,4 +272,4 @@ def _recurrent(
         )
         network += hidden_dropout(dropout, f"dropout_{position}")
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
-    return keras.Sequential(network, name=name)
+    return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights)

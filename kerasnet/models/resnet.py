@@ -5,6 +5,7 @@ from keras import layers
 
 from kerasnet.models._arguments import check_input_shape, check_size, hidden_dropout, kernel_penalty
 from kerasnet.models._registry import register_model
+from kerasnet.models._weights import with_pretrained_weights
 
 _N_STAGES = 3
 
@@ -26,6 +27,7 @@ def build_resnet_small(
     dropout=0.0,
     l1=0.0,
     l2=0.0,
+    weights=None,
     name="resnet_small",
 ):
     """Build a residual network as those that were made for CIFAR-10, for images of any size and number of channels.
@@ -51,6 +53,9 @@ def build_resnet_small(
         The fraction, in [0, 1), of values dropped in training before the outputs.
     l1, l2 : float, default=0.0
         The weights of the L1 and L2 penalties on all kernels.
+    weights : str, default=None
+        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
+        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
     name : str, default="resnet_small"
         The name of the model.
 
@@ -107,7 +112,8 @@ def build_resnet_small(
     outputs = layers.Dense(
         n_outputs, activation=output_activation, kernel_regularizer=settings["penalty"], name="output"
     )
-    return keras.Model(inputs, outputs(values), name=name)
+    model = keras.Model(inputs, outputs(values), name=name)
+    return with_pretrained_weights(model, "resnet_small", weights)
 
 
 def _residual_block(values, filters, *, strides, name, output_name, activation, penalty):

@@ -1,4 +1,4 @@
-"""The ``.kerasnet`` archive: files that are data and never code, written whole or not at all."""
+"""Save estimators as ``.kerasnet`` archives, which contain no code and are written atomically, and load them."""
 
 from kerasnet.persistence.archive import inspect, load, save
 

@@ -1,4 +1,4 @@
-"""The zip archive itself: its members, their sizes and hashes, and the limits within which it is read."""
+"""The zip archive: its members, their sizes and hashes, and the limits for reading it."""
 
 import functools
 import hashlib
@@ -20,7 +20,7 @@ _PACKAGES = ("kerasnet", "tensorflow", "keras", "scikit-learn", "skops", "numpy"
 
 
 class Limits(NamedTuple):
-    """What a file may ask for; the arguments of :func:`kerasnet.load`."""
+    """The limits for reading a file; see the parameters of :func:`kerasnet.load`."""
 
     max_bytes: int = 2**30
     max_parameters: int = 2**28
@@ -35,18 +35,18 @@ def write_archive(path, about, members, n_json_bytes=0):
     Parameters
     ----------
     path : str or path-like
-        The file; its folder must exist.
+        The file. Its folder must exist.
     about : dict
-        What the manifest says beside format, versions and members, as JSON has it.
+        The entries of the manifest other than format, versions and members, as JSON values.
     members : dict of str to bytes
-        Contents by name.
+        The contents by name.
     n_json_bytes : int, default=0
-        The size of JSON within a member.
+        The size of the JSON inside a member.
 
     Returns
     -------
     needed : str
-        The arguments that :func:`kerasnet.load` needs for it, beyond its defaults.
+        The arguments with which :func:`kerasnet.load` can read the file, if it exceeds the default limits.
     """
     manifest = {
         "format": FORMAT,
@@ -60,7 +60,7 @@ def write_archive(path, about, members, n_json_bytes=0):
     contents = {MANIFEST: json.dumps(manifest, indent=1).encode(), **members}
     with atomic_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # without the time: equal networks give equal files
+            archive.writestr(zipfile.ZipInfo(name), content)  # without a timestamp: equal networks give equal files
             log.debug("%s: wrote the member %s", path, name)
     sizes = {name: len(content) for name, content in contents.items()}
     needed = {
@@ -76,34 +76,34 @@ def _versions():
 
 
 def read_archive(path, limits):
-    """Read an archive and see that it is whole and of the plain form that it is written in.
+    """Read an archive, and check that it is complete and in the format that :func:`write_archive` writes.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     limits : Limits
-        What it may ask for.
+        The limits for reading it.
 
     Returns
     -------
     manifest : dict
-        What it says.
+        The manifest.
     members : dict of str to bytes
-        Contents by name.
+        The contents by name.
 
     Raises
     ------
     OSError, DataFormatError, UnsafeFileError, CorruptFileError
-        As of :func:`kerasnet.load`.
+        As in :func:`kerasnet.load`.
     """
     content = read_bytes(path, max_bytes=limits.max_bytes)
     with open_zip(content, path, max_members=limits.max_members, kind="a .kerasnet archive", stored=True) as archive:
         infos = {info.filename: info for info in archive.infolist()}
         if MANIFEST not in infos:
             raise DataFormatError(
-                f"{path}: expected a .kerasnet archive, which has a {MANIFEST}. Found a zip archive of "
-                f"{sorted(infos)[:5]}; a .keras file is for keras.models.load_model."
+                f"{path}: expected a .kerasnet archive with the member {MANIFEST}, found a zip archive with members "
+                f"{sorted(infos)[:5]}. To load a .keras file, use keras.models.load_model."
             )
         for name, info in infos.items():
             _check_member(path, name, info, limits)
@@ -123,30 +123,30 @@ def read_archive(path, limits):
 
 
 def _check_member(path, name, info, limits):
-    """Refuse what :func:`write_archive` does not write."""
+    """Raise an error if :func:`write_archive` does not write such a member."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     if name not in {MANIFEST, *_MEMBERS}:
         found = f"the member {name!r}"
     elif kind not in (0, stat.S_IFREG):
-        found = f"{name} as something else than a file"
+        found = f"{name}, which is not a regular file"
     elif name.endswith(".json") and info.file_size > limits.max_json_bytes:
         found = f"{name} of {info.file_size} bytes, more than max_json_bytes={limits.max_json_bytes}"
     else:
         return
-    raise UnsafeFileError(f"{path}: expected members of a .kerasnet archive as kn.save writes them, found {found}.")
+    raise UnsafeFileError(f"{path}: expected the members that kn.save writes, found {found}.")
 
 
 def _check_manifest(path, manifest):
-    """Return what the manifest says of the members."""
+    """Validate a manifest, and return its description of the members."""
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if type(version) is not int or version < 1:
-        raise CorruptFileError(f"{path}: {MANIFEST}: expected a format of 1 or more, found {version!r}.")
+        raise CorruptFileError(f"{path}: {MANIFEST}: expected a format of at least 1, found {version!r}.")
     if not isinstance(manifest.get("versions"), dict) or not isinstance(manifest.get("class"), str):
         raise CorruptFileError(f"{path}: {MANIFEST}: expected versions and a class, found {sorted(manifest)}.")
     if version > FORMAT:
         raise DataFormatError(
-            f"{path}: it is of format {version}, and this version of kerasnet reads formats up to {FORMAT}. "
-            f"It was written by kerasnet {manifest['versions'].get('kerasnet')}: update kerasnet."
+            f"{path}: expected a format of at most {FORMAT}, found format {version}. The file was written by kerasnet "
+            f"{manifest['versions'].get('kerasnet')}: update kerasnet."
         )
     described = manifest.get("members")
     if not isinstance(described, dict) or not all(

@@ -1,4 +1,4 @@
-"""Networks as an archive describes them, validated before anything is built."""
+"""Parse and validate the descriptions of networks in an archive, before models are built."""
 
 import re
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from kerasnet.errors import CorruptFileError, KerasNetError, UnknownModelError, UnsafeFileError
 from kerasnet.models import registered_model
 from kerasnet.persistence._container import MANIFEST, STATE
-from kerasnet.persistence._networks import KINDS, PRIVATE
-from kerasnet.persistence._plain import complaint_about, from_json
+from kerasnet.persistence._networks import ESTIMATORS, SAVED_PRIVATE_ATTRIBUTES
+from kerasnet.persistence._plain import find_oversized, from_json
 
 _FITTED = {"input_shape_": tuple, "history_": dict, "n_iter_": int}
-_NOT_LEARNED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
+_NOT_LOADED = ("callbacks_", "feature_encoder_", "model_", "target_encoder_")
 _DTYPE_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
 
 class FitEntry(NamedTuple):
-    """What a model was built from, and what is restored beside its weights."""
+    """The specification of a fitted model, and the state to restore in addition to its weights."""
 
     builder: Callable
     arguments: dict  # of the builder
     offered: list  # names of arguments that the estimator computes, such as "meta"
-    parameters: dict  # of the estimator, at its fit
+    parameters: dict  # of the estimator at the time of fit
     seed: int
     dtype_policy: str
     trainable: list  # a flag for each layer
@@ -32,38 +32,38 @@ class FitEntry(NamedTuple):
 
 
 class NetworkEntry(NamedTuple):
-    """An estimator without its model, and what its model is built from."""
+    """An estimator without its model, and the specification of its model."""
 
-    where: str  # for messages
-    number: int  # its arrays are named f"{number}/..."
+    where: str  # for error messages
+    number: int  # the prefix of its arrays is f"{number}/"
     estimator: BaseEstimator
-    linked: dict  # attribute -> number of the network that belongs there
-    fit: FitEntry | None  # None for an estimator that is not fitted
+    linked: dict  # attribute -> number of the network to assign to it
+    fit: FitEntry | None  # None for an unfitted estimator
 
 
 def parse_network(path, number, entry, state, builders):
-    """Validate what an archive says of a network.
+    """Parse and validate the description of a network in an archive.
 
     Parameters
     ----------
     path : str or path-like
-        The archive, for messages.
+        The archive, for error messages.
     number : int
         The position of the network in the archive.
     entry, state : dict
-        As :class:`NetworkWriter` writes them, but from an untrusted file.
+        The description that :class:`NetworkWriter` writes, from an untrusted file.
     builders : dict of str to callable
-        The caller's own builders, by name.
+        User-defined builders by name.
 
     Returns
     -------
     NetworkEntry
-        With an estimator that has its parameters and learned attributes, except for its model.
+        An estimator with its parameters and learned attributes, without its model, and the specification of the model.
 
     Raises
     ------
     KerasNetError
-        As of :func:`kerasnet.load`.
+        As in :func:`kerasnet.load`.
     """
     where = f"{path}: network {number}"
     try:
@@ -74,19 +74,19 @@ def parse_network(path, number, entry, state, builders):
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(
-            f"{path}: {MANIFEST} and {STATE}: expected what kn.save says of an estimator, found: {error!r}."
+            f"{path}: {MANIFEST} and {STATE}: expected an estimator as kn.save describes it, found: {error!r}."
         ) from error
     return NetworkEntry(where, number, estimator, linked, fit)
 
 
 def _new_estimator(entry, where, builders):
-    """Return an estimator with the parameters of an entry."""
-    kind = KINDS.get(entry["class"])
+    """Create an estimator with the parameters of an entry."""
+    kind = ESTIMATORS.get(entry["class"])
     if kind is None:
-        raise UnsafeFileError(f"{where}: expected a class among {sorted(KINDS)}, found {entry['class']!r}.")
+        raise UnsafeFileError(f"{where}: expected a class among {sorted(ESTIMATORS)}, found {entry['class']!r}.")
     parameters = _parse_values(entry["parameters"], where)
-    if strange := [name for name in ("memory", "callbacks", "fit__callbacks") if parameters.get(name) is not None]:
-        raise UnsafeFileError(f"{where}: expected neither memory nor callbacks, found {strange}.")
+    if unexpected := [name for name in ("memory", "callbacks", "fit__callbacks") if parameters.get(name) is not None]:
+        raise UnsafeFileError(f"{where}: expected neither memory nor callbacks, found {unexpected}.")
     model, _ = _find_model(where, builders, **entry["model"])
     if "model" in kind.__signature__.parameters:
         parameters["model"] = model
@@ -94,38 +94,38 @@ def _new_estimator(entry, where, builders):
         raise ValueError(f"{kind.__name__} with the model {model!r}")
     estimator = kind(**parameters)
     if entry["requests"]:
-        estimator._metadata_request = metadata_request(estimator, entry["requests"])
+        estimator._metadata_request = requests_from_dict(estimator, entry["requests"])
     return estimator
 
 
 def _find_model(where, builders, *, name, given_as, own):
-    """Return the parameter `model` of an estimator, and the builder that it stands for."""
+    """Return the parameter `model` of an estimator, and its builder."""
     if not own:
         try:
             builder = registered_model(str(name)).builder
             return (name if given_as == "name" else builder), builder
         except UnknownModelError as error:
-            complaint = str(error)
+            message = str(error)
     else:
-        complaint = f"Its model comes from the function {name!r}."
+        message = f"The model was built by the function {name!r}, which is not registered."
     by_function_name = {getattr(each, "__name__", None): each for each in builders.values()}
     builder = {**by_function_name, **builders}.get(name)
     if builder is None:
-        hint = f"For a builder of your own: kn.load(path, builders={{{name!r}: function}})."
-        raise UnknownModelError(f"{where}: {complaint} {hint}")
+        hint = f"To pass a builder: kn.load(path, builders={{{name!r}: function}})."
+        raise UnknownModelError(f"{where}: {message} {hint}")
     return builder, builder
 
 
 def _set_attributes(estimator, state, where):
-    """Give an estimator its learned attributes; return the numbers of the networks that are among them."""
+    """Set the learned attributes of an estimator; return the attributes that are networks, with their numbers."""
     linked = {}
     for name, packed in state.items():
-        learned = re.fullmatch(r"[a-z]\w*_", name, re.ASCII | re.IGNORECASE) and name not in _NOT_LEARNED
-        if name not in PRIVATE and not learned:
+        learned = re.fullmatch(r"[a-z]\w*_", name, re.ASCII | re.IGNORECASE) and name not in _NOT_LOADED
+        if name not in SAVED_PRIVATE_ATTRIBUTES and not learned:
             raise ValueError(f"the attribute {name!r}")
         if isinstance(packed, dict) and "network" in packed:
             linked[name] = packed["network"]
-        elif name in PRIVATE or not hasattr(type(estimator), name):
+        elif name in SAVED_PRIVATE_ATTRIBUTES or not hasattr(type(estimator), name):
             vars(estimator)[name] = from_json(packed, where)
     return linked
 
@@ -133,14 +133,14 @@ def _set_attributes(estimator, state, where):
 def _parse_fit(
     estimator, where, builders, *, model, arguments, offered, parameters, dtype_policy, seed, trainable, optimizer
 ):
-    """Validate what the model of a fitted estimator is built from."""
+    """Parse and validate the specification of a fitted model."""
     arguments, parameters = _parse_values(arguments, where), _parse_values(parameters, where)
     _check_samples(vars(estimator), arguments)
     given, builder = _find_model(where, builders, **model)
     if "model" in type(estimator).__signature__.parameters:
         parameters["model"] = given
-    if complaint := estimator._complaint_about(parameters, given):
-        raise ValueError(complaint)
+    if message := estimator._complaint_about(parameters, given):
+        raise ValueError(message)
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(f"the seed {seed!r:.100}")
     if dtype_policy not in _DTYPE_POLICIES:
@@ -150,7 +150,7 @@ def _parse_fit(
 
 
 def _check_samples(fitted, arguments):
-    """Refuse learned attributes or arguments that describe no samples, or different ones."""
+    """Raise an error if the learned attributes or the arguments have an invalid sample shape, or different ones."""
     for name, kind in _FITTED.items():
         if not isinstance(fitted[name], kind):
             raise ValueError(f"{name} {fitted[name]!r:.100}")
@@ -165,17 +165,17 @@ def _check_samples(fitted, arguments):
 
 
 def _parse_values(packed, where):
-    """Return plain values by name; refuse those that could cost much more than they take in a file."""
+    """Parse plain values by name; raise an error for values that could need far more resources than their file size."""
     values = {str(name): from_json(value, where) for name, value in packed.items()}
-    if complaint := complaint_about(values):
-        raise UnsafeFileError(f"{where}: {complaint}")
+    if message := find_oversized(values):
+        raise UnsafeFileError(f"{where}: {message}")
     return values
 
 
-def metadata_request(estimator, requests):
-    """Return the metadata requests of an estimator, from parameters and their aliases by method."""
-    made = MetadataRequest(owner=estimator)
-    for method, asked in requests.items():
-        for name, alias in asked.items():
-            getattr(made, method).add_request(param=name, alias=alias)
-    return made
+def requests_from_dict(estimator, requests):
+    """Return the metadata requests of an estimator from a dict of methods to dicts of parameters and aliases."""
+    result = MetadataRequest(owner=estimator)
+    for method, parameters in requests.items():
+        for name, alias in parameters.items():
+            getattr(result, method).add_request(param=name, alias=alias)
+    return result

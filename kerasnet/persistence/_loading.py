@@ -1,4 +1,4 @@
-"""Networks of an archive: limits are checked, models built and compared with the file, then arrays are read."""
+"""Load the networks of an archive: check limits, build models, compare them with the file, then read arrays."""
 
 import collections
 import inspect
@@ -14,15 +14,15 @@ from kerasnet.models import registered_model
 from kerasnet.persistence._container import OPTIMIZER, WEIGHTS
 from kerasnet.persistence._entries import parse_network
 from kerasnet.persistence._networks import is_finite, new_optimizer
-from kerasnet.training._building import BuildRecord, at_most
+from kerasnet.training._building import BuildRecord, limit_variable_bytes
 from kerasnet.training._network import Network
 from kerasnet.training._spec import ModelSpec
 
-_FEW_LAYERS = 512  # that a model may have, however few arrays there are for it: some backbones end at an early layer
-_LAYERS_PER_ARRAY = 2  # at most, in a larger model
-_MAX_LAYERS = 2000  # of all models of an archive
-_METRIC_BYTES = 2**22  # for the variables of metrics, which are in no file
-_UNDECLARED_FACTOR, _UNDECLARED_BYTES = 4, 2**26  # for all that builders without a declared bound create
+_FEW_LAYERS = 512  # allowed for any number of arrays, because some backbones end at an early layer
+_LAYERS_PER_ARRAY = 2  # maximum in larger models
+_MAX_LAYERS = 2000  # of all models in an archive
+_METRIC_BYTES = 2**22  # for the variables of metrics, which are not in the file
+_UNDECLARED_FACTOR, _UNDECLARED_BYTES = 4, 2**26  # for builders without declared bounds
 
 
 def read_networks(path, entries, states, members, builders, limits):
@@ -31,25 +31,25 @@ def read_networks(path, entries, states, members, builders, limits):
     Parameters
     ----------
     path : str or path-like
-        The archive, for messages.
+        The archive, for error messages.
     entries, states : list of dict
-        As :class:`NetworkWriter` writes them, but from an untrusted file.
+        The descriptions that :class:`NetworkWriter` writes, from an untrusted file.
     members : dict of str to bytes
-        Those of the archive.
+        The members of the archive.
     builders : dict of str to callable
-        The caller's own builders, by name.
+        User-defined builders by name.
     limits : Limits
-        What the file may ask for.
+        The limits for reading the file.
 
     Returns
     -------
     networks : dict of int to estimator
-        By their position in `entries`, without those that are part of other networks.
+        The estimators by their position in `entries`, without those that are attributes of other estimators.
 
     Raises
     ------
     KerasNetError
-        As of :func:`kerasnet.load`.
+        As in :func:`kerasnet.load`.
     """
     pairs = zip(entries, states, strict=True)
     networks = [parse_network(path, number, *pair, builders) for number, pair in enumerate(pairs)]
@@ -66,15 +66,15 @@ def read_networks(path, entries, states, members, builders, limits):
     if OPTIMIZER in members:
         where = f"{path}: {OPTIMIZER}"
         variables = _optimizer_variables(fitted, built)
-        _compare(read_headers(members[OPTIMIZER], where, max_members=max_members), variables, where)
+        _check_arrays(read_headers(members[OPTIMIZER], where, max_members=max_members), variables, where)
         arrays = parse_npz(members[OPTIMIZER], where, max_bytes=limits.max_bytes, max_members=max_members, stored=True)
         _restore_optimizers(fitted, variables, arrays, where)
-    linked = _link(networks)
+    linked = _link_networks(networks)
     return {network.number: network.estimator for network in networks if network.number not in linked}
 
 
 def _group_by_network(headers, networks, where):
-    """Return the headers of the arrays of each network, by its number; refuse arrays of no network."""
+    """Return the array headers of each network, by its number; raise an error for other arrays."""
     grouped = collections.defaultdict(dict)
     for name, header in headers.items():
         grouped[name.partition("/")[0]][name] = header
@@ -85,7 +85,7 @@ def _group_by_network(headers, networks, where):
 
 
 def _check_limits(networks, headers, limits, where):
-    """Refuse models that are too large, before any is built; return how many bytes their variables may take."""
+    """Raise an error if the models would be too large, before building them; return the byte limit of the variables."""
     everything = [header for each in headers.values() for header in each.values()]
     n_parameters = sum(math.prod(shape) for _, shape in everything)
     if n_parameters > limits.max_parameters:
@@ -107,37 +107,37 @@ def _check_limits(networks, headers, limits, where):
 
 
 def _upper_bounds(network):
-    """Return the declared upper bounds of layers (None for none declared) and of bytes that are not in the file."""
+    """Return the declared upper bounds of the number of layers (None if undeclared) and of bytes not in the file."""
     registered = registered_model(network.fit.builder)
     if registered is None or registered.max_layers is None:
         return None, _UNDECLARED_BYTES
     try:
         n_layers, n_unused_bytes = registered.upper_bounds(network.fit.arguments)
-    except Exception as error:  # arguments that the builder would refuse, too
+    except Exception as error:  # invalid arguments of the builder
         raise _cannot_be_built(network, error) from error
     return max(n_layers, 0), n_unused_bytes
 
 
 def _check_layers(networks, n_layers, headers, where):
-    """Refuse arguments that stand for many more layers than the file has arrays for."""
+    """Raise an error if the arguments ask for far more layers than there are arrays in the file."""
     for network, n in zip(networks, n_layers, strict=True):
         n_arrays = sum(math.prod(shape) > 0 for _, shape in headers[network.number].values())
         if n is not None and n > max(_FEW_LAYERS, _LAYERS_PER_ARRAY * n_arrays):
             raise UnsafeFileError(
-                f"{network.where}: expected weights for the up to {n} layers that its arguments ask for, "
+                f"{network.where}: expected weights for up to {n} layers, which the arguments ask for, "
                 f"found only {n_arrays} arrays."
             )
     if (total := sum(n or 0 for n in n_layers)) > _MAX_LAYERS:
-        raise UnsafeFileError(f"{where}: expected models of at most {_MAX_LAYERS} layers, found up to {total}.")
+        raise UnsafeFileError(f"{where}: expected models with at most {_MAX_LAYERS} layers, found up to {total}.")
 
 
 def _build_models(networks, headers, max_bytes, where):
-    """Build a model for each network within `max_bytes` for all; each must have the file's arrays as its variables."""
+    """Build the models within a total of `max_bytes`, and compare their variables with the arrays in the file."""
     built = []
-    with at_most(max_bytes):
+    with limit_variable_bytes(max_bytes):
         for network in networks:
             built.append(_build_model(network))
-            _compare(headers[network.number], _variables_by_name(network, built[-1].model), where)
+            _check_arrays(headers[network.number], _variables_by_name(network, built[-1].model), where)
     return built
 
 
@@ -163,7 +163,7 @@ def _build_model(network):
 
 
 def _without_pretrained_weights(fit):
-    """Return the arguments of a builder; a registered one must not load weights, which are in the archive."""
+    """Return the arguments of a builder, with ``weights=None`` for registered ones: the weights are in the archive."""
     arguments = dict(fit.arguments)
     if registered_model(fit.builder) and "weights" in {*arguments, *inspect.signature(fit.builder).parameters}:
         arguments["weights"] = None
@@ -171,7 +171,7 @@ def _without_pretrained_weights(fit):
 
 
 def _cannot_be_built(network, error):
-    return CheckpointMismatchError(f"{network.where}: its model cannot be built from what the file says: {error}")
+    return CheckpointMismatchError(f"{network.where}: the model cannot be built from the file: {error}")
 
 
 def _variables_by_name(network, model):
@@ -181,8 +181,8 @@ def _variables_by_name(network, model):
     }
 
 
-def _compare(headers, expected, where):
-    """Refuse arrays whose names, dtypes and shapes are not those of the variables."""
+def _check_arrays(headers, expected, where):
+    """Raise an error if the names, dtypes and shapes of the arrays are not those of the variables."""
     if missing := sorted(expected.keys() - headers.keys()):
         raise CheckpointMismatchError(f"{where}: expected the arrays of the model, did not find {missing[:5]}.")
     if extra := sorted(headers.keys() - expected.keys()):
@@ -196,20 +196,20 @@ def _compare(headers, expected, where):
 
 
 def _restore_weights(network, built, arrays, where):
-    """Give an estimator its network, with the weights from the archive."""
+    """Set the network of an estimator, with the weights from the archive."""
     variables = _variables_by_name(network, built.model)
-    values = [_as_saved(arrays[name], variable, f"{where}: {name}") for name, variable in variables.items()]
+    values = [_as_dtype_of(arrays[name], variable, f"{where}: {name}") for name, variable in variables.items()]
     try:
         restored = Network.restored(
             built.spec, network.fit.seed, built[1:], values=values, trainable=network.fit.trainable
         )
     except ValueError as error:
-        raise CorruptFileError(f"{network.where}: expected a flag for each layer, found {error}.") from error
+        raise CorruptFileError(f"{network.where}: expected a trainable flag for each layer, found {error}.") from error
     network.estimator._network = restored
 
 
 def _optimizer_variables(networks, built):
-    """Return the variables of the optimizers whose state is in the archive, by the names of their arrays."""
+    """Return the variables of the optimizers with a state in the archive, by the names of their arrays."""
     return {
         f"{network.number}/{position}": variable
         for network, each in zip(networks, built, strict=True)
@@ -219,23 +219,23 @@ def _optimizer_variables(networks, built):
 
 
 def _restore_optimizers(networks, variables, arrays, where):
-    """Give the estimators the state of their optimizers."""
+    """Set the state of the optimizers."""
     states = {str(network.number): network.estimator._network.optimizer for network in networks}
     for name, variable in variables.items():
-        value = _as_saved(arrays[name], variable, f"{where}: {name}")
+        value = _as_dtype_of(arrays[name], variable, f"{where}: {name}")
         states[name.partition("/")[0]].append(value)
 
 
-def _as_saved(array, variable, where):
-    """Return an array in the dtype of a variable; files do not know bfloat16 and its like by name."""
+def _as_dtype_of(array, variable, where):
+    """Return an array in the dtype of a variable; ``.npz`` files have no name for some dtypes, such as bfloat16."""
     value = array.view(np.dtype(variable.dtype))
     if not is_finite(value):
         raise CorruptFileError(f"{where}: expected finite numbers, found NaN or infinity.")
     return value
 
 
-def _link(networks):
-    """Give each estimator the networks that are part of it, and return their numbers."""
+def _link_networks(networks):
+    """Assign networks that are attributes of other estimators, and return their numbers."""
     linked = set()
     for network in networks:
         for name, number in network.linked.items():

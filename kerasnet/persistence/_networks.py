@@ -1,4 +1,4 @@
-"""Estimators of networks: what an archive says of them."""
+"""Describe estimators that have a network, for an archive."""
 
 import copy
 import os
@@ -8,50 +8,51 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from kerasnet import estimators
+from kerasnet.estimators._ready_made import with_registered_model
 from kerasnet.models import registered_model
-from kerasnet.persistence._plain import complaint_about, to_json
+from kerasnet.persistence._plain import find_oversized, to_json
 
-KINDS = {name: getattr(estimators, name) for name in estimators.__all__}
-PRIVATE = (
+ESTIMATORS = {name: getattr(estimators, name) for name in estimators.__all__}
+SAVED_PRIVATE_ATTRIBUTES = (
     "_columns",
     "_first_epoch",
     "_input_kind",
     "_multilabel",
     "_padding",
     "_sklearn_output_config",
-)  # attributes that are kept all the same
-_LEFT_OUT = ("target_encoder_",)
-_OFFERED = ("meta", "compile_kwargs")  # arguments that an estimator computes
+)
+_DERIVED_ATTRIBUTES = ("target_encoder_",)
+_COMPUTED_ARGUMENTS = ("meta", "compile_kwargs")  # arguments of builders that an estimator computes
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _REMEDIES = {
-    "model": "Give the name of a registered model, or a function defined with def, each under a name of its own",
-    "optimizer": 'Give its name, and its parameters as optimizer="sgd", optimizer__momentum=0.9; then fit again',
-    "loss": 'Give its name, and its parameters as loss="Huber", loss__delta=0.5; then fit again',
-    "metrics": "Give names or classes; then fit again",
-    "classes_": "Labels must be numbers, texts or booleans",
+    "model": "Use the name of a registered model, or a function defined with def, each with a different name",
+    "optimizer": 'Use its name and parameters, such as optimizer="sgd", optimizer__momentum=0.9, and fit again',
+    "loss": 'Use its name and parameters, such as loss="Huber", loss__delta=0.5, and fit again',
+    "metrics": "Use names or classes, and fit again",
+    "classes_": "Class labels must be numbers, strings or booleans",
 }
 
 
 class NetworkWriter:
-    """Gathers what an archive says of networks.
+    """Collects the descriptions and arrays of networks for an archive.
 
     Parameters
     ----------
     include_optimizer : bool
-        Whether the states of optimizers are kept.
+        Whether to save the state of optimizers.
 
     Attributes
     ----------
     entries : list of dict
-        For the manifest: class, model, arguments and parameters of each network.
+        The entries of the manifest: class, model, arguments and parameters of each network.
     states : list of dict
-        What they learned beside weights.
+        The learned attributes of each network, without weights.
     weights : dict of str to ndarray
         The values of all variables of the models.
     optimizer : dict of str to ndarray
-        The states of optimizers.
+        The states of the optimizers.
     left_out : set of str
-        Names of parameters that are set and were not kept.
+        The names of parameters that are set but not saved.
     """
 
     def __init__(self, include_optimizer):
@@ -61,13 +62,15 @@ class NetworkWriter:
     def add(self, estimator):
         """Add an estimator and return its number."""
         kind = type(estimator).__name__
-        if KINDS.get(kind) is not type(estimator):
+        if ESTIMATORS.get(kind) is not type(estimator):
             raise TypeError(
-                f"kn.save keeps no {kind}, only estimators of kerasnet's own: {', '.join(KINDS)}. Subclasses are code, "
-                "which a file does not hold."
+                f"kn.save supports the estimators {', '.join(ESTIMATORS)}, but not their subclasses, because archives "
+                f"contain no code. Received: {kind}."
             )
-        if complaint := estimator._complaint_about(estimator._explicit(), estimator.model):
-            raise ValueError(complaint)
+        if isinstance(estimator.model, keras.Model) and estimator.initialized_:
+            estimator = with_registered_model(estimator)
+        if message := estimator._complaint_about(estimator._explicit(), estimator.model):
+            raise ValueError(message)
         number = len(self.entries)
         self.entries.append(None)
         self.states.append({})
@@ -80,18 +83,20 @@ class NetworkWriter:
             "class": kind,
             "model": _describe_builder(estimator, estimator.model),
             "parameters": self._parameters(estimator, parameters),
-            "requests": {} if requests is None else described_requests(requests),
+            "requests": {} if requests is None else requests_to_dict(requests),
             "fit": None,
         }
         for name, value in state.items():
             if name not in names and name[0] != "_" and name[-1] != "_":
                 raise ValueError(
-                    f"kn.save keeps parameters and what was learned. Received: the attribute {name!r} of {kind}, which "
-                    "is neither. Delete it, or give it to kn.save as metadata."
+                    f"kn.save saves parameters and learned attributes. Received: the attribute {name!r} of {kind}, "
+                    "which is neither. Delete it, or pass it to kn.save as metadata."
                 )
-            if name not in names and ((name not in _LEFT_OUT and name[0] != "_") or name in PRIVATE):
-                kept = {"network": self.add(value)} if isinstance(value, BaseEstimator) else None
-                self.states[number][name] = kept or self._json(estimator, name, value)
+            if name not in names and (
+                (name not in _DERIVED_ATTRIBUTES and name[0] != "_") or name in SAVED_PRIVATE_ATTRIBUTES
+            ):
+                linked = {"network": self.add(value)} if isinstance(value, BaseEstimator) else None
+                self.states[number][name] = linked or self._json(estimator, name, value)
         if (network := getattr(estimator, "_network", None)) is not None:
             entry["fit"] = self._add_model(number, estimator, network)
         self.entries[number] = entry
@@ -100,30 +105,30 @@ class NetworkWriter:
     def _add_model(self, number, estimator, network):
         if not network.is_as_compiled:
             raise ValueError(
-                f"kn.save keeps models that {type(estimator).__name__} has built and compiled itself. Received: one "
-                "that was put into model_ or compiled by hand. Give its builder as model=, and fit."
+                f"kn.save saves models that were built and compiled by {type(estimator).__name__}. Received: a model "
+                "that was assigned to model_ or compiled by the user. Pass its builder as model= and fit again."
             )
         spec, state, model = network.spec, network.state(), network.any_model
-        arguments = {name: value for name, value in spec.arguments.items() if name not in _OFFERED}
+        arguments = {name: value for name, value in spec.arguments.items() if name not in _COMPUTED_ARGUMENTS}
         if "params" in arguments:
-            arguments["params"] = _without_what_is_for_training_here(arguments["params"])
+            arguments["params"] = _without_local_parameters(arguments["params"])
         for position, (variable, value) in enumerate(zip(model.variables, state["values"], strict=True)):
             if not is_finite(value):
-                raise ValueError(f"kn.save keeps finite weights. Received: NaN or infinity in {variable.path}.")
+                raise ValueError(f"kn.save saves finite weights. Received: NaN or infinity in {variable.path}.")
             self.weights[f"{number}/{position}/{variable.path}"] = value
         optimizer = state["optimizer"] if self.include_optimizer else []
         if optimizer and [value.shape for value in optimizer] != [
             tuple(each.shape) for each in new_optimizer(model).variables
         ]:
             raise ValueError(
-                "The state of the optimizer belongs to other trainable variables than the model has now, as after "
-                "freezing a layer. Set include_optimizer=False, or train once more."
+                "The state of the optimizer does not match the trainable variables of the model, as after freezing a "
+                "layer. Set include_optimizer=False, or fit again."
             )
         self.optimizer.update((f"{number}/{position}", value) for position, value in enumerate(optimizer))
         return {
             "model": _describe_builder(estimator, spec.builder, spec.builder),
             "arguments": self._all_json(estimator, arguments),
-            "offered": [name for name in spec.arguments if name in _OFFERED],
+            "offered": [name for name in spec.arguments if name in _COMPUTED_ARGUMENTS],
             "parameters": self._parameters(estimator, spec.compiling.parameters),
             "dtype_policy": spec.dtype_policy,
             "seed": network.seed,
@@ -132,13 +137,13 @@ class NetworkWriter:
         }
 
     def _parameters(self, estimator, parameters):
-        """Return parameters as they are kept: without what is for training here alone, and with seeds."""
-        return self._all_json(estimator, _without_what_is_for_training_here(parameters))
+        """Return parameters as JSON values, without memory and callbacks, and with seeds for random states."""
+        return self._all_json(estimator, _without_local_parameters(parameters))
 
     def _all_json(self, estimator, values):
         packed = {name: self._json(estimator, name, value) for name, value in values.items()}
-        if complaint := complaint_about(values):
-            raise ValueError(f"kn.save cannot keep the parameters of {type(estimator).__name__}: {complaint}")
+        if message := find_oversized(values):
+            raise ValueError(f"kn.save cannot save the parameters of {type(estimator).__name__}: {message}")
         return packed
 
     def _json(self, estimator, name, value):
@@ -147,58 +152,58 @@ class NetworkWriter:
         except TypeError as error:
             remedy = _REMEDIES.get(name.removeprefix("fit__").partition("__")[0], "Set it to plain values or None")
             raise ValueError(
-                f"kn.save keeps plain values, but {error} in {name!r} of {type(estimator).__name__}. {remedy}."
+                f"kn.save supports plain values, but {error} in {name!r} of {type(estimator).__name__}. {remedy}."
             ) from None
 
 
-def _without_what_is_for_training_here(parameters):
+def _without_local_parameters(parameters):
     return {
-        name: as_seed(value) if is_random(value) else value
+        name: draw_seed(value) if is_random(value) else value
         for name, value in parameters.items()
         if name not in ("model", "memory", *_CALLBACKS)
     }
 
 
-def described_requests(requests):
-    """Return the metadata requests of an estimator as plain values: parameters and their aliases, by method."""
+def requests_to_dict(requests):
+    """Return the metadata requests of an estimator as a dict of methods to dicts of parameters and aliases."""
     by_method = {method: part.requests for method, part in vars(requests).items() if method != "owner"}
-    return {method: asked for method, asked in by_method.items() if asked}
+    return {method: parameters for method, parameters in by_method.items() if parameters}
 
 
 def _describe_builder(estimator, model, builder=None):
-    """Return by which name `model` is found again."""
+    """Return the name by which :func:`kerasnet.load` finds a model."""
     entry = registered_model(model)
     name = entry.name if entry else getattr(model, "__name__", None)
     if not str(name).isidentifier() or isinstance(model, keras.Model):
         raise ValueError(
-            f"kn.save keeps the name of a model, and {model!r} of {type(estimator).__name__} has none. "
+            f"kn.save saves the name of a model, and {model!r} of {type(estimator).__name__} has no name. "
             f"{_REMEDIES['model']}."
         )
     same_name = entry is None and getattr(estimator.model, "__name__", None) == name
     if same_name and builder is not None and estimator.model is not builder:
-        raise ValueError(f"The model was built by another function {name!r} than that in model=. Fit again.")
+        raise ValueError(f"The model was built by a different function {name!r} than that in model=. Fit again.")
     return {"name": name, "given_as": "name" if isinstance(model, str) else "function", "own": entry is None}
 
 
 def new_optimizer(model):
-    """Return an optimizer like the model's, with a state for each variable that is trained."""
+    """Return a new optimizer with the model's settings, built for its trainable variables."""
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     optimizer.build(model.trainable_variables)
     return optimizer
 
 
 def is_random(value):
-    """Tell whether a value is a random state, of which a seed is kept."""
+    """Return whether a value is a random state, which is saved as a seed."""
     return isinstance(value, np.random.RandomState | np.random.Generator)
 
 
-def as_seed(random_state):
-    """Return a seed for a random state, which stays as it is."""
-    twin = copy.deepcopy(random_state)
-    draw = twin.integers if isinstance(twin, np.random.Generator) else twin.randint
+def draw_seed(random_state):
+    """Return a seed drawn from a copy of a random state."""
+    copied = copy.deepcopy(random_state)
+    draw = copied.integers if isinstance(copied, np.random.Generator) else copied.randint
     return int(draw(np.iinfo(np.int32).max))
 
 
 def is_finite(array):
-    """Tell whether an array of numbers has neither NaN nor infinity."""
+    """Return whether all numbers of an array are finite."""
     return array.dtype.kind not in "fV" or bool(np.isfinite(array.astype(np.float32, copy=False)).all())

@@ -1,4 +1,4 @@
-"""Values in an archive: plain ones, and the names of classes and functions that are Keras' own."""
+"""Convert plain values, and names of Keras classes and functions, to JSON values and back."""
 
 import inspect
 from numbers import Real
@@ -9,56 +9,56 @@ import numpy as np
 from kerasnet._values import array_from_json, array_to_json, pack, unpack
 from kerasnet.errors import UnsafeFileError
 
-_OF_KERAS = {"losses": keras.losses, "metrics": keras.metrics, "optimizers": keras.optimizers}
-_NO_VALUES = ("deserialize", "get", "serialize")
-_MAX_TEXT = 1000  # of a parameter or an argument
-_MAX_ROUTED = 10**6  # of numbers for losses and metrics, such as thresholds
+_KERAS_MODULES = {"losses": keras.losses, "metrics": keras.metrics, "optimizers": keras.optimizers}
+_EXCLUDED_NAMES = ("deserialize", "get", "serialize")
+_MAX_TEXT_LENGTH = 1000  # of a parameter or an argument
+_MAX_ROUTED_NUMBER = 10**6  # of parameters of losses and metrics, such as the number of thresholds
 _MAX_METRICS = 100
-_CONFIG = {"class_name", "config"}  # what Keras makes objects of, importing what they name
+_CONFIG = {"class_name", "config"}  # Keras deserializes dicts with these keys, and imports the class
 
 
 def to_json(value):
-    """Return a value as JSON has it; raise TypeError where it is neither plain nor Keras' own."""
-    return pack(value, array_to_json, _name_in_keras)
+    """Convert a value to JSON values; raise TypeError if it is neither plain nor an object of Keras."""
+    return pack(value, array_to_json, _keras_name_of)
 
 
 def from_json(packed, where):
-    """Return the value that :func:`to_json` made something of; refuse what Keras would make objects of.
+    """Convert JSON values of :func:`to_json` back; raise an error for values that Keras would deserialize.
 
     Raises
     ------
     UnsafeFileError
-        If there is a configuration of an object.
+        If a value is the configuration of a Keras object.
     ValueError, TypeError, LookupError, ArithmeticError
-        If `to_json` cannot have made this.
+        If the value was not written by `to_json`.
     """
-    value = unpack(packed, array_from_json, _found_in_keras)
-    if any(isinstance(each, dict) and each.keys() >= _CONFIG for each in [value, *all_in(value)]):
-        raise UnsafeFileError(f"{where}: expected plain values, found a configuration of a Keras object.")
+    value = unpack(packed, array_from_json, _find_in_keras)
+    if any(isinstance(each, dict) and each.keys() >= _CONFIG for each in [value, *iterate_nested(value)]):
+        raise UnsafeFileError(f"{where}: expected plain values, found the configuration of a Keras object.")
     return value
 
 
-def complaint_about(values):
-    """Say which named parameters or arguments could cost much more than they take in a file; None for none."""
-    if any(isinstance(each, str) and len(each) > _MAX_TEXT for each in all_in(values)):
-        return f"expected texts of at most {_MAX_TEXT} characters, found longer ones."
+def find_oversized(values):
+    """Return an error message if parameters could need far more resources than their file size; None otherwise."""
+    if any(isinstance(each, str) and len(each) > _MAX_TEXT_LENGTH for each in iterate_nested(values)):
+        return f"expected strings of at most {_MAX_TEXT_LENGTH} characters, found longer ones."
     routed = [value for name, value in values.items() if name.startswith(("metrics__", "loss__", "compile__"))]
-    if any(isinstance(each, Real) and abs(each) > _MAX_ROUTED for each in routed):
-        return f"expected numbers up to {_MAX_ROUTED} for losses and metrics, found larger ones."
-    if len([*all_in([values.get("metrics"), *routed])]) > _MAX_METRICS:
+    if any(isinstance(each, Real) and abs(each) > _MAX_ROUTED_NUMBER for each in routed):
+        return f"expected numbers of at most {_MAX_ROUTED_NUMBER} for losses and metrics, found larger ones."
+    if len([*iterate_nested([values.get("metrics"), *routed])]) > _MAX_METRICS:
         return f"expected at most {_MAX_METRICS} metrics, found more."
     return None
 
 
-def all_in(value):
-    """Yield all that containers hold, at every depth."""
-    for entry in _entries_of(value):
+def iterate_nested(value):
+    """Yield all items of nested containers."""
+    for entry in _items_of(value):
         yield entry
-        yield from all_in(entry)
+        yield from iterate_nested(entry)
 
 
-def _entries_of(value):
-    """Return what a container of plain values holds; nothing for other values."""
+def _items_of(value):
+    """Return the items of a container of plain values; nothing for other values."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     if isinstance(value, np.ndarray):
@@ -66,22 +66,22 @@ def _entries_of(value):
     return value if isinstance(value, list | tuple | set) else ()
 
 
-def _name_in_keras(value):
+def _keras_name_of(value):
     name = getattr(value, "__name__", None)
     if isinstance(name, str):
-        for module in _OF_KERAS:
-            if _is_offered(module, name) and getattr(_OF_KERAS[module], name) is value:
+        for module in _KERAS_MODULES:
+            if _is_public(module, name) and getattr(_KERAS_MODULES[module], name) is value:
                 return {"keras": [module, name]}
     return None
 
 
-def _found_in_keras(kind, value):
+def _find_in_keras(kind, value):
     module, name = value
-    if kind != "keras" or not _is_offered(module, name):
+    if kind != "keras" or not _is_public(module, name):
         raise ValueError(f"the kind {kind!r} of {value!r:.100}")
-    return getattr(_OF_KERAS[module], name)
+    return getattr(_KERAS_MODULES[module], name)
 
 
-def _is_offered(module, name):
-    found = vars(_OF_KERAS[module]).get(name)
-    return name not in _NO_VALUES and (inspect.isclass(found) or inspect.isfunction(found))
+def _is_public(module, name):
+    found = vars(_KERAS_MODULES[module]).get(name)
+    return name not in _EXCLUDED_NAMES and (inspect.isclass(found) or inspect.isfunction(found))

@@ -1,4 +1,4 @@
-"""What skops writes, taken apart node by node: of a fixed list of types, without sharing, each array once."""
+"""Validate files of skops: rebuild the schema node by node, with a fixed list of types and each array once."""
 
 import functools
 import importlib
@@ -14,9 +14,9 @@ import skops.io
 from kerasnet._formats import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, UnsafeFileError
 
-# What a file may bring to life. NumPy alone uses what these learn, whatever that is. Types whose compiled code relies
-# on what they learned (support vector machines with kernels, nearest neighbours, coordinate descent, gradient boosting)
-# are not here. Decision trees and one-hot encoders are: they are looked at when they have been read.
+# The classes that a file may contain. Only NumPy uses their learned attributes, which is safe for any values. Excluded
+# are types whose compiled code relies on valid learned attributes: kernel support vector machines, nearest neighbors,
+# coordinate descent, gradient boosting. Decision trees and one-hot encoders are included, and validated after loading.
 _CLASSES = {
     "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer"),
     "kerasnet.preprocessing": ("InterpolationImputer", "OutlierClipper"),
@@ -50,7 +50,7 @@ _FUNCTIONS = {
         *("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression", "r_regression"),
     ),
 }
-_KEYWORDS = {  # of what functools.partial may hold
+_KEYWORDS = {  # allowed in functools.partial
     "_columns_by_dtype": {"numeric", "others"},
     "mutual_info_classif": {"discrete_features", "n_neighbors", "random_state"},
     "mutual_info_regression": {"discrete_features", "n_neighbors", "random_state"},
@@ -64,19 +64,19 @@ _KEY_TYPES = {*(f"builtins.{name}" for name in _PLAIN), *(f"numpy.{name}" for na
 _TUPLES = ("sklearn.impute._iterative._ImputerTriplet",)
 _SCHEMA = "schema.json"
 _MAX_NODES = 50_000
-_MAX_BITS = 64  # of an int: larger ones can be made to have the same hash
-_KINDS_OF_ARRAYS = "biufUMm"
+_MAX_BITS = 64  # of an int: larger ones can be chosen to have equal hashes
+_ARRAY_KINDS = "biufUMm"
 
 
 class Placeholder:
-    """Stands for what is kept elsewhere in an archive.
+    """A placeholder for an object that is stored in another member of the archive.
 
     Parameters
     ----------
     kind : {"network", "tree"}
-        What it stands for.
+        The kind of object.
     number : int
-        Which of them.
+        The number of the object.
     """
 
     def __init__(self, kind, number):
@@ -84,18 +84,18 @@ class Placeholder:
         self.number = number
 
 
-class ForeignTypeError(Exception):
-    """There is a type, or a use of one, that is not on the list; the message names it."""
+class DisallowedTypeError(Exception):
+    """Raised for a type, or a use of a type, that is not allowed. The message names it."""
 
 
 def name_of(kind):
-    """Return the full name of a class or function, as skops writes it."""
+    """Return the full name of a class or function as written by skops."""
     return f"{kind.__module__}.{kind.__name__}"
 
 
 @functools.cache
-def known_classes():
-    """Return the classes on the list, by their full names."""
+def allowed_classes():
+    """Return the allowed classes by their full names."""
     return _resolved(_CLASSES)
 
 
@@ -106,7 +106,7 @@ def _resolved(table):
 
 @functools.cache
 def _allowed():
-    """Return the full names that may stand in a file, by the kind of skops' node."""
+    """Return the full names that are allowed in a file, by type of skops node."""
     return {
         "DTypeNode": {"numpy.dtype"},
         "DictNode": {"builtins.dict"},
@@ -114,7 +114,7 @@ def _allowed():
         "JsonNode": {"builtins.str"},
         "ListNode": {"builtins.list"},
         "NdArrayNode": {f"numpy.{name}" for name in ("ndarray", *_SCALARS)},
-        "ObjectNode": {*known_classes(), name_of(Placeholder)},
+        "ObjectNode": {*allowed_classes(), name_of(Placeholder)},
         "PartialNode": {"functools.partial"},
         "SetNode": {"builtins.set"},
         "SliceNode": {"builtins.slice"},
@@ -131,33 +131,33 @@ def _ufuncs():
 
 @functools.cache
 def _protocol():
-    """Return the version of the format that the installed skops writes."""
+    """Return the protocol version of the installed skops."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(None))) as archive:
         return json.loads(archive.read(_SCHEMA))["protocol"]
 
 
 @functools.cache
 def _reserved(kind):
-    """Return the names that instances of a class have without a file's doing, but for its parameters."""
+    """Return the names of attributes and methods of a class that a file must not set; parameters are allowed."""
     return set(dir(kind)) - set(inspect.signature(kind.__init__).parameters)
 
 
 class _Rewriter:
-    """Makes a schema anew of what is understood of one.
+    """Rebuilds a schema from the nodes that are allowed.
 
     Parameters
     ----------
     headers : dict of str to (dtype, shape)
-        Of the files beside the schema.
+        The headers of the array files.
     copies : bool
-        Whether a file may be named more than once.
+        Whether an array file may occur more than once.
 
     Attributes
     ----------
     names : set of str
         The full names of all types and functions.
     files : dict of str to str
-        The new names of files, and their old ones.
+        The old names of the array files by their new names.
     """
 
     def __init__(self, headers, copies):
@@ -165,37 +165,37 @@ class _Rewriter:
         self.names, self.files, self.n_nodes = set(), {}, 0
 
     def node(self, node, *loaders):
-        """Return a node, and all below it, without what is not understood."""
+        """Rebuild a node and its children; raise an error if one is not allowed."""
         loader, module, kind = node["__loader__"], node["__module__"], node["__class__"]
         if loader == "FunctionNode" and str(kind) in _ufuncs() and str(module).startswith("numpy."):
-            module = "numpy"  # skops names one of the private modules that have the function, too
+            module = "numpy"  # skops may write a private module that contains the function
         name = f"{module}.{kind}"
         self.n_nodes += 1
         if self.n_nodes > _MAX_NODES:
-            raise ForeignTypeError(f"more than {_MAX_NODES} values (trees, categories and the like)")
+            raise DisallowedTypeError(f"more than {_MAX_NODES} values (trees, categories and the like)")
         if not isinstance(loader, str) or name not in _allowed().get(loader, ()):
-            raise ForeignTypeError(name if loader in _allowed() else f"{name} ({loader})")
+            raise DisallowedTypeError(name if loader in _allowed() else f"{name} ({loader})")
         if loaders and loader not in loaders:
-            raise ForeignTypeError(f"{name} in a place for {' or '.join(loaders)}")
+            raise DisallowedTypeError(f"{name} in a place for {' or '.join(loaders)}")
         self.names.add(name)
-        made = {"__class__": kind, "__module__": module, "__loader__": loader}
-        return {**made, **getattr(self, f"_{loader}")(node, name)}
+        result = {"__class__": kind, "__module__": module, "__loader__": loader}
+        return {**result, **getattr(self, f"_{loader}")(node, name)}
 
     def _JsonNode(self, node, name):
         content = node["content"]
         if content[:1] in ("[", "{") or isinstance(value := json.loads(content), dict | list):
-            raise ForeignTypeError("a list or dict as text")
+            raise DisallowedTypeError("a list or dict as text")
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-            raise ForeignTypeError("an int of many digits")
+            raise DisallowedTypeError("an int of many digits")
         return {"content": content, "is_json": True}
 
     def _DictNode(self, node, name):
         key_types = self.node(node["key_types"], "ListNode")
-        if strange := {f"{each['__module__']}.{each['__class__']}" for each in key_types["content"]} - _KEY_TYPES:
-            raise ForeignTypeError(f"keys of {', '.join(sorted(strange))}")
+        if unexpected := {f"{each['__module__']}.{each['__class__']}" for each in key_types["content"]} - _KEY_TYPES:
+            raise DisallowedTypeError(f"keys of {', '.join(sorted(unexpected))}")
         content = {key: self.node(value) for key, value in node["content"].items()}
         if len(content) != len(key_types["content"]):
-            raise ValueError("a dict with other types than keys")
+            raise ValueError("a dict with different numbers of types and keys")
         return {"key_types": key_types, "content": content}
 
     def _ListNode(self, node, name):
@@ -213,10 +213,10 @@ class _Rewriter:
                 raise ValueError(f"{len(content)} objects in an array of {size!r:.100}")
             return {"type": "json", "content": content, "shape": self.node(node["shape"], "TupleNode")}
         dtype, shape = self.headers[node["file"]]
-        if node["type"] != "numpy" or (name != "numpy.ndarray" and shape) or dtype.kind not in _KINDS_OF_ARRAYS:
-            raise ForeignTypeError(f"{name} of {dtype}{list(shape)}")
+        if node["type"] != "numpy" or (name != "numpy.ndarray" and shape) or dtype.kind not in _ARRAY_KINDS:
+            raise DisallowedTypeError(f"{name} of {dtype}{list(shape)}")
         if not self.copies and node["file"] in self.files.values():
-            raise ForeignTypeError(f"the array {node['file']} twice")
+            raise DisallowedTypeError(f"the array {node['file']} twice")
         file = f"{len(self.files)}.npy"
         self.files[file] = node["file"]
         return {"type": "numpy", "file": file}
@@ -238,67 +238,79 @@ class _Rewriter:
     def _PartialNode(self, node, name):
         content = node["content"]
         function, keywords = self.node(content["func"], "FunctionNode"), self.node(content["kwds"], "DictNode")
-        known = _KEYWORDS.get(function["__class__"], ())
-        if content["args"]["content"] or keywords["content"].keys() - known:
-            raise ForeignTypeError(f"a partial of {function['__class__']}")
+        allowed = _KEYWORDS.get(function["__class__"], ())
+        if content["args"]["content"] or keywords["content"].keys() - allowed:
+            raise DisallowedTypeError(f"a partial of {function['__class__']}")
         arguments = self.node(content["args"], "TupleNode")
         nothing = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
         return {"content": {"func": function, "args": arguments, "kwds": keywords, "namespace": nothing}}
 
     def _ObjectNode(self, node, name):
         content = self.node(node["content"], "DictNode")
-        reserved = _reserved(known_classes().get(name, Placeholder))
-        strange = [key for key in content["content"] if not key.isidentifier() or key[:2] == "__" or key in reserved]
-        if strange or any(each["__class__"] != "str" for each in content["key_types"]["content"]):
-            raise ForeignTypeError(f"the attributes {strange} of {name}")
+        reserved = _reserved(allowed_classes().get(name, Placeholder))
+        unexpected = [key for key in content["content"] if not key.isidentifier() or key[:2] == "__" or key in reserved]
+        if unexpected or any(each["__class__"] != "str" for each in content["key_types"]["content"]):
+            raise DisallowedTypeError(f"the attributes {unexpected} of {name}")
         if name.endswith(".FunctionTransformer"):
             for key in ("kw_args", "inv_kw_args"):
                 if content["content"].get(key, {}).get("content", "null") != "null":
-                    raise ForeignTypeError(f"{key} of FunctionTransformer")
+                    raise DisallowedTypeError(f"{key} of FunctionTransformer")
         return {"content": content}
 
 
 def write_schema(content):
-    """Return what skops wrote as :func:`read_schema` takes it, and the size of the JSON in it.
+    """Convert a file of skops to the form that :func:`read_schema` reads.
+
+    Parameters
+    ----------
+    content : bytes
+        The file of skops.
+
+    Returns
+    -------
+    content : bytes
+        The converted file.
+    n_json_bytes : int
+        The size of the JSON in it.
 
     Raises
     ------
-    ForeignTypeError
-        If there is a type that is not on the list.
+    DisallowedTypeError
+        If the file contains a type that is not allowed.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read(_SCHEMA))
         files = {name: archive.read(name) for name in archive.namelist() if name != _SCHEMA}
     headers = {name: read_npy_header(io.BytesIO(each), len(each), name)[:2] for name, each in files.items()}
     rewriter = _Rewriter(headers, copies=True)
-    return _put_together(rewriter.node(schema), rewriter, files)
+    return _assemble(rewriter.node(schema), rewriter, files)
 
 
 def read_schema(content, where, limits):
-    """Look through a file of skops', and put it together anew of what is understood.
+    """Validate an untrusted file of skops, and rebuild it from the nodes that are allowed.
 
     Parameters
     ----------
     content : bytes
-        The file, of any origin.
+        The untrusted file.
     where : str
-        Its place, for messages.
+        The location of the file, for error messages.
     limits : Limits
-        What it may ask for.
+        The limits for reading the file.
 
     Returns
     -------
     content : bytes
-        A file that skops can read without harm.
+        A file that skops can load safely.
     names : set of str
         The full names of the types and functions in it.
 
     Raises
     ------
     UnsafeFileError
-        If there is a type that is not on the list, or a limit is passed.
+        If the file contains a type that is not allowed, or exceeds a limit.
     CorruptFileError
-        If it is not as :func:`write_schema` makes it.
+        If the file was not written by :func:`write_schema`.
     """
     with open_zip(content, where, max_members=limits.max_members, stored=True) as archive:
         headers, files = {}, {}
@@ -317,18 +329,18 @@ def read_schema(content, where, limits):
     schema = parse_json(files.pop(_SCHEMA), f"{where}: {_SCHEMA}", max_depth=limits.max_json_depth)
     rewriter = _Rewriter(headers, copies=False)
     try:
-        if schema["protocol"] != _protocol():  # older ones have loaders of their own
-            raise ForeignTypeError(f"protocol {schema['protocol']!r:.100}")
-        made = rewriter.node(schema)
-    except ForeignTypeError as error:
-        raise UnsafeFileError(f"{where}: expected types that kn.save keeps, found {error}.") from None
+        if schema["protocol"] != _protocol():  # skops has different loaders for older protocols
+            raise DisallowedTypeError(f"protocol {schema['protocol']!r:.100}")
+        rebuilt = rewriter.node(schema)
+    except DisallowedTypeError as error:
+        raise UnsafeFileError(f"{where}: expected types that kn.save supports, found {error}.") from None
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{where}: expected steps as kn.save writes them, found: {error!r}.") from error
-    return _put_together(made, rewriter, files)[0], rewriter.names
+    return _assemble(rebuilt, rewriter, files)[0], rewriter.names
 
 
-def _put_together(schema, rewriter, files):
-    """Return a file of skops', and the size of the JSON in it."""
+def _assemble(schema, rewriter, files):
+    """Return a file of skops with this schema, and the size of the JSON in it."""
     written = io.BytesIO()
     text = json.dumps({**schema, "protocol": _protocol()}, separators=(",", ":"))
     with zipfile.ZipFile(written, "w") as archive:

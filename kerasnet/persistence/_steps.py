@@ -1,4 +1,4 @@
-"""Transformers, scikit-learn's steps and what combines them: through skops, from a fixed list of types."""
+"""Save and load transformers, scikit-learn steps and compositions with skops, with a fixed list of types."""
 
 import copy
 import functools
@@ -22,63 +22,63 @@ from sklearn.tree import BaseDecisionTree, DecisionTreeRegressor
 from kerasnet.errors import CorruptFileError, KerasNetError, UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.persistence._container import STEPS
-from kerasnet.persistence._entries import metadata_request
-from kerasnet.persistence._networks import as_seed, described_requests, is_random
+from kerasnet.persistence._entries import requests_from_dict
+from kerasnet.persistence._networks import draw_seed, is_random, requests_to_dict
 from kerasnet.persistence._schema import (
-    ForeignTypeError,
+    DisallowedTypeError,
     Placeholder,
-    known_classes,
+    allowed_classes,
     name_of,
     read_schema,
     write_schema,
 )
 
 _FORESTS = ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
-_CALLBACKS = "_skl_callbacks"  # for training alone
+_CALLBACKS = "_skl_callbacks"  # used in training only
 _LEAF = -1
 _stump = DecisionTreeRegressor(random_state=0).fit([[0.0]], [0.0]).tree_
 _TREE, _NODE = type(_stump), _stump.__getstate__()["nodes"].dtype  # scikit-learn has no public names for them
 _MAX_FEATURES = 10_000_000
 _NAMES_OUT = re.compile(r"[^{}]*(\{(transformer_name|feature_name)\}[^{}]*)*")
 _REMEDY = (
-    "It keeps kerasnet's estimators and transformers, steps of scikit-learn's whose files can do no harm (see the "
-    "documentation of kerasnet.save), and what Pipeline, FeatureUnion and ColumnTransformer make of them."
+    "Supported are estimators and transformers of kerasnet, the scikit-learn steps listed in the documentation of "
+    "kerasnet.save, and their compositions by Pipeline, FeatureUnion and ColumnTransformer."
 )
 
 
 def dump_steps(obj, add_network):
-    """Turn a transformer, a step or a composition into bytes; it stays as it is.
+    """Serialize a transformer, a step or a composition, without changing it.
 
     Parameters
     ----------
     obj : estimator
-        Not an estimator of a network itself.
+        The object, which is not itself an estimator with a network.
     add_network : callable
-        Called with each estimator of a network in `obj`; returns its number.
+        A function that is called with each estimator with a network in `obj` and returns its number.
 
     Returns
     -------
     content : bytes
-        What skops makes of it.
+        The file of skops.
     trees : dict of str to ndarray
-        The decision trees in it.
+        The arrays of the decision trees.
     n_json_bytes : int
         The size of the JSON in `content`.
 
     Raises
     ------
     TypeError
-        If a type is not on the list; the message names it.
+        If `obj` contains a type that is not allowed. The message names it.
     """
     replaced, arrays, n_trees = {}, {}, 0
-    for part in _parts(obj):
+    for part in _walk(obj):
         if isinstance(part, EstimatorParameters):
             replaced[id(part)] = Placeholder("network", add_network(part))
         elif isinstance(part, BaseEstimator):
             _check_class(type(part))
             for name, value in vars(part).items():
-                if name == "_metadata_request":  # it knows its owner, which would be without end
-                    replaced[id(value)] = described_requests(value)
+                if name == "_metadata_request":  # it refers to its owner, which would be a cycle
+                    replaced[id(value)] = requests_to_dict(value)
                 elif name == _CALLBACKS:
                     replaced[id(value)] = None
         elif isinstance(part, _TREE):
@@ -88,39 +88,39 @@ def dump_steps(obj, add_network):
             arrays[f"{n_trees}/sizes"] = np.array([part.n_features, *part.n_classes])
             n_trees += 1
         elif is_random(part):
-            replaced[id(part)] = as_seed(part)
-        elif isinstance(part, pd.Index | pd.Series):  # as lists of columns
+            replaced[id(part)] = draw_seed(part)
+        elif isinstance(part, pd.Index | pd.Series):  # used as a list of columns
             replaced[id(part)] = part.tolist()
     try:
-        twin = copy.deepcopy(obj, replaced)
-        for part in _parts(twin):
+        copied = copy.deepcopy(obj, replaced)
+        for part in _walk(copied):
             if isinstance(part, BaseEstimator):
                 vars(part).pop(_CALLBACKS, None)
                 if hasattr(part, "memory"):
-                    part.memory = None  # a folder of this machine
-        content, n_json_bytes = write_schema(skops.io.dumps(twin))
-    except ForeignTypeError as error:
-        raise TypeError(f"kn.save keeps no {error}, which {type(obj).__name__} holds. {_REMEDY}") from None
-    except Exception as error:  # whatever skops says of values that it does not know
-        raise TypeError(f"kn.save keeps plain values, but there are others in {type(obj).__name__}: {error}") from error
+                    part.memory = None  # a folder on this machine
+        content, n_json_bytes = write_schema(skops.io.dumps(copied))
+    except DisallowedTypeError as error:
+        raise TypeError(f"kn.save does not support {error}, found in {type(obj).__name__}. {_REMEDY}") from None
+    except Exception as error:  # skops raises different errors for unsupported values
+        raise TypeError(f"kn.save cannot save all values in {type(obj).__name__}: {error}") from error
     return content, arrays, n_json_bytes
 
 
 def load_steps(content, trees, networks, path, limits):
-    """Return what :func:`dump_steps` made bytes of.
+    """Load what :func:`dump_steps` has serialized.
 
     Parameters
     ----------
     content : bytes
-        From a file of any origin.
+        The file of skops, which is untrusted.
     trees : dict of str to ndarray
-        The decision trees.
+        The arrays of the decision trees.
     networks : dict of int to estimator
-        What placeholders stand for, by number.
+        The estimators with a network, by number.
     path : str or path-like
-        The archive, for messages.
+        The archive, for error messages.
     limits : Limits
-        What the file may ask for.
+        The limits for reading the file.
 
     Returns
     -------
@@ -130,68 +130,68 @@ def load_steps(content, trees, networks, path, limits):
     Raises
     ------
     UnsafeFileError, CorruptFileError
-        If the bytes are not such as `dump_steps` makes.
+        If the file was not written by `dump_steps`.
     """
     where = f"{path}: {STEPS}"
     content, names = read_schema(content, where, limits)
     try:
         found = skops.io.loads(content, trusted=sorted(names))
-        grown = {number: _tree(trees, number) for number in range(len(trees) // 3)}
-        kept = {"network": networks, "tree": grown}
-        places = {id(part): part for part in _parts(found) if isinstance(part, Placeholder)}
-        numbers = {(place.kind, place.number) for place in places.values()}
-        if numbers != {(kind, number) for kind, parts in kept.items() for number in parts}:
-            raise ValueError(f"places for {sorted(numbers)}")
-        found = copy.deepcopy(found, {key: kept[place.kind][place.number] for key, place in places.items()})
-        parts = [*_parts(found)]
+        built_trees = {number: _build_tree(trees, number) for number in range(len(trees) // 3)}
+        objects = {"network": networks, "tree": built_trees}
+        placeholders = {id(part): part for part in _walk(found) if isinstance(part, Placeholder)}
+        numbers = {(each.kind, each.number) for each in placeholders.values()}
+        if numbers != {(kind, number) for kind, parts in objects.items() for number in parts}:
+            raise ValueError(f"placeholders for {sorted(numbers)}")
+        found = copy.deepcopy(found, {key: objects[each.kind][each.number] for key, each in placeholders.items()})
+        parts = [*_walk(found)]
         for part in parts:
-            _settle(part, where)
+            _finish_loading(part, where)
         owned = {id(part.tree_) for part in parts if isinstance(part, BaseDecisionTree) and "tree_" in vars(part)}
         if any(isinstance(part, _TREE) and id(part) not in owned for part in parts):
-            raise ValueError("a tree in another place than tree_")
-    except (KerasNetError, Warning):  # warnings are errors where the user wants it
+            raise ValueError("a tree outside the attribute tree_")
+    except (KerasNetError, Warning):  # warnings may be turned into errors
         raise
-    except Exception as error:  # whatever skops and scikit-learn raise where a file makes no sense
+    except Exception as error:  # skops and scikit-learn raise different errors for malformed files
         raise CorruptFileError(f"{where}: expected steps as kn.save writes them, found: {error!r}.") from error
     return found
 
 
 def list_types(content, where, limits):
-    """Return the full names of types and functions in a file of skops', but those of plain values."""
+    """Return the full names of the kerasnet and scikit-learn types and functions in a file of skops."""
     _, names = read_schema(content, where, limits)
     return sorted(name for name in names if name.startswith(("kerasnet.", "sklearn.")) and name != name_of(Placeholder))
 
 
-def _parts(root):
-    """Yield an object and all that it is made of, each once; not what a network is made of."""
-    waiting, seen = [root], set()
-    while waiting:
-        part = waiting.pop()
+def _walk(root):
+    """Yield an object and all objects that it contains, each once, except for the parts of networks."""
+    pending, seen = [root], set()
+    while pending:
+        part = pending.pop()
         if id(part) in seen:
             continue
         seen.add(id(part))
         yield part
         if isinstance(part, dict):
-            waiting += part.values()
+            pending += part.values()
         elif isinstance(part, list | tuple | set):
-            waiting += part
+            pending += part
         elif isinstance(part, functools.partial):
-            waiting += [part.func, *part.args, *part.keywords.values()]
+            pending += [part.func, *part.args, *part.keywords.values()]
         elif isinstance(part, np.ndarray) and part.dtype.hasobject:
-            waiting += part.ravel().tolist()
+            pending += part.ravel().tolist()
         elif isinstance(part, BaseEstimator) and not isinstance(part, EstimatorParameters):
-            waiting += vars(part).values()
+            pending += vars(part).values()
 
 
 def _check_class(kind):
-    """Refuse an estimator that is not on the list."""
-    if name_of(kind) not in known_classes():
+    """Raise an error if a class of estimators is not allowed."""
+    if name_of(kind) not in allowed_classes():
         hint = "Save its best_estimator_. " if any(each.__name__.endswith("SearchCV") for each in kind.__mro__) else ""
-        raise TypeError(f"kn.save keeps no {kind.__name__}. {hint}{_REMEDY}")
+        raise TypeError(f"kn.save does not support {kind.__name__}. {hint}{_REMEDY}")
 
 
-def _tree(trees, number):
-    """Build a decision tree; scikit-learn follows the numbers of nodes and features in it wherever they lead."""
+def _build_tree(trees, number):
+    """Validate and build a decision tree; scikit-learn does not check its indices of nodes and features."""
     nodes, values, sizes = (trees[f"{number}/{name}"] for name in ("nodes", "values", "sizes"))
     if sizes.dtype != np.int64 or values.ndim != 3 or sizes.shape != (1 + values.shape[1],):
         raise ValueError(f"a decision tree of sizes {sizes.dtype}{list(sizes.shape)}")
@@ -207,7 +207,7 @@ def _tree(trees, number):
         or (children >= len(nodes)).any()
         or ((feature < 0) | (feature >= n_features))[inner].any()
     ):
-        raise ValueError(f"a decision tree of {len(nodes)} nodes that do not belong together")
+        raise ValueError(f"a decision tree with inconsistent indices in its {len(nodes)} nodes")
     depths = np.zeros(len(nodes), dtype=np.intp)
     for node in numbers[inner]:  # children come after their parents
         below = depths[node] + 1
@@ -218,8 +218,8 @@ def _tree(trees, number):
     return tree
 
 
-def _settle(part, where):
-    """Give a part that was read what skops does not keep; refuse what would harm in use."""
+def _finish_loading(part, where):
+    """Restore what skops does not save in a loaded part, and raise an error if using the part would be unsafe."""
     if not isinstance(part, BaseEstimator) or isinstance(part, EstimatorParameters):
         return
     attributes = vars(part)
@@ -234,47 +234,51 @@ def _settle(part, where):
     names_out = attributes.get("verbose_feature_names_out", True)
     if not isinstance(names_out, bool) and not (isinstance(names_out, str) and _NAMES_OUT.fullmatch(names_out)):
         raise ValueError(f"verbose_feature_names_out {names_out!r:.100}")
-    if isinstance(attributes.get("random_state_"), int):  # drawn from in use
+    if isinstance(attributes.get("random_state_"), int):  # used after fit
         part.random_state_ = np.random.RandomState(part.random_state_)
     if "_metadata_request" in attributes:
-        part._metadata_request = metadata_request(part, part._metadata_request)
+        part._metadata_request = requests_from_dict(part, part._metadata_request)
     own_tree = isinstance(part, BaseDecisionTree) and type(attributes.get("tree_")) is _TREE
     if "tree_" in attributes and not (own_tree and part.tree_.n_features == part.n_features_in_):
-        raise ValueError(f"a {type(part).__name__} with another tree")
+        raise ValueError(f"a {type(part).__name__} with a tree that does not match it")
     if isinstance(part, _FORESTS):
         for tree in attributes.get("estimators_", ()):
             if not isinstance(tree, BaseDecisionTree) or tree.n_features_in_ != part.n_features_in_:
-                raise ValueError(f"a {type(part).__name__} of other trees")
+                raise ValueError(f"a {type(part).__name__} with trees that do not match it")
     if isinstance(part, OneHotEncoder) and "categories_" in attributes:
         _check_encoder(part)
 
 
 def _check_encoder(encoder):
-    """See that an encoder's numbers are columns that it has: compiled code takes them as they are."""
+    """Validate the indices of a one-hot encoder, which compiled code does not check."""
     sizes = []
     for categories in encoder.categories_:
         if not isinstance(categories, np.ndarray) or categories.ndim != 1:
-            raise ValueError("categories that are no array")
+            raise ValueError("categories that are not a 1D array")
         if categories.dtype.kind not in "OU" and not (np.diff(categories[categories == categories]) > 0).all():
-            raise ValueError("categories out of order")
+            raise ValueError("categories that are not sorted")
         sizes.append(len(categories))
     if encoder._infrequent_enabled:
-        rarities = zip(encoder._infrequent_indices, encoder._default_to_infrequent_mappings, strict=True)
-        for number, (rare, mapping) in enumerate(rarities):
-            if rare is not None:
-                before, sizes[number] = sizes[number], sizes[number] - len(rare) + 1
-                if not _within(rare, before) or mapping.shape != (before,) or not _within(mapping, sizes[number]):
-                    raise ValueError("infrequent categories that are none")
+        pairs = zip(encoder._infrequent_indices, encoder._default_to_infrequent_mappings, strict=True)
+        for number, (infrequent, mapping) in enumerate(pairs):
+            if infrequent is not None:
+                size, sizes[number] = sizes[number], sizes[number] - len(infrequent) + 1
+                if (
+                    not _are_indices(infrequent, size)
+                    or mapping.shape != (size,)
+                    or not _are_indices(mapping, sizes[number])
+                ):
+                    raise ValueError("invalid indices of infrequent categories")
     if encoder._drop_idx_after_grouping is not None:
         for number, drop in enumerate(encoder._drop_idx_after_grouping.tolist()):
             if drop is not None:
-                if not _within(np.array([drop]), sizes[number]):
-                    raise ValueError("a dropped category that is none")
+                if not _are_indices(np.array([drop]), sizes[number]):
+                    raise ValueError("an invalid index of a dropped category")
                 sizes[number] -= 1
     if len(sizes) != encoder.n_features_in_ or encoder._n_features_outs != sizes:
-        raise ValueError("an encoder of other columns")
+        raise ValueError("an encoder with inconsistent numbers of columns")
 
 
-def _within(numbers, size):
-    plain = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
-    return plain and bool(((numbers >= 0) & (numbers < size)).all())
+def _are_indices(numbers, size):
+    is_int_array = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    return is_int_array and bool(((numbers >= 0) & (numbers < size)).all())

@@ -1,9 +1,14 @@
-"""Saving, loading and looking into ``.kerasnet`` archives."""
+"""Save, load and inspect ``.kerasnet`` archives."""
+
+from __future__ import annotations
 
 import io
 import json
 import math
+import os
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -31,64 +36,74 @@ from kerasnet.persistence._plain import from_json, to_json
 from kerasnet.persistence._steps import dump_steps, list_types, load_steps
 
 _DEFAULTS = Limits()
-_SEEDS = "seed_generator_state"  # which Keras does not count
+_SEEDS = "seed_generator_state"  # not counted by Keras either
 
 
-def save(estimator, path, *, include_optimizer=False, metadata=None):
+def save(
+    estimator: BaseEstimator,
+    path: str | os.PathLike[str],
+    *,
+    include_optimizer: bool = False,
+    metadata: dict[str, Any] | None = None,
+) -> None:
     """Save an estimator, a transformer or a composition as a ``.kerasnet`` archive.
 
-    The archive appears whole, under its name, or not at all: whatever goes wrong, an earlier file of that name stays as
-    it was.
+    The file is written atomically: if an error occurs, an existing file of the same name is unchanged.
 
     Parameters
     ----------
     estimator : estimator
-        An estimator or transformer of kerasnet, fitted or not; or a ``Pipeline``, ``FeatureUnion`` or
-        ``ColumnTransformer`` of them and of scikit-learn's steps whose files can do no harm. Of a search, its
-        ``best_estimator_``. See Notes.
+        A fitted or unfitted estimator or transformer of kerasnet, or a ``Pipeline``, ``FeatureUnion`` or
+        ``ColumnTransformer`` of these and of the scikit-learn steps listed in Notes. Save the ``best_estimator_`` of a
+        search.
     path : str or path-like
-        The file to write, by custom with the suffix ``.kerasnet``; its folder must exist.
+        The file, by convention with the suffix ``.kerasnet``. Its folder must exist.
     include_optimizer : bool, default=False
-        Also keep the states of optimizers, so that ``partial_fit`` goes on as if there had been no file. For Adam that
+        Whether to save the state of optimizers, so that ``partial_fit`` continues as without saving. With Adam, this
         makes the file three times as large.
     metadata : dict, default=None
-        Plain values of your own to keep in the file, such as a licence or an accuracy; see :func:`inspect`.
+        Plain values to store in the file, such as a license or an accuracy; see :func:`inspect`.
 
     Raises
     ------
     TypeError
-        If a type cannot be kept; the message names it.
+        If a type is not supported. The message names it.
     ValueError
-        If a parameter is no plain value, such as an instance of a Keras class, or a model has no name to be found by.
+        If a parameter is not a plain value, such as an instance of a Keras class, or if a model has no name.
     OSError
         If the file cannot be written.
 
     Warns
     -----
     UserWarning
-        If callbacks are left out, or :func:`load` needs larger limits for the file.
+        If callbacks are not saved, or if :func:`load` needs larger limits for the file.
 
     See Also
     --------
-    load : The way back.
-    inspect : What is in a file.
+    load : Load an estimator.
+    inspect : Describe the contents of a file.
 
     Notes
     -----
-    A file is data, never code: a model is kept as its name in the registry, plain arguments and arrays, and is built
-    anew by :func:`load`. Losses, metrics and optimizers are kept as names, classes or functions of Keras' own.
+    Archives contain no code. A model is saved as its name in the registry, plain arguments and arrays, and is rebuilt
+    by :func:`load`. Losses, metrics and optimizers are saved as names, or as classes or functions of Keras.
 
-    Not kept: `memory` and callbacks (a warning says so). Random states become seeds.
+    `memory` and callbacks are not saved; for callbacks, a warning is issued. Random states are saved as seeds.
 
-    Of scikit-learn these are kept: ``Binarizer``, ``FunctionTransformer`` with a function of NumPy's, the encoders
-    ``KBinsDiscretizer``, ``LabelBinarizer``, ``LabelEncoder``, ``OneHotEncoder``, ``OrdinalEncoder``, the scalers
-    ``MaxAbsScaler``, ``MinMaxScaler``, ``Normalizer``, ``PowerTransformer``, ``QuantileTransformer``, ``RobustScaler``,
-    ``StandardScaler``, all imputers, selectors by variance and by univariate tests, ``SelectFromModel``,
-    ``IncrementalPCA``, ``PCA``, ``TruncatedSVD``, the models ``BayesianRidge``,
-    ``LinearDiscriminantAnalysis``, ``LinearRegression``, ``LinearSVC``, ``LinearSVR``,
-    ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, ``GaussianNB``, the dummies, and decision trees, random
-    forests and extra trees. Others, such as ``SVC`` and nearest neighbours, follow whatever numbers a file gives them,
-    in compiled code, and could crash the process.
+    The supported classes of scikit-learn are
+
+    - encoders: ``KBinsDiscretizer``, ``LabelBinarizer``, ``LabelEncoder``, ``OneHotEncoder``, ``OrdinalEncoder``;
+    - scalers: ``MaxAbsScaler``, ``MinMaxScaler``, ``Normalizer``, ``PowerTransformer``, ``QuantileTransformer``,
+      ``RobustScaler``, ``StandardScaler``;
+    - all imputers, ``Binarizer``, and ``FunctionTransformer`` with a NumPy function;
+    - feature selection by variance and by univariate tests, ``SelectFromModel``;
+    - ``IncrementalPCA``, ``PCA``, ``TruncatedSVD``;
+    - models: ``BayesianRidge``, ``GaussianNB``, ``LinearDiscriminantAnalysis``, ``LinearRegression``, ``LinearSVC``,
+      ``LinearSVR``, ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, dummy estimators, decision trees, random
+      forests and extra trees.
+
+    Others, such as ``SVC`` and nearest neighbors, do not validate their learned attributes in compiled code, so that a
+    malicious file could crash the process.
 
     Examples
     --------
@@ -108,12 +123,12 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     """
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(
-            "kn.save keeps estimators and transformers. A Keras model has a method save of its own. "
+            "kn.save supports estimators and transformers. To save a Keras model, use its method save. "
             f"Received: {estimator!r:.200}."
         )
     networks, members, n_json_bytes = NetworkWriter(include_optimizer), {}, 0
     if isinstance(estimator, EstimatorParameters):
-        networks.add(estimator)  # its number is 0
+        networks.add(estimator)  # with the number 0
     else:
         members[STEPS], trees, n_json_bytes = dump_steps(estimator, networks.add)
         if trees:
@@ -129,92 +144,100 @@ def save(estimator, path, *, include_optimizer=False, metadata=None):
     about = {"class": type(estimator).__name__, "networks": networks.entries, "metadata": packed}
     needed = write_archive(path, about, members, n_json_bytes)
     if networks.left_out:
-        warnings.warn(
-            "kn.save keeps no callbacks: give them again, with set_params, before the next fit.", stacklevel=2
-        )
+        warnings.warn("kn.save does not save callbacks. Set them with set_params before the next fit.", stacklevel=2)
     if needed:
-        warnings.warn(f"To load {path}, kn.load needs {needed}: it is larger than usual.", stacklevel=2)
+        warnings.warn(f"{path} exceeds the default limits. Load it with kn.load(path, {needed}).", stacklevel=2)
 
 
 def load(
-    path,
+    path: str | os.PathLike[str],
     *,
-    builders=None,
-    max_bytes=_DEFAULTS.max_bytes,
-    max_parameters=_DEFAULTS.max_parameters,
-    max_json_bytes=_DEFAULTS.max_json_bytes,
-    max_json_depth=_DEFAULTS.max_json_depth,
-    max_members=_DEFAULTS.max_members,
-):
-    """Load what :func:`save` has written.
+    builders: dict[str, Callable] | None = None,
+    max_bytes: int = _DEFAULTS.max_bytes,
+    max_parameters: int = _DEFAULTS.max_parameters,
+    max_json_bytes: int = _DEFAULTS.max_json_bytes,
+    max_json_depth: int = _DEFAULTS.max_json_depth,
+    max_members: int = _DEFAULTS.max_members,
+) -> Any:
+    """Load an estimator from a ``.kerasnet`` archive.
 
-    No file can make this run code of its choice, read or write elsewhere, change global state, or take more memory than
-    a few times its size; see SECURITY.md.
+    Loading an untrusted file is safe: it cannot run code, access other files, change global state, or use more memory
+    than a few times its size; see SECURITY.md.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     builders : dict of str to callable, default=None
-        Your own builders by name, for models that are not in the registry of this process. The name is that in the
-        registry of the process that saved, or the name of the function; :func:`inspect` tells it.
+        Builders by name, for models that are not registered in this process. The name is that of the registered model
+        or of the function when the file was saved; see :func:`inspect`.
     max_bytes : int, default=1_073_741_824
-        The largest size of the file.
+        The maximum size of the file in bytes.
     max_parameters : int, default=268_435_456
-        The largest number of values in the weights of all models together, and in one sample.
+        The maximum number of values in the weights of all models, and in one sample.
     max_json_bytes : int, default=4_194_304
-        The largest size of each JSON text.
+        The maximum size of each JSON text in bytes.
     max_json_depth : int, default=100
-        How deep JSON may be nested.
+        The maximum nesting depth of JSON.
     max_members : int, default=20_000
-        The largest number of members of the archive, of arrays, and of parts of scikit-learn's steps.
+        The maximum number of members of the archive, of arrays, and of parts of scikit-learn steps.
 
     Returns
     -------
-    estimator
-        It predicts, bit for bit, what the saved one predicts.
+    estimator : estimator
+        The estimator. Its predictions are bit-identical to those of the saved one.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     DataFormatError
-        If it is no ``.kerasnet`` archive, or one of a newer format.
+        If the file is not a ``.kerasnet`` archive, or has a newer format.
     UnsafeFileError
-        If it asks for more than a file may: a limit is passed, or there are types, members or Python objects that
-        :func:`save` does not write.
+        If the file exceeds a limit, or contains types, members or Python objects that :func:`save` does not write.
     CorruptFileError
-        If it is damaged: sizes, hashes or structure do not agree, or weights are not finite.
+        If the file is corrupted: sizes, hashes or the structure are inconsistent, or weights are not finite.
     CheckpointMismatchError
-        If its arrays are not those of the model that it names.
+        If the arrays do not match the model.
     UnknownModelError
-        If no model of that name is registered, nor in `builders`.
+        If the model is neither registered nor in `builders`.
 
     Warns
     -----
     InconsistentVersionWarning
-        If another version of scikit-learn wrote the file.
+        If the file was written with a different version of scikit-learn.
 
     See Also
     --------
-    save : Writes such files, with an example.
+    save : Save an estimator.
+    inspect : Describe the contents of a file.
 
     Notes
     -----
-    The headers of the arrays are read first, then the models are built and compared with them, then the arrays are
+    The array headers are read first. Then the models are built and compared with the headers, and then the arrays are
     read. Before a model is built, the number of layers that its registration declares for the arguments in the file
-    (see :func:`~kerasnet.models.register_model`) must be at most 512, or twice the number of its arrays. An argument
-    ``weights`` of a registered builder is ignored: no pretrained weights are read or downloaded.
+    (see :func:`~kerasnet.models.register_model`) must be at most 512, or at most twice the number of its arrays. The
+    argument ``weights`` of registered builders is ignored: no pretrained weights are read or downloaded.
 
-    Fixed are what no file of a usual model comes near: 300,000 lists and objects in a JSON text, 50,000 values in
-    scikit-learn's steps, 2,000 layers of all models together, 100 metrics, 1,000 characters of a text among parameters,
-    ints of 64 bits, decision trees of 10,000,000 features. Of `n_jobs` no more is taken than there are processors.
+    Other limits are fixed and far beyond usual models: 300,000 lists and objects per JSON text, 50,000 values in
+    scikit-learn steps, 2,000 layers in all models, 100 metrics, 1,000 characters per string parameter, integers of 64
+    bits, decision trees with 10,000,000 features. `n_jobs` is limited to the number of processors.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import kerasnet as kn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "digits.kerasnet")
+    ...     kn.save(kn.CNNClassifier(filters=(8, 16)), path)
+    ...     kn.load(path).filters
+    (8, 16)
     """
     limits = Limits(max_bytes, max_parameters, max_json_bytes, max_json_depth, max_members)
     manifest, members = read_archive(path, limits)
     entries, states = _entries_and_states(path, manifest, members, limits)
     if not isinstance(builders or {}, dict) or not all(map(callable, (builders or {}).values())):
-        raise TypeError(f"builders must be a dict of names to functions. Received: {builders!r}.")
+        raise TypeError(f"builders must be a dict of str to callable. Received: {builders!r}.")
     networks = read_networks(path, entries, states, members, builders or {}, limits)
     if STEPS in members:
         trees = {}
@@ -235,48 +258,53 @@ def load(
 
 
 def inspect(
-    path,
+    path: str | os.PathLike[str],
     *,
-    max_bytes=_DEFAULTS.max_bytes,
-    max_json_bytes=_DEFAULTS.max_json_bytes,
-    max_json_depth=_DEFAULTS.max_json_depth,
-    max_members=_DEFAULTS.max_members,
-):
-    """Look into an archive: check that it is whole, and say what is in it. Nothing is built.
+    max_bytes: int = _DEFAULTS.max_bytes,
+    max_json_bytes: int = _DEFAULTS.max_json_bytes,
+    max_json_depth: int = _DEFAULTS.max_json_depth,
+    max_members: int = _DEFAULTS.max_members,
+) -> Bunch:
+    """Check the integrity of a ``.kerasnet`` archive and describe its contents, without building models.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     max_bytes, max_json_bytes, max_json_depth, max_members : int
-        As for :func:`load`.
+        As in :func:`load`.
 
     Returns
     -------
-    found : Bunch
-        With the attributes
+    contents : Bunch
+        A dict-like object with the attributes
 
         estimator : str
-            The class of what :func:`load` returns.
+            The class of the estimator that :func:`load` returns.
         networks : list of Bunch
-            Of each network in it: ``estimator`` (its class), ``model`` (the name of the builder), ``arguments`` of the
-            builder and ``parameters`` of the estimator (dicts; the arguments are None before a fit), ``n_parameters``
-            and ``arrays`` (dtype and shape by name).
+            For each network: ``estimator`` (the class), ``model`` (the name of the builder), ``arguments`` (dict of the
+            arguments of the builder; None for an unfitted estimator), ``parameters`` (dict of the parameters of the
+            estimator), ``n_parameters``, and ``arrays`` (dict of names to dtypes and shapes).
         types : list of str
-            The types and functions in scikit-learn's steps and in transformers.
+            The types and functions in transformers and scikit-learn steps.
         metadata : dict
-            What the writer has added.
+            The metadata passed to :func:`save`.
         format : int
             The version of the format.
         versions : dict of str to str
-            Those of the packages that wrote it.
+            The versions of the packages that wrote the file.
         sizes : dict of str to int
-            The members and their sizes in bytes.
+            The sizes of the members in bytes.
 
     Raises
     ------
     OSError, DataFormatError, UnsafeFileError, CorruptFileError
-        As of :func:`load`.
+        As in :func:`load`.
+
+    See Also
+    --------
+    load : Load an estimator.
+    save : Save an estimator.
 
     Examples
     --------
@@ -284,10 +312,10 @@ def inspect(
     >>> import kerasnet as kn
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "digits.kerasnet")
-    ...     kn.save(kn.CNNClassifier(filters=(8, 16)), path, metadata={"licence": "CC0"})
-    ...     found = kn.inspect(path)
-    >>> found.networks[0].model, found.networks[0].parameters["filters"], found.metadata
-    ('cnn', (8, 16), {'licence': 'CC0'})
+    ...     kn.save(kn.CNNClassifier(filters=(8, 16)), path, metadata={"license": "CC0"})
+    ...     contents = kn.inspect(path)
+    >>> contents.networks[0].model, contents.networks[0].parameters["filters"], contents.metadata
+    ('cnn', (8, 16), {'license': 'CC0'})
     """
     limits = Limits(max_bytes, _DEFAULTS.max_parameters, max_json_bytes, max_json_depth, max_members)
     manifest, members = read_archive(path, limits)
@@ -297,7 +325,9 @@ def inspect(
         networks = [_describe(number, entry, arrays, path) for number, entry in enumerate(entries)]
         metadata = from_json(manifest["metadata"], path)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise CorruptFileError(f"{path}: {MANIFEST}: expected what kn.save says, found: {error!r}.") from error
+        raise CorruptFileError(
+            f"{path}: {MANIFEST}: expected values as kn.save writes them, found: {error!r}."
+        ) from error
     return Bunch(
         estimator=manifest["class"],
         networks=networks,
@@ -310,16 +340,16 @@ def inspect(
 
 
 def _describe(number, entry, arrays, where):
-    """Return what :func:`inspect` says of a network."""
-    own = {name: header for name, header in arrays.items() if name.startswith(f"{number}/")}
+    """Return the description of a network for :func:`inspect`."""
+    headers = {name: header for name, header in arrays.items() if name.startswith(f"{number}/")}
     fit = entry["fit"]
     return Bunch(
         estimator=entry["class"],
         model=entry["model"]["name"],
         arguments=None if fit is None else {name: from_json(each, where) for name, each in fit["arguments"].items()},
         parameters={name: from_json(each, where) for name, each in entry["parameters"].items()},
-        n_parameters=sum(math.prod(shape) for name, (_, shape) in own.items() if not name.endswith(_SEEDS)),
-        arrays={name.partition("/")[2]: f"{dtype}{list(shape)}" for name, (dtype, shape) in own.items()},
+        n_parameters=sum(math.prod(shape) for name, (_, shape) in headers.items() if not name.endswith(_SEEDS)),
+        arrays={name.partition("/")[2]: f"{dtype}{list(shape)}" for name, (dtype, shape) in headers.items()},
     )
 
 
@@ -330,7 +360,7 @@ def _npz(arrays):
 
 
 def _entries_and_states(path, manifest, members, limits):
-    """Return what an archive says of its networks."""
+    """Return the descriptions of the networks in an archive."""
     if missing := sorted({STATE, WEIGHTS} - members.keys()):
         raise CorruptFileError(f"{path}: expected the members {missing}, found only {sorted(members)}.")
     entries = manifest.get("networks")

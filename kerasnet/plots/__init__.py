@@ -1,4 +1,4 @@
-"""What people look at: displays in scikit-learn's manner."""
+"""Plots in the form of scikit-learn displays."""
 
 from kerasnet.plots.embedding import EmbeddingDisplay
 from kerasnet.plots.hog import HOGDisplay

@@ -1,4 +1,4 @@
-"""Grids of images inside one axes."""
+"""Grids of images within one matplotlib Axes."""
 
 from numbers import Integral
 
@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 
-def first(samples, n_images):
-    """Return the samples to draw."""
+def take_first(samples, n_images) -> np.ndarray:
+    """Return the first `n_images` samples."""
     return samples[: check_scalar(n_images, "n_images", Integral, min_val=1)]
 
 
 def image_grid(ax, n_rows, n_columns):
-    """Return axes to fill, those of a new figure for None, and the bounds of the cells in them, row by row."""
+    """Return the Axes of a grid (of a new figure if None) and the bounds of its cells, row by row."""
     if ax is None:
         _, ax = plt.subplots(figsize=(1.7 * n_columns, 2.1 * n_rows), layout="constrained")
     ax.set_axis_off()
@@ -25,10 +25,10 @@ def image_grid(ax, n_rows, n_columns):
 
 
 def draw_image(ax, cell, image, title, **options):
-    """Draw a grey or RGB image, uint8 or floats in [0, 1], into a cell; return its axes."""
+    """Draw a grayscale or RGB image (uint8, or floats in [0, 1]) into a cell and return the Axes of the image."""
     options = {"cmap": "gray", "vmin": 0, "vmax": 255 if image.dtype == np.uint8 else 1, **options}
-    if image.dtype != np.uint8:
-        image = np.clip(image.astype(float), options["vmin"], options["vmax"])  # matplotlib would, with a warning
+    if image.dtype != np.uint8:  # matplotlib clips RGB images, too, but logs a warning
+        image = np.clip(image.astype(float), options["vmin"], options["vmax"])
     axes = ax.inset_axes(cell)
     axes.imshow(image, **options)
     axes.set_title(title, fontsize="small")
@@ -36,7 +36,7 @@ def draw_image(ax, cell, image, title, **options):
     return axes
 
 
-def as_images(X, image_shape):
-    """Return rows as the images that they are."""
+def reshape_images(X, image_shape) -> np.ndarray:
+    """Reshape flattened rows to images of `image_shape`."""
     X = np.asarray(X)
     return X if image_shape is None or X.ndim != 2 else X.reshape(len(X), *image_shape)

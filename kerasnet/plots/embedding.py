@@ -1,6 +1,9 @@
-"""Codes in two dimensions."""
+"""Scatter plot of two-dimensional embeddings."""
+
+from __future__ import annotations
 
 import reprlib
+from typing import TYPE_CHECKING, Any, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,29 +11,34 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-_MANY = 20  # more different numbers than this are a scale, not classes
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+
+_MAX_CLASSES = 20  # a numeric target with more distinct values is drawn with a color bar
 
 
 class EmbeddingDisplay:
-    """Samples as points, where a transformer puts them.
+    """Scatter plot of a two-dimensional embedding.
 
-    Make one with :meth:`from_estimator` or :meth:`from_codes`.
+    Create a display with :meth:`from_estimator` or :meth:`from_codes`.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        Where to draw the samples.
+        Coordinates of the samples.
     y : ndarray of shape (n_samples,), default=None
-        Labels; one colour each, or a colour bar for more than 20 different numbers.
+        Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the points.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the plot.
     collections_ : list of matplotlib PathCollection
-        The points of each label; all points where there are no labels, or a colour bar.
+        One collection per label, or a single collection if there are no labels or if there is a color bar.
 
     Examples
     --------
@@ -42,93 +50,106 @@ class EmbeddingDisplay:
     (10, (1797, 2))
     """
 
-    def __init__(self, *, points, y=None):
+    def __init__(self, *, points: npt.NDArray[Any], y: npt.NDArray[Any] | None = None) -> None:
         self.points = points
         self.y = y
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, **scatter_kw):
-        """Draw what a fitted transformer makes of samples.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        *,
+        ax: Axes | None = None,
+        **scatter_kw: Any,
+    ) -> Self:
+        """Plot the samples transformed by a fitted transformer.
 
         Parameters
         ----------
-        estimator : transformer
-            Fitted, such as an ``Autoencoder``.
+        estimator : transformer instance
+            Fitted transformer, such as an :class:`~kerasnet.Autoencoder`.
         X : array-like of shape (n_samples, ...)
-            Samples, as the transformer takes them.
+            Samples to transform.
         y : array-like of shape (n_samples,), default=None
-            Labels; one colour each, or a colour bar for more than 20 different numbers.
+            Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **scatter_kw
-            For ``matplotlib.axes.Axes.scatter``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
         EmbeddingDisplay
-            The display.
+            Display with the drawn plot.
         """
         return cls.from_codes(estimator.transform(X), y, ax=ax, **scatter_kw)
 
     @classmethod
-    def from_codes(cls, codes, y=None, *, ax=None, **scatter_kw):
-        """Draw codes: two of a sample as they are, more by their two principal components.
+    def from_codes(
+        cls, codes: npt.ArrayLike, y: npt.ArrayLike | None = None, *, ax: Axes | None = None, **scatter_kw: Any
+    ) -> Self:
+        """Plot codes. More than two features are reduced to two principal components.
 
         Parameters
         ----------
         codes : array-like of shape (n_samples, n_features)
-            At least two features.
+            Codes with at least two features.
         y : array-like of shape (n_samples,), default=None
-            Labels; one colour each, or a colour bar for more than 20 different numbers.
+            Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **scatter_kw
-            For ``matplotlib.axes.Axes.scatter``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
         EmbeddingDisplay
-            The display.
+            Display with the drawn plot.
 
         Raises
         ------
         ValueError
-            If `y` is not one label a sample, or colours are given beside it.
+            If `y` does not contain exactly one label per sample, or if `y` and colors are both given.
         """
-        codes = check_array(codes, ensure_min_features=2, input_name="codes")
-        check_consistent_length(codes, y)
-        if y is not None:
-            y = column_or_1d(y)
-            if pd.isna(y).any():
-                missing = np.flatnonzero(pd.isna(y)).tolist()
-                raise ValueError(
-                    f"Expected a label in y for every sample. Received: none for samples {reprlib.repr(missing)}."
-                )
-        points = codes if codes.shape[1] == 2 else PCA(2, random_state=0).fit_transform(codes)
-        return cls(points=points, y=y).plot(ax=ax, **scatter_kw)
+        points: np.ndarray = check_array(codes, ensure_min_features=2, input_name="codes")
+        check_consistent_length(points, y)
+        labels = None if y is None else column_or_1d(y)
+        if labels is not None and pd.isna(labels).any():
+            missing = np.flatnonzero(pd.isna(labels)).tolist()
+            raise ValueError(
+                f"Expected one label per sample in y. Received: missing labels for samples {reprlib.repr(missing)}. "
+                "Remove these samples, or fill in their labels."
+            )
+        if points.shape[1] != 2:
+            points = PCA(2, random_state=0).fit_transform(points)
+        return cls(points=points, y=labels).plot(ax=ax, **scatter_kw)
 
-    def plot(self, *, ax=None, **scatter_kw):
-        """Draw the points.
+    def plot(self, *, ax: Axes | None = None, **scatter_kw: Any) -> Self:
+        """Draw the scatter plot.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **scatter_kw
-            For ``matplotlib.axes.Axes.scatter``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
         EmbeddingDisplay
-            This display.
+            The display itself.
         """
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         options = {"s": 8, "alpha": 0.7, **scatter_kw}
         if self.y is None:
             self.collections_ = [ax.scatter(*self.points.T, **options)]
-        elif colours := {"c", "color"} & scatter_kw.keys():
-            raise ValueError(f"The colours are those of the labels, y. Received: {', '.join(colours)}. Leave out one.")
+        elif colors := {"c", "color"} & scatter_kw.keys():
+            raise ValueError(
+                f"Expected either labels y or colors. Received: y and {', '.join(colors)}. Remove one of them."
+            )
         else:
             self._scatter_labels(ax, options)
         ax.set(xlabel="component 1", ylabel="component 2")
@@ -137,13 +158,13 @@ class EmbeddingDisplay:
 
     def _scatter_labels(self, ax, options):
         labels = np.unique(self.y)
-        if len(labels) > _MANY and labels.dtype.kind in "iuf":
+        if len(labels) > _MAX_CLASSES and labels.dtype.kind in "iuf":
             self.collections_ = [ax.scatter(*self.points.T, c=self.y, **options)]
             ax.figure.colorbar(self.collections_[0], ax=ax)
             return
-        colours = plt.get_cmap("tab10" if len(labels) <= 10 else "viridis", len(labels))
+        colors = plt.get_cmap("tab10" if len(labels) <= 10 else "viridis", len(labels))
         self.collections_ = [
-            ax.scatter(*self.points[self.y == label].T, color=colours(position), **options)
+            ax.scatter(*self.points[self.y == label].T, color=colors(position), **options)
             for position, label in enumerate(labels)
         ]
         ax.legend(self.collections_, [str(label) for label in labels], markerscale=2, fontsize="small")

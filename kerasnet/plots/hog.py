@@ -1,30 +1,40 @@
-"""Images above what their histograms of oriented gradients hold."""
+"""Plot of images and their HOG visualizations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from kerasnet.plots._images import as_images, draw_image, first, image_grid
+from kerasnet.plots._images import draw_image, image_grid, reshape_images, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from kerasnet.features import HOGTransformer
 
 
 class HOGDisplay:
-    """Images and pictures of their histograms of oriented gradients, in two rows.
+    """Plot of images and their HOG visualizations, in two rows.
 
-    Make one with :meth:`from_estimator`.
+    Create a display with :meth:`from_estimator`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
-        Grey or RGB: uint8, or floats in [0, 1].
+        Grayscale or RGB images of dtype uint8, or floats in [0, 1].
     pictures : ndarray of shape (n_images, height, width)
-        What :meth:`kerasnet.features.HOGTransformer.visualize` draws of them.
+        HOG visualizations from :meth:`kerasnet.features.HOGTransformer.visualize`.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes that the grid fills.
+        Axes of the grid.
     axes_ : ndarray of shape (2, n_images) of matplotlib Axes
-        The axes of images and of pictures. The brightest line of all pictures is white.
+        Axes of the images (first row) and visualizations (second row). All visualizations use the same scale.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -36,57 +46,59 @@ class HOGDisplay:
     (2, 3)
     """
 
-    def __init__(self, *, images, pictures):
+    def __init__(self, *, images: npt.NDArray[Any], pictures: npt.NDArray[Any]) -> None:
         self.images = images
         self.pictures = pictures
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
-        """Draw the first images and what a transformer makes of them.
+    def from_estimator(
+        cls, estimator: HOGTransformer, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
+        """Plot the first images and their HOG visualizations.
 
         Parameters
         ----------
         estimator : HOGTransformer
-            Fitted or not.
+            Transformer, which need not be fitted.
         X : ndarray of shape (n_samples, height, width[, 3]) or (n_samples, height * width[ * 3])
-            Images, as the transformer takes them.
+            Images in the format of the transformer.
         n_images : int, default=8
-            The largest number of images.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         HOGDisplay
-            The display.
+            Display with the drawn plot.
 
         Raises
         ------
         ValueError
-            If the transformer does not take the images.
+            If the transformer rejects the images.
         """
-        X = first(np.asarray(X), n_images)
-        return cls(images=as_images(X, estimator.image_shape), pictures=estimator.visualize(X)).plot(ax=ax)
+        X = take_first(np.asarray(X), n_images)
+        return cls(images=reshape_images(X, estimator.image_shape), pictures=estimator.visualize(X)).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw the two rows.
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         HOGDisplay
-            This display.
+            The display itself.
         """
         n_images = len(self.images)
         ax, cells = image_grid(ax, 2, n_images)
-        brightest = {"vmax": self.pictures.max() or 1}
+        scale = {"vmax": self.pictures.max() or 1}
         images = [draw_image(ax, cell, image, "") for cell, image in zip(cells[:n_images], self.images, strict=True)]
         pictures = [
-            draw_image(ax, cell, picture, "", **brightest)
+            draw_image(ax, cell, picture, "", **scale)
             for cell, picture in zip(cells[n_images:], self.pictures, strict=True)
         ]
         images[0].set_title("image", fontsize="small")

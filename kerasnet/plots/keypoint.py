@@ -1,34 +1,45 @@
-"""Images with their SIFT keypoints."""
+"""Plot of images with SIFT keypoints."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from matplotlib.collections import EllipseCollection, LineCollection
 
 from kerasnet.features import sift
-from kerasnet.plots._images import as_images, draw_image, first, image_grid
+from kerasnet.plots._images import draw_image, image_grid, reshape_images, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from kerasnet.features import SIFTTransformer
 
 
 class KeypointDisplay:
-    """Images with their SIFT keypoints: a circle for the size of each and a radius for its angle.
+    """Plot of images with SIFT keypoints.
 
-    Make one with :meth:`from_images` or :meth:`from_estimator`.
+    A circle shows the size of a keypoint, and a radius shows its angle.
+
+    Create a display with :meth:`from_images` or :meth:`from_estimator`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
-        Grey or RGB: uint8, or floats in [0, 1].
+        Grayscale or RGB images of dtype uint8, or floats in [0, 1].
     keypoints : list of n_images ndarrays of shape (n_keypoints, 4)
-        As :func:`kerasnet.features.sift` gives them: x, y, diameter, angle in degrees.
+        x, y, diameter and angle in degrees of each keypoint, as returned by :func:`kerasnet.features.sift`.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes that the grid fills.
+        Axes of the grid.
     axes_ : ndarray of shape (n_images,) of matplotlib Axes
-        The axes of the images.
+        Axes of the images.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -38,79 +49,90 @@ class KeypointDisplay:
     (3,)
     """
 
-    def __init__(self, *, images, keypoints):
+    def __init__(self, *, images: npt.NDArray[Any], keypoints: list[npt.NDArray[np.float32]]) -> None:
         self.images = images
         self.keypoints = keypoints
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
-        """Draw the first images with the places that a transformer describes.
+    def from_estimator(
+        cls, estimator: SIFTTransformer, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
+        """Plot the first images with the keypoints of a transformer.
 
         Parameters
         ----------
         estimator : SIFTTransformer
-            Fitted or not.
+            Transformer, which need not be fitted.
         X : ndarray of shape (n_samples, height, width[, 3]) or (n_samples, height * width[ * 3])
-            Images, as the transformer takes them.
+            Images in the format of the transformer.
         n_images : int, default=8
-            The largest number of images.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         KeypointDisplay
-            The display.
+            Display with the drawn plot.
 
         Raises
         ------
         ValueError
-            If SIFT does not take the images.
+            If the images are invalid.
         """
-        places = {name: getattr(estimator, name) for name in ("grid", "keypoint_size", "enlarge")}
-        return cls.from_images(as_images(X, estimator.image_shape), **places, n_images=n_images, ax=ax)
+        parameters = {name: getattr(estimator, name) for name in ("grid", "keypoint_size", "enlarge")}
+        return cls.from_images(reshape_images(X, estimator.image_shape), **parameters, n_images=n_images, ax=ax)
 
     @classmethod
-    def from_images(cls, images, *, grid=None, keypoint_size=None, enlarge=1, n_images=8, ax=None):
-        """Draw the first images with the places that SIFT finds, or those of a grid.
+    def from_images(
+        cls,
+        images: npt.ArrayLike,
+        *,
+        grid: int | tuple[int, int] | None = None,
+        keypoint_size: float | None = None,
+        enlarge: float = 1,
+        n_images: int = 8,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot the first images with keypoints that are detected or placed on a grid.
 
         Parameters
         ----------
         images : ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            Grey or RGB: uint8, or floats in [0, 1].
+            Grayscale or RGB images of dtype uint8, or floats in [0, 1].
         grid, keypoint_size, enlarge
-            As for :func:`kerasnet.features.sift`.
+            See :func:`kerasnet.features.sift`.
         n_images : int, default=8
-            The largest number of images.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         KeypointDisplay
-            The display.
+            Display with the drawn plot.
 
         Raises
         ------
         ValueError
-            If SIFT does not take the images, or a parameter is not as described.
+            If the images or a parameter are invalid.
         """
-        images = first(np.asarray(images), n_images)
+        images = take_first(np.asarray(images), n_images)
         keypoints, _ = sift(images, grid=grid, keypoint_size=keypoint_size, enlarge=enlarge)
         return cls(images=images, keypoints=keypoints).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw the images, eight in a row, and the keypoints on them.
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the images with their keypoints, eight images per row.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         KeypointDisplay
-            This display.
+            The display itself.
         """
         n_columns = min(8, len(self.images))
         ax, cells = image_grid(ax, math.ceil(len(self.images) / n_columns), n_columns)
@@ -125,10 +147,10 @@ class KeypointDisplay:
 
 
 def _draw_keypoints(axes, keypoints):
-    """Draw circles in units of pixels and, where there is an angle, a radius; y points down, so angles go clockwise."""
+    """Draw circles in pixel units and radii for keypoints with an angle. y points down, so angles are clockwise."""
     centers, diameters, angles = keypoints[:, :2], keypoints[:, 2], keypoints[:, 3]
-    look = {"offsets": centers, "offset_transform": axes.transData, "facecolors": "none", "edgecolors": "C1"}
-    axes.add_collection(EllipseCollection(diameters, diameters, np.zeros_like(angles), units="xy", **look))
+    style = {"offsets": centers, "offset_transform": axes.transData, "facecolors": "none", "edgecolors": "C1"}
+    axes.add_collection(EllipseCollection(diameters, diameters, np.zeros_like(angles), units="xy", **style))
     radians = np.deg2rad(angles)
     ends = centers + diameters[:, np.newaxis] / 2 * np.column_stack([np.cos(radians), np.sin(radians)])
     axes.add_collection(LineCollection(np.stack([centers, ends], axis=1)[angles >= 0], colors="C1"))

@@ -1,32 +1,40 @@
-"""Images beside what an autoencoder makes of them."""
+"""Plot of images and their reconstructions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from kerasnet.plots._images import draw_image, first, image_grid
+from kerasnet.plots._images import draw_image, image_grid, take_first
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
 
 
 class ReconstructionDisplay:
-    """Images, their reconstructions and the differences, in three rows.
+    """Plot of images, their reconstructions and the differences, in three rows.
 
-    Make one with :meth:`from_estimator` or :meth:`from_predictions`.
+    Create a display with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, channels)
-        Grey or RGB, floats in [0, 1].
-    reconstructions : ndarray of the shape of `images`
-        What became of them.
+        Grayscale or RGB images, floats in [0, 1].
+    reconstructions : ndarray of the same shape as `images`
+        Reconstructions of the images.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes that the grid fills.
+        Axes of the grid.
     axes_ : ndarray of shape (3, n_images) of matplotlib Axes
-        The axes of images, reconstructions and differences. Grey differences are blue where the reconstruction is
-        too dark and red where it is too bright; those of colour images are absolute values.
+        Axes of the images, reconstructions and differences. Differences of grayscale images are blue where the
+        reconstruction is too dark and red where it is too bright. Differences of color images are absolute values.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -37,82 +45,84 @@ class ReconstructionDisplay:
     (3, 4)
     """
 
-    def __init__(self, *, images, reconstructions):
+    def __init__(self, *, images: npt.NDArray[Any], reconstructions: npt.NDArray[Any]) -> None:
         self.images = images
         self.reconstructions = reconstructions
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=8, ax=None):
-        """Draw the first samples and what a fitted autoencoder makes of them.
+    def from_estimator(cls, estimator: Any, X: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None) -> Self:
+        """Plot the first images and their reconstructions by a fitted autoencoder.
 
         Parameters
         ----------
         estimator : Autoencoder
-            Fitted.
+            Fitted autoencoder.
         X : ndarray of shape (n_samples, height, width) or (n_samples, height, width, channels)
-            Images, as the autoencoder takes them.
+            Images in the format of the autoencoder.
         n_images : int, default=8
-            The largest number of images.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         ReconstructionDisplay
-            The display.
+            Display with the drawn plot.
         """
-        X = first(np.asarray(X), n_images)
+        X = take_first(np.asarray(X), n_images)
         return cls.from_predictions(X, estimator.reconstruct(X), n_images=n_images, ax=ax)
 
     @classmethod
-    def from_predictions(cls, images, reconstructions, *, n_images=8, ax=None):
-        """Draw images and given reconstructions.
+    def from_predictions(
+        cls, images: npt.ArrayLike, reconstructions: npt.ArrayLike, *, n_images: int = 8, ax: Axes | None = None
+    ) -> Self:
+        """Plot images and given reconstructions.
 
         Parameters
         ----------
         images : ndarray of shape (n_samples, height, width) or (n_samples, height, width, channels)
-            Grey or RGB: uint8, which is divided by 255, or floats in [0, 1].
-        reconstructions : ndarray of the shape of `images`
-            Likewise.
+            Grayscale or RGB images of dtype uint8, which are divided by 255, or floats in [0, 1].
+        reconstructions : ndarray of the same shape as `images`
+            Reconstructions of dtype uint8, which are divided by 255, or floats in [0, 1].
         n_images : int, default=8
-            The largest number of images.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         ReconstructionDisplay
-            The display.
+            Display with the drawn plot.
 
         Raises
         ------
         ValueError
-            If the shapes differ or are not those of images, or there are none.
+            If the shapes differ, are not shapes of images, or if there are no images.
         """
         images, reconstructions = np.asarray(images), np.asarray(reconstructions)
         check_consistent_length(images, reconstructions)
         if images.shape != reconstructions.shape or images.ndim not in (3, 4) or len(images) == 0:
             raise ValueError(
-                "Expected images of shape (n, height, width[, channels]), at least one, and reconstructions of the "
+                "Expected at least one image, of shape (n, height, width[, channels]), and reconstructions of the "
                 f"same shape. Received: {images.shape} and {reconstructions.shape}."
             )
         images, reconstructions = (
-            first(part, n_images) / (255 if part.dtype == np.uint8 else 1) for part in (images, reconstructions)
+            take_first(part, n_images) / (255 if part.dtype == np.uint8 else 1) for part in (images, reconstructions)
         )
         return cls(images=images, reconstructions=reconstructions).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw the three rows.
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What the grid fills; a new figure when None.
+            Axes to draw the grid on. If None, a new figure is created.
 
         Returns
         -------
         ReconstructionDisplay
-            This display.
+            The display itself.
         """
         n_images = len(self.images)
         differences, options = self.reconstructions - self.images, {"cmap": "coolwarm", "vmin": -1, "vmax": 1}
@@ -120,7 +130,11 @@ class ReconstructionDisplay:
             differences, options = np.abs(differences), {}
         ax, cells = image_grid(ax, 3, n_images)
         cells = np.reshape(cells, (3, n_images, 4))
-        rows = (("in", self.images, {}), ("out", self.reconstructions, {}), ("difference", differences, options))
+        rows: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
+            ("input", self.images, {}),
+            ("output", self.reconstructions, {}),
+            ("difference", differences, options),
+        )
         self.axes_ = np.array(
             [
                 [

@@ -1,28 +1,36 @@
-"""Loss and metrics from epoch to epoch."""
+"""Plot of training and validation curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.axes import Axes
+
 
 class TrainingCurveDisplay:
-    """How loss or a metric changed from epoch to epoch, on training and validation data.
+    """Plot of the loss or a metric per epoch, on training and validation data.
 
-    Make one with :meth:`from_estimator` or :meth:`from_history`.
+    Create a display with :meth:`from_estimator` or :meth:`from_history`.
 
     Parameters
     ----------
     history : dict of str to list of float
-        Values after each epoch, under the names that Keras gives ("loss", "val_loss", "accuracy", ...).
+        Values of the loss and metrics per epoch, with the names used by Keras ("loss", "val_loss", "accuracy", ...).
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the curves.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the plot.
     lines_ : list of matplotlib Line2D
-        The curve of the training data and, if there is one, that of the validation data.
+        Curve of the training data and, if available, curve of the validation data.
 
     Examples
     --------
@@ -32,78 +40,85 @@ class TrainingCurveDisplay:
     ['training', 'validation']
     """
 
-    def __init__(self, *, history):
+    def __init__(self, *, history: dict[str, list[float]]) -> None:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, metric="loss", ax=None, **line_kw):
-        """Draw the training of a fitted estimator.
+    def from_estimator(cls, estimator: Any, *, metric: str = "loss", ax: Axes | None = None, **line_kw: Any) -> Self:
+        """Plot the training history of a fitted estimator.
 
         Parameters
         ----------
-        estimator : estimator of kerasnet
-            Fitted.
+        estimator : estimator instance
+            Fitted estimator with a ``history_`` attribute.
         metric : str, default="loss"
-            What to draw: a key of its ``history_``.
+            Name of the loss or metric: a key of ``history_``.
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **line_kw
-            For ``matplotlib.axes.Axes.plot``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         TrainingCurveDisplay
-            The display.
+            Display with the drawn plot.
         """
         check_is_fitted(estimator, "history_")
         return cls.from_history(estimator.history_, metric=metric, ax=ax, **line_kw)
 
     @classmethod
-    def from_history(cls, history, *, metric="loss", ax=None, **line_kw):
-        """Draw what ``keras.Model.fit`` returned, or such a dict.
+    def from_history(
+        cls,
+        history: keras.callbacks.History | dict[str, list[float]],
+        *,
+        metric: str = "loss",
+        ax: Axes | None = None,
+        **line_kw: Any,
+    ) -> Self:
+        """Plot a training history, such as the return value of :meth:`keras.Model.fit`.
 
         Parameters
         ----------
         history : keras.callbacks.History or dict of str to list of float
-            Values after each epoch.
+            Values of the loss and metrics per epoch.
         metric : str, default="loss"
-            What to draw: a key of the history.
+            Name of the loss or metric: a key of the history.
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **line_kw
-            For ``matplotlib.axes.Axes.plot``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         TrainingCurveDisplay
-            The display.
+            Display with the drawn plot.
         """
         return cls(history=getattr(history, "history", history)).plot(metric=metric, ax=ax, **line_kw)
 
-    def plot(self, *, metric="loss", ax=None, **line_kw):
-        """Draw one curve for the training data and one for the validation data.
+    def plot(self, *, metric: str = "loss", ax: Axes | None = None, **line_kw: Any) -> Self:
+        """Draw the curves of the training and validation data.
 
         Parameters
         ----------
         metric : str, default="loss"
-            What to draw: a key of the history.
+            Name of the loss or metric: a key of the history.
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure when None.
+            Axes to draw on. If None, a new figure is created.
         **line_kw
-            For ``matplotlib.axes.Axes.plot``.
+            Additional keyword arguments of :meth:`matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         TrainingCurveDisplay
-            This display.
+            The display itself.
 
         Raises
         ------
         ValueError
-            If the history has no such metric.
+            If the history does not contain the metric.
         """
         if metric not in self.history:
-            raise ValueError(f"The history has {sorted(self.history)}. Received: metric={metric!r}.")
+            raise ValueError(f"metric must be one of {sorted(self.history)}. Received: {metric!r}.")
         if ax is None:
             _, ax = plt.subplots()
         self.lines_ = []

@@ -1,4 +1,4 @@
-"""Tabular preparation: imputing, outliers, scaling, selection. No TensorFlow here."""
+"""Preprocess tabular data: outliers, missing values, scaling, encoding and feature selection, without TensorFlow."""
 
 from kerasnet.preprocessing.interpolation import InterpolationImputer
 from kerasnet.preprocessing.outliers import OutlierClipper

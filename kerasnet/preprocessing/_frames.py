@@ -1,4 +1,4 @@
-"""Tables of every kind as pandas frames: polars frames and nullable dtypes mean the same as plain pandas frames."""
+"""Convert polars data frames and nullable dtypes to pandas data frames with NumPy dtypes."""
 
 import sys
 
@@ -11,13 +11,13 @@ _DATES = ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
 def is_frame(X):
-    """Return whether X is a pandas or polars frame."""
+    """Return whether X is a pandas or polars DataFrame."""
     polars = sys.modules.get("polars")
     return isinstance(X, pd.DataFrame) or (polars is not None and isinstance(X, polars.DataFrame))
 
 
 def as_frame(X):
-    """Return a table as a pandas frame; names and dtypes of frames are kept."""
+    """Convert a table to a pandas DataFrame; keep the column names and dtypes of data frames."""
     if isinstance(X, pd.DataFrame):
         return X
     if is_frame(X):
@@ -27,55 +27,55 @@ def as_frame(X):
 
 
 def as_numbers(X):
-    """Return a frame as a pandas frame of NumPy dtypes, with NaN where values are missing.
+    """Convert a data frame to a pandas DataFrame with NumPy dtypes, in which missing values are NaN.
 
-    Arrays are returned unchanged. Dates and durations are refused in both.
+    Arrays are returned unchanged. Dates and durations raise an error in both.
     """
     if is_frame(X) or getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
         frame = as_frame(X)
-        refuse_dates(frame.items())
+        check_no_dates(frame.items())
         columns = dict(enumerate(_as_numpy(column) for _, column in frame.items()))
         return pd.DataFrame(columns, index=frame.index).set_axis(frame.columns, axis=1)
     return X
 
 
 def as_objects(X):
-    """Return categories as an array of objects, with NaN where values are missing."""
+    """Convert categories to an object array, in which missing values are NaN."""
     frame = as_frame(X)
     objects = np.empty(frame.shape, dtype=object)
     for position, (_, column) in enumerate(frame.items()):
         if isinstance(column.dtype, pd.CategoricalDtype) and is_float_dtype(column.cat.categories.dtype):
             column = column.astype(column.cat.categories.dtype)
-        if is_float_dtype(column.dtype):  # without nullable dtypes, integers become floats where one is missing
+        if is_float_dtype(column.dtype):  # NumPy dtypes store integers with missing values as floats
             column = _as_numpy(column).convert_dtypes()
         objects[:, position] = np.where(column.isna(), np.nan, column.astype(object))
     return objects
 
 
 def is_number(dtype):
-    """Return whether columns of a pandas dtype are numeric; booleans are categories."""
+    """Return whether a pandas dtype is numeric; booleans are treated as categories."""
     return is_numeric_dtype(dtype) and dtype.kind != "b"
 
 
-def refuse_dates(columns):
-    """Raise an error if there are dates or durations among (name, pandas column) pairs."""
-    dates = [name for name, column in columns if _holds_dates(column)]
+def check_no_dates(columns):
+    """Raise an error if any of the (name, pandas Series) pairs contains dates or durations."""
+    dates = [name for name, column in columns if _has_dates(column)]
     if dates:
         raise ValueError(
-            f"Expected columns of numbers, booleans, texts or categories. Received dates or durations in {dates}. "
-            "Put numbers derived from them in their place (year, weekday, days since a date), or leave them out with "
-            "numeric_columns and categorical_columns."
+            f"Expected columns of numbers, booleans, strings or categories. Received dates or durations in {dates}. "
+            "Replace them with numbers (year, weekday, days since a date), or exclude them with numeric_columns and "
+            "categorical_columns."
         )
 
 
-def _holds_dates(column):
+def _has_dates(column):
     if isinstance(column.dtype, pd.CategoricalDtype):
         return False
     return column.dtype.kind in "mM" or (column.dtype.kind == "O" and infer_dtype(column, skipna=True) in _DATES)
 
 
 def _as_numpy(column):
-    """Return a pandas column with the NumPy dtype that pandas gives to the same values by default."""
+    """Convert a pandas Series to the NumPy dtype that pandas uses for its values by default."""
     dtype = column.dtype
     if dtype.kind == "O" and not is_numeric_dtype(dtype):
         return pd.Series(np.where(column.isna(), np.nan, column.astype(object)), column.index, dtype=object)
@@ -89,7 +89,7 @@ def _as_numpy(column):
 
 
 def _from_polars(column):
-    """Return a polars column as pandas holds its dtype; PyArrow is not needed."""
+    """Convert a polars Series to pandas without PyArrow."""
     import polars as pl
 
     dtype = column.dtype

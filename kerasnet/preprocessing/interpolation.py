@@ -1,4 +1,8 @@
-"""Missing values of series: on the line between their neighbours."""
+"""Impute missing values in time series by linear interpolation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -7,28 +11,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kerasnet.preprocessing._frames import as_numbers
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Fill missing values by linear interpolation between the rows above and below.
+    """Impute missing values by linear interpolation between the previous and next rows.
 
-    The rows are taken as they come, at equal distances: this is for series in the order of time, not for rows that
-    were shuffled. Each column is filled by itself; before its first and after its last known value that value is
-    taken. What is filled in thus depends on the rows that are transformed together.
+    Rows must be in order of time and equally spaced; do not shuffle them. Each column is imputed independently. Values
+    before the first and after the last non-missing value are replaced by that value. The imputed values therefore
+    depend on the rows that are transformed together.
 
     Attributes
     ----------
     statistics_ : ndarray of shape (n_features,), dtype float64
-        The medians of the columns in `fit`. They fill columns that have no known value in `transform`. A column
-        without one in `fit` either has 0, as for :class:`sklearn.impute.SimpleImputer` with
-        ``keep_empty_features=True``.
+        The medians of the columns seen during `fit`. They replace the values of columns that are entirely missing in
+        `transform`. For columns that are entirely missing in `fit`, the statistic is 0, as for
+        :class:`sklearn.impute.SimpleImputer` with ``keep_empty_features=True``.
     n_features_in_ : int
-        The number of columns seen during `fit`.
-    feature_names_in_ : ndarray of str
-        The names of the columns of X, when all of them are strings.
+        The number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of features seen during `fit`. Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    kerasnet.preprocessing.make_tabular_preprocessor : Outliers, imputation, scaling, encoding and selection in one.
+    kerasnet.preprocessing.make_tabular_preprocessor : Build a pipeline for tabular data.
 
     Examples
     --------
@@ -41,58 +48,58 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     array([[2.5]])
     """
 
-    def fit(self, X, y=None):
-        """Learn the median of each column.
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
+        """Compute the median of each column.
 
         Parameters
         ----------
         X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
-            Numbers; NaN, None and null are missing.
+            Numeric data. NaN, None and null are missing values.
         y : None
             Ignored.
 
         Returns
         -------
-        InterpolationImputer
-            This transformer.
+        self : InterpolationImputer
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            If X holds infinity, dates or no numbers.
+            If X contains infinity, dates or non-numeric values.
         """
-        X = self._validated(X, reset=True).astype(np.float64, copy=False)
+        X = self._validate(X, reset=True).astype(np.float64, copy=False)
         self.statistics_ = SimpleImputer(strategy="median", keep_empty_features=True).fit(X).statistics_
         return self
 
-    def transform(self, X):
-        """Fill missing values.
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32 | np.float64]:
+        """Impute missing values.
 
         Parameters
         ----------
         X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
-            Numbers in the order of their rows; NaN, None and null are missing.
+            Numeric data, in order of time. NaN, None and null are missing values.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            Without NaN. float32 for float32, float64 for all others.
+        X_imputed : ndarray of shape (n_samples, n_features)
+            The data without NaN, of dtype float32 if X is float32, otherwise float64.
 
         Raises
         ------
         ValueError
-            If X holds infinity, dates or no numbers, or has other columns than in `fit`.
+            If X contains infinity, dates or non-numeric values, or its columns differ from those in `fit`.
         """
         check_is_fitted(self)
-        X = np.array(self._validated(X, reset=False))  # a copy: nullable columns of pandas 3 are read-only
+        X = np.array(self._validate(X, reset=False))  # copy, because nullable columns of pandas 3 are read-only
         missing = np.isnan(X)
         for column in np.flatnonzero(missing.any(axis=0)):
-            gaps, known = np.flatnonzero(missing[:, column]), np.flatnonzero(~missing[:, column])
-            values = X[known, column]
-            X[gaps, column] = np.interp(gaps, known, values) if len(known) else self.statistics_[column]
+            gaps, present = np.flatnonzero(missing[:, column]), np.flatnonzero(~missing[:, column])
+            values = X[present, column]
+            X[gaps, column] = np.interp(gaps, present, values) if len(present) else self.statistics_[column]
         return X
 
-    def _validated(self, X, reset):
+    def _validate(self, X, reset):
         dtypes = (np.float64, np.float32)
         return validate_data(self, as_numbers(X), reset=reset, dtype=dtypes, ensure_all_finite="allow-nan")
 

@@ -1,6 +1,9 @@
-"""Outliers: what lies far beyond the other values of its column."""
+"""Clip outliers or replace them by missing values."""
+
+from __future__ import annotations
 
 from numbers import Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -9,46 +12,51 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kerasnet.preprocessing._frames import as_numbers
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
 _FACTORS = {"iqr": 1.5, "zscore": 3.0}
 _METHODS = (*_FACTORS, "quantile")
 _ACTIONS = ("clip", "missing")
 
 
 class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Bring values beyond the limits of their column back to the limits, or mark them as missing.
+    """Clip outliers to the limits of their column, or replace them by missing values.
 
-    The limits are learned in `fit`, column by column, from the values that are not NaN. NaN stays NaN.
+    The limits of each column are computed in `fit` from the values that are not NaN. NaN values are kept.
 
     Parameters
     ----------
     method : {"iqr", "zscore", "quantile"}, default="iqr"
-        What the limits are:
+        How to compute the limits:
 
-        - "iqr": the first quartile minus, and the third quartile plus, `factor` times the distance between them;
-        - "zscore": the mean minus, and plus, `factor` standard deviations (the root of the mean squared deviation);
+        - "iqr": the first quartile minus, and the third quartile plus, `factor` times the interquartile range;
+        - "zscore": the mean minus, and plus, `factor` times the (population) standard deviation;
         - "quantile": the two `quantiles`.
     factor : float, default=None
-        How far from the quartiles or the mean the limits lie. None is 1.5 for "iqr" and 3 for "zscore"; "quantile"
-        does not use it.
+        The factor of the methods "iqr" and "zscore". None means 1.5 for "iqr" and 3 for "zscore". Not used by
+        "quantile".
     quantiles : tuple (lower, upper) of float in [0, 1], default=(0.01, 0.99)
-        The limits of the method "quantile".
+        The quantiles of the method "quantile".
     action : {"clip", "missing"}, default="clip"
-        Whether an outlier becomes the nearer limit, or NaN for an imputer that follows.
+        What to do with outliers: clip them to the limits, or replace them by NaN, for example for an imputer.
 
     Attributes
     ----------
     lower_, upper_ : ndarray of shape (n_features,), dtype float64
-        The limits. They are -inf and inf for a column of NaN alone, and for "iqr" and "zscore" for a column without
-        spread: where more than half of the values are equal, as in a rare 0/1 mark, the quartiles tend to be equal,
-        and all the other values would count as outliers.
+        The limits. They are -inf and inf for a column that contains only NaN, and, with "iqr" and "zscore", for a
+        column whose interquartile range or standard deviation is 0. If most values are equal, as in an imbalanced
+        binary feature, both quartiles are often equal, and all other values would be outliers.
     n_features_in_ : int
-        The number of columns seen during `fit`.
-    feature_names_in_ : ndarray of str
-        The names of the columns of X, when all of them are strings.
+        The number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of features seen during `fit`. Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    kerasnet.preprocessing.make_tabular_preprocessor : Outliers, imputation, scaling, encoding and selection in one.
+    kerasnet.preprocessing.make_tabular_preprocessor : Build a pipeline for tabular data.
 
     Examples
     --------
@@ -64,67 +72,74 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array([ 1.,  2.,  3.,  4., nan, nan])
     """
 
-    def __init__(self, method="iqr", *, factor=None, quantiles=(0.01, 0.99), action="clip"):
+    def __init__(
+        self,
+        method: str = "iqr",
+        *,
+        factor: float | None = None,
+        quantiles: Sequence[float] = (0.01, 0.99),
+        action: str = "clip",
+    ) -> None:
         self.method = method
         self.factor = factor
         self.quantiles = quantiles
         self.action = action
 
-    def fit(self, X, y=None):
-        """Learn the limits of each column.
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
+        """Compute the limits of each column.
 
         Parameters
         ----------
         X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
-            Numbers; NaN, None and null are missing.
+            Numeric data. NaN, None and null are missing values.
         y : None
             Ignored.
 
         Returns
         -------
-        OutlierClipper
-            This transformer.
+        self : OutlierClipper
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            If X holds infinity, dates or no numbers, or a parameter is not as described.
+            If X contains infinity, dates or non-numeric values, or a parameter is invalid.
         TypeError
-            If `factor` is no number.
+            If `factor` is not a number.
         """
         self._check_parameters()
-        X = self._validated(X, reset=True).astype(np.float64, copy=False)
-        known = ~np.isnan(X).all(axis=0)
-        self.lower_ = np.full(X.shape[1], -np.inf)
-        self.upper_ = np.full(X.shape[1], np.inf)
-        self.lower_[known], self.upper_[known] = self._limits(X[:, known])
+        values = self._validate(X, reset=True).astype(np.float64, copy=False)
+        has_values = ~np.isnan(values).all(axis=0)
+        self.lower_ = np.full(values.shape[1], -np.inf)
+        self.upper_ = np.full(values.shape[1], np.inf)
+        self.lower_[has_values], self.upper_[has_values] = self._limits(values[:, has_values])
         return self
 
-    def transform(self, X):
-        """Clip outliers, or make them NaN.
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32 | np.float64]:
+        """Clip outliers, or replace them by NaN.
 
         Parameters
         ----------
         X : array-like or pandas or polars DataFrame of shape (n_samples, n_features)
-            Numbers; NaN, None and null are missing.
+            Numeric data. NaN, None and null are missing values.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            float32 for float32, float64 for all others.
+        X_clipped : ndarray of shape (n_samples, n_features)
+            The transformed data, of dtype float32 if X is float32, otherwise float64.
 
         Raises
         ------
         ValueError
-            If X holds infinity, dates or no numbers, or has other columns than in `fit`.
+            If X contains infinity, dates or non-numeric values, or its columns differ from those in `fit`.
         """
         check_is_fitted(self)
-        X = self._validated(X, reset=False)
+        values = self._validate(X, reset=False)
         if self.action == "missing":
-            return np.where((self.lower_ <= X) & (self.upper_ >= X), X, np.nan)
-        return np.clip(X, self.lower_, self.upper_).astype(X.dtype, copy=False)
+            return np.where((self.lower_ <= values) & (self.upper_ >= values), values, np.nan)
+        return np.clip(values, self.lower_, self.upper_).astype(values.dtype, copy=False)
 
-    def _validated(self, X, reset):
+    def _validate(self, X, reset):
         dtypes = (np.float64, np.float32)
         return validate_data(self, as_numbers(X), reset=reset, dtype=dtypes, ensure_all_finite="allow-nan")
 
@@ -142,7 +157,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
 
     def _limits(self, X):
-        """Return the limits of columns that have at least one value each."""
+        """Compute the limits of columns that have at least one non-missing value."""
         if self.method == "quantile":
             return np.nanquantile(X, self.quantiles, axis=0)
         factor = _FACTORS[self.method] if self.factor is None else self.factor
@@ -152,8 +167,8 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         else:
             low = high = np.nanmean(X, axis=0)
             spread = np.nanstd(X, axis=0)
-        flat = (spread == 0) | (np.nanmin(X, axis=0) == np.nanmax(X, axis=0))  # where rounding leaves some deviation
-        spread = np.where(flat, np.inf, spread)
+        is_constant = (spread == 0) | (np.nanmin(X, axis=0) == np.nanmax(X, axis=0))  # the std may be rounded to > 0
+        spread = np.where(is_constant, np.inf, spread)
         return low - factor * spread, high + factor * spread
 
     def __sklearn_tags__(self):

@@ -1,14 +1,17 @@
-"""From a table as it is found to numbers that a network can take."""
+"""Build preprocessing pipelines that convert tables to numeric arrays."""
+
+from __future__ import annotations
 
 from functools import partial
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # what makes the next import possible
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # enables IterativeImputer
 from sklearn.feature_selection import (
     SelectFromModel,
     SelectKBest,
@@ -30,108 +33,123 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils import check_array, check_scalar
 
-from kerasnet.preprocessing._frames import as_frame, as_numbers, as_objects, is_number, refuse_dates
+from kerasnet.preprocessing._frames import as_frame, as_numbers, as_objects, check_no_dates, is_number
 from kerasnet.preprocessing._pipeline import ArrayPipeline
 from kerasnet.preprocessing.interpolation import InterpolationImputer
 from kerasnet.preprocessing.outliers import OutlierClipper
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
 
 def make_tabular_preprocessor(
-    X=None,
+    X: npt.ArrayLike | None = None,
     *,
-    numeric_columns=None,
-    categorical_columns=None,
-    imputation="median",
-    outliers=None,
-    outlier_action="clip",
-    scaling="standard",
-    encoding="onehot",
-    selection=None,
-    n_features=None,
-    task="classification",
-    random_state=None,
-):
-    """Build the preparation of a table: outliers, missing values, scaling, encoding, selection.
+    numeric_columns: Sequence[str] | Sequence[int] | None = None,
+    categorical_columns: Sequence[str] | Sequence[int] | None = None,
+    imputation: str | None = "median",
+    outliers: str | OutlierClipper | None = None,
+    outlier_action: str = "clip",
+    scaling: str | None = "standard",
+    encoding: str = "onehot",
+    selection: str | None = None,
+    n_features: int | None = None,
+    task: str = "classification",
+    random_state: int | np.random.RandomState | None = None,
+) -> Pipeline:
+    """Build a preprocessing pipeline for tabular data.
 
-    The result is an ordinary, unfitted :class:`sklearn.pipeline.Pipeline` of scikit-learn's own parts. Put it before
-    a model in one more pipeline, and fit that on the training part alone.
+    It handles outliers and missing values, scales numeric columns, encodes categorical columns, and selects features.
+    The result is an unfitted :class:`sklearn.pipeline.Pipeline`, mostly of scikit-learn transformers. Combine it with a
+    model in another pipeline, and fit that pipeline on the training data only.
 
     Parameters
     ----------
     X : pandas or polars DataFrame or array-like of shape (n_samples, n_features), default=None
-        A table whose columns are divided by their dtypes: numbers are numeric; booleans, texts, objects and
-        categories are categorical. Nothing is learned from its values. When None, the columns are divided in `fit`.
+        A table whose dtypes determine the numeric and categorical columns. Columns of numbers are numeric; columns of
+        booleans, strings, objects and categories are categorical. The values are not used. If None, the column types
+        are determined in `fit`.
     numeric_columns, categorical_columns : list of str or list of int, default=None
-        Names, or positions from 0; ``[]`` for none. None is all columns of that kind that are not in the other list.
-        With both lists given, columns in neither are left out.
+        The numeric and categorical columns, by name or by position from 0; ``[]`` for none. None means all columns of
+        that type that are not in the other list. If both lists are given, all other columns are dropped.
     imputation : {"mean", "median", "most_frequent", "knn", "iterative", "interpolate"} or None, default="median"
-        How missing numbers are filled. "knn" comes after the scaling, for its distances need columns on one scale.
-        "interpolate" is for rows in the order of time, see :class:`InterpolationImputer`. None leaves NaN.
+        How to impute missing values in numeric columns. "knn" is applied after scaling, because its distances depend
+        on the scale of the columns. "interpolate" is for rows in order of time, see :class:`InterpolationImputer`. None
+        keeps NaN.
     outliers : {"iqr", "zscore", "quantile"}, OutlierClipper or None, default=None
-        What counts as an outlier among the numbers, see :class:`OutlierClipper`.
+        How to detect outliers in numeric columns, see :class:`OutlierClipper`. None keeps outliers.
     outlier_action : {"clip", "missing"}, default="clip"
-        Whether outliers become the nearer limit, or missing and are then imputed. An OutlierClipper has its own.
+        Whether to clip outliers, or to replace them by missing values, which are then imputed. Ignored if `outliers` is
+        an OutlierClipper.
     scaling : {"minmax", "standard", "robust"} or None, default="standard"
-        To [0, 1] over the training data, to mean 0 and standard deviation 1, or to median 0 and interquartile range 1.
+        How to scale numeric columns: to the range [0, 1], to mean 0 and standard deviation 1, or to median 0 and
+        interquartile range 1.
     encoding : {"onehot", "ordinal"}, default="onehot"
-        One column of 0 and 1 a category, none of them 1 for categories that are new in `transform`; or one column of
-        the numbers of the categories, from 0, where new ones are -1. These are not scaled.
+        How to encode categorical columns. With "onehot", there is one binary column per category, and all of them are 0
+        for unknown categories. With "ordinal", there is one column of category indices from 0, and -1 for unknown
+        categories. Encoded columns are not scaled.
     selection : {"variance", "univariate", "mutual_info", "model"} or None, default=None
-        Which of the features are kept: all that vary; those that depend most on y by the F-test, or by mutual
-        information; those of most importance to a random forest.
+        How to select features: remove constant features ("variance"); keep the features with the highest F-statistic
+        ("univariate") or mutual information with y; or keep the most important features of a random forest ("model").
     n_features : int, default=None
-        How many features the last three selections keep. None is 10, and for "model" all above mean importance.
+        The number of features to select, for all selections except "variance". None means 10, or for "model" all
+        features whose importance is at least the mean.
     task : {"classification", "regression"}, default="classification"
-        What y is for the selection.
+        The type of y, for the selection.
     random_state : int, RandomState instance or None, default=None
-        For the imputation "iterative" and the selections "mutual_info" and "model".
+        Seed for the imputation "iterative" and the selections "mutual_info" and "model".
 
     Returns
     -------
-    Pipeline
-        From tables to ndarrays of shape (n_samples, n_features_out), dtype float64 (float32 if all columns are numeric
-        and float32).
+    preprocessor : Pipeline
+        The unfitted pipeline. It transforms tables to ndarrays of shape (n_samples, n_features_out) and dtype float64,
+        or float32 if all columns are float32.
 
     Raises
     ------
     ValueError
-        If a column is unknown, there twice or in both lists, no column is left, or a parameter is not as described.
-        Here or in `fit`: if a column that is not in `categorical_columns` holds dates or durations.
+        If a column is unknown, duplicated or in both lists, there are no columns, or a parameter is invalid. Also if a
+        column that is not in `categorical_columns` contains dates or durations, which may be raised in `fit` only.
     TypeError
-        If `n_features` is no whole number.
+        If `n_features` is not an int.
 
     See Also
     --------
-    OutlierClipper : The outliers.
-    InterpolationImputer : Missing values in series.
+    OutlierClipper : Clip outliers or replace them by missing values.
+    InterpolationImputer : Impute missing values in time series.
 
     Notes
     -----
-    The steps have these names, with two underscores between those of nested ones. The ones that do nothing are
-    "passthrough", so that a grid can put something there:
+    The pipeline has the following steps, named as in parameter grids. Unused steps are "passthrough", so that they can
+    be set in a grid:
 
     - ``columns__numeric__conversion``, ``..__outliers``, ``..__imputation``, ``..__scaling``
     - ``columns__categorical__conversion``, ``..__imputation``, ``..__encoding``
     - ``selection``
 
-    A grid sets, for instance, ``columns__numeric__imputation__n_neighbors``, ``columns__numeric__outliers__factor``,
-    ``columns__numeric__scaling`` (a list of scalers), ``columns__categorical__encoding__min_frequency`` or
-    ``selection__k``, each after the name of the preparation in the whole pipeline.
+    Examples of parameters to search are ``columns__numeric__imputation__n_neighbors``,
+    ``columns__numeric__outliers__factor``, ``columns__numeric__scaling`` (a list of scalers),
+    ``columns__categorical__encoding__min_frequency`` and ``selection__k``, each prefixed by the name of the
+    preprocessor in the enclosing pipeline.
 
-    Missing categories become the most frequent one; for a category of their own, set
-    ``columns__categorical__imputation`` to ``SimpleImputer(strategy="constant", fill_value="missing")``. A column
-    without any value in `fit` is filled with 0 and kept, so the number of features is the same in every fold; the
-    imputation "iterative" leaves it out, with a warning, and so does the selection "variance".
+    Missing categories are replaced by the most frequent one. To use a separate category, set
+    ``columns__categorical__imputation`` to ``SimpleImputer(strategy="constant", fill_value="missing")``. Columns that
+    are entirely missing in `fit` are kept and filled with 0, so that the number of features is the same in all folds.
+    The imputation "iterative" and the selection "variance" drop them; the former warns.
 
-    Why not scale the whole table first and split it then? Because means, limits, medians and the selected features
-    would be learned from the test rows as well. They tell the model what it cannot know in use, and the score is too
-    good: this is a leak. In a pipeline, cross-validation learns them from the training part of each fold.
+    Do not fit the preprocessor on the whole dataset before splitting it. Otherwise, means, limits, medians and the
+    selected features also depend on the test data, and scores are too optimistic (data leakage). In a pipeline,
+    cross-validation fits the preprocessor on the training part of each fold.
 
-    Polars frames and pandas' nullable dtypes give the same result as plain pandas dtypes. A categorical column of whole
-    numbers is read as integers, so its categories have the same names with and without missing values.
+    Polars data frames and pandas nullable dtypes give the same results as pandas data frames with NumPy dtypes.
+    Categorical columns of whole numbers are converted to integers, so that the names of their categories do not depend
+    on missing values.
 
-    The features are named as the columns, one-hot ones "column_category". Should two names be equal, call
-    ``set_params(columns__verbose_feature_names_out=True)`` to put "numeric__" or "categorical__" before them.
+    The names of the output features are the names of the columns, or "column_category" for one-hot encoded columns. If
+    names are not unique, call ``set_params(columns__verbose_feature_names_out=True)`` to add the prefixes "numeric__"
+    and "categorical__".
 
     Examples
     --------
@@ -142,22 +160,22 @@ def make_tabular_preprocessor(
     >>> from sklearn.model_selection import GridSearchCV, train_test_split
     >>> from sklearn.pipeline import Pipeline
     >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame({"size": rng.normal(size=200), "colour": rng.choice(["red", "blue"], size=200)})
-    >>> y = (X["size"] + (X["colour"] == "red") > 0.5).astype(int)
+    >>> X = pd.DataFrame({"size": rng.normal(size=200), "color": rng.choice(["red", "blue"], size=200)})
+    >>> y = (X["size"] + (X["color"] == "red") > 0.5).astype(int)
     >>> X.loc[::10, "size"] = np.nan
     >>> X.loc[5, "size"] = 1e6
 
-    Split first; the medians, limits and scales are those of the training part, here of each fold's:
+    Split the data first. The medians, limits and scales are computed from the training part of each fold:
 
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> preprocessor = make_tabular_preprocessor(X, imputation="knn", outliers="iqr")
-    >>> pipeline = Pipeline([("preparation", preprocessor), ("model", LogisticRegression())])
-    >>> grid = {"preparation__columns__numeric__imputation__n_neighbors": [3, 9]}
+    >>> pipeline = Pipeline([("preprocessor", preprocessor), ("model", LogisticRegression())])
+    >>> grid = {"preprocessor__columns__numeric__imputation__n_neighbors": [3, 9]}
     >>> search = GridSearchCV(pipeline, grid, cv=3).fit(X_train, y_train)
     >>> bool(search.score(X_test, y_test) > 0.85)
     True
-    >>> search.best_estimator_["preparation"].get_feature_names_out()
-    array(['size', 'colour_blue', 'colour_red'], dtype=object)
+    >>> search.best_estimator_["preprocessor"].get_feature_names_out()
+    array(['size', 'color_blue', 'color_red'], dtype=object)
     """
     numeric_columns, categorical_columns = _columns(X, numeric_columns, categorical_columns)
     numeric = {
@@ -167,7 +185,7 @@ def make_tabular_preprocessor(
         "scaling": _scaling_step(scaling),
     }
     if imputation == "knn":
-        numeric["imputation"] = numeric.pop("imputation")  # to the end: distances need columns on one scale
+        numeric["imputation"] = numeric.pop("imputation")  # move it after scaling: distances depend on the scale
     categorical = {
         "conversion": FunctionTransformer(_as_objects, feature_names_out="one-to-one"),
         "imputation": SimpleImputer(strategy="most_frequent", keep_empty_features=True),
@@ -184,13 +202,13 @@ def make_tabular_preprocessor(
 
 
 def _as_floats(X):
-    """Return numbers as a new array of floats, with NaN where values are missing."""
+    """Copy numbers to a float array, in which missing values are NaN."""
     X = check_array(as_numbers(as_frame(X)), dtype=(np.float64, np.float32), ensure_all_finite="allow-nan")
     return np.array(X)
 
 
 def _as_objects(X):
-    """Return categories as a new array of objects: imputers and encoders know NaN, but not None and pandas.NA."""
+    """Copy categories to an object array; imputers and encoders support NaN, but not None and pandas.NA."""
     return as_objects(X)
 
 
@@ -209,7 +227,7 @@ def _imputation_step(imputation, random_state):
         return SimpleImputer(strategy=imputation, keep_empty_features=True)
     return {
         "knn": KNNImputer(keep_empty_features=True),
-        # If it kept empty features, it would write into its input (scikit-learn 1.9), and fail where that is a frame.
+        # With keep_empty_features, it modifies its input (scikit-learn 1.9), and fails if that is a data frame.
         "iterative": IterativeImputer(random_state=random_state),
         "interpolate": InterpolationImputer(),
         None: "passthrough",
@@ -236,7 +254,7 @@ def _selection_step(selection, n_features, task, random_state):
     if n_features is not None:
         check_scalar(n_features, "n_features", Integral, min_val=1)
         if selection not in by_target:
-            raise ValueError(f"n_features needs a selection of {by_target}. Received: selection={selection!r}.")
+            raise ValueError(f"n_features requires selection to be one of {by_target}. Received: {selection!r}.")
     if selection is None:
         return "passthrough"
     if selection == "variance":
@@ -258,20 +276,20 @@ def _check_choice(name, value, allowed):
 
 
 def _columns(X, numeric, categorical):
-    """Return both lists, or in place of one what ColumnTransformer calls in fit to find it."""
+    """Return the numeric and categorical columns, each as a list or a callable for ColumnTransformer."""
     numeric, categorical = _as_list("numeric_columns", numeric), _as_list("categorical_columns", categorical)
     given = [*(numeric or ()), *(categorical or ())]
     if len({type(column) for column in given}) > 1:
         raise ValueError(f"Expected either names or positions of columns, not both. Received: {given}.")
-    twice = sorted({column for column in given if given.count(column) > 1})
-    if twice:
-        raise ValueError(f"Expected every column once, in one of the two lists. Twice there: {twice}.")
+    duplicates = sorted({column for column in given if given.count(column) > 1})
+    if duplicates:
+        raise ValueError(f"Expected each column only once in the two lists. Received duplicates: {duplicates}.")
     if X is not None:
         X = as_frame(X)
         known = range(X.shape[1]) if given and isinstance(given[0], int) else X.columns
         unknown = [column for column in given if column not in known]
         if unknown:
-            raise ValueError(f"Expected columns of X, {list(known)}. Not among them: {unknown}.")
+            raise ValueError(f"Expected columns of X, {list(known)}. Received unknown columns: {unknown}.")
     if numeric is None:
         numeric = partial(_columns_by_dtype, numeric=True, others=given)
     if categorical is None:
@@ -296,10 +314,10 @@ def _as_list(name, columns):
 
 
 def _columns_by_dtype(X, numeric, others):
-    """Return the columns of numbers, or those of all else, that are not among the others."""
+    """Return the numeric or all other columns, except those in `others`."""
     X = as_frame(X)
-    named = all(isinstance(name, str) for name in (*X.columns, *others))
-    columns = dict(zip(X.columns if named else range(X.shape[1]), (column for _, column in X.items()), strict=True))
+    has_names = all(isinstance(name, str) for name in (*X.columns, *others))
+    columns = dict(zip(X.columns if has_names else range(X.shape[1]), (column for _, column in X.items()), strict=True))
     columns = {name: column for name, column in columns.items() if name not in others}
-    refuse_dates(columns.items())
+    check_no_dates(columns.items())
     return [name for name, column in columns.items() if numeric == is_number(column.dtype)]

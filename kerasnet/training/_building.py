@@ -1,4 +1,4 @@
-"""Building Keras models: seeds, names and precision of their own, bounds on size, weights that must not be shared."""
+"""Build Keras models reproducibly, limit their size, and reject models that share weights."""
 
 import collections
 import contextlib
@@ -13,21 +13,26 @@ from keras.src.random import seed_generator
 
 from kerasnet.errors import UnsafeFileError
 
-BUILD_LOCK = threading.RLock()  # a builder may ask for the model_ of another estimator
-_GLOBALS = ("object_name_uids", "global_seed_generator")  # of Keras
+BUILD_LOCK = threading.RLock()  # reentrant, because a builder may access model_ of another estimator
+_KERAS_GLOBALS = ("object_name_uids", "global_seed_generator")
 
 
 class BuildRecord:
-    """What happened in a build that is needed to repeat its random numbers without building.
+    """Record the seeds and initializers of a build, so that initial weights can be computed without a build.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the build.
 
     Attributes
     ----------
     seeds : list of int
-        The seeds that Keras' initializers and random layers drew, in order.
+        The seeds drawn by Keras' initializers and random layers, in order.
     initializers : dict of int to (keras.Variable, callable)
-        The initializer of each variable, by the id of the variable.
+        The initializer of each variable, keyed by the id of the variable.
     used_global_generators : bool
-        Whether the builder drew from the generators of Python or NumPy itself.
+        Whether the builder drew from the global generators of Python or NumPy.
     compiled_by_builder : bool
         Whether the builder compiled its model.
     """
@@ -37,12 +42,12 @@ class BuildRecord:
         self.used_global_generators = self.compiled_by_builder = False
         self._thread, self._generator = threading.get_ident(), random.Random(seed)
 
-    def note(self, variable, initializer, shape, dtype):
-        """Note that a variable is created."""
+    def record_initializer(self, variable, initializer, shape, dtype):
+        """Record the initializer of a variable."""
         self.initializers[id(variable)] = variable, initializer
 
     def randint(self, low, high):
-        """Draw a seed, as Keras asks Python's ``random`` for it; other threads draw from that."""
+        """Draw a seed in place of ``random.randint``, which other threads continue to use."""
         if threading.get_ident() != self._thread:
             return random.randint(low, high)
         self.seeds.append(self._generator.randint(low, high))
@@ -50,43 +55,51 @@ class BuildRecord:
 
 
 def draw_seeds(seed, n_seeds):
-    """Return the seeds that a build with another `seed` draws."""
+    """Return the first `n_seeds` seeds that are drawn in a build with `seed`."""
     record = BuildRecord(seed)
     return [record.randint(1, int(1e9)) for _ in range(n_seeds)]  # the range of Keras' make_default_seed
 
 
 @contextlib.contextmanager
 def build_scope(seed, dtype_policy):
-    """Seed everything that models are built from, restart Keras' automatic names, and restore both afterwards.
+    """Seed all random generators, reset Keras' automatic layer names, and restore both on exit.
 
     Keras' initializers and dropout layers draw their seeds from Python's ``random`` when they are created. Here they
-    draw from a generator of this thread, because other threads, such as those of a Dask worker, may use the global one
-    at any time. A builder may use Python's or NumPy's generator; both are global, hence the lock. Keras numbers layers
-    without a name through the whole process: then no two models would have equal configurations, and TensorFlow keeps
-    memory for each name that it ever saw.
+    draw from a generator of the current thread, because other threads, such as those of a Dask worker, may use the
+    global one at any time. A builder may use Python's or NumPy's generator. Both are global, hence the lock.
+
+    Keras numbers unnamed layers across the process. Without a reset, no two models would have equal configurations,
+    and TensorFlow would use memory for each new name.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the build.
+    dtype_policy : str
+        Keras' dtype policy during the build.
 
     Yields
     ------
     record : BuildRecord
-        The random numbers that were drawn.
+        The seeds and initializers of the build.
     """
     record = BuildRecord(seed)
-    with BUILD_LOCK, _variables_observed(record.note):
+    with BUILD_LOCK, _observe_variables(record.record_initializer):
         states = random.getstate(), np.random.get_state()
-        before = {name: global_state.get_global_attribute(name) for name in _GLOBALS}
-        policy, drawn_from = keras.config.dtype_policy(), seed_generator.python_random
+        before = {name: global_state.get_global_attribute(name) for name in _KERAS_GLOBALS}
+        policy, original_random = keras.config.dtype_policy(), seed_generator.python_random
         try:
             keras.config.set_dtype_policy(dtype_policy)
             seed_generator.python_random = record
             random.seed(seed)
             np.random.seed(seed)
             global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
-            global_state.set_global_attribute("global_seed_generator", None)  # the next one is seeded by the record
-            seeded = _position_of_generators()
+            global_state.set_global_attribute("global_seed_generator", None)  # Keras seeds a new one from the record
+            state_after_seeding = _global_generator_state()
             yield record
-            record.used_global_generators = _position_of_generators() != seeded
+            record.used_global_generators = _global_generator_state() != state_after_seeding
         finally:
-            seed_generator.python_random = drawn_from
+            seed_generator.python_random = original_random
             random.setstate(states[0])
             np.random.set_state(states[1])
             for name, value in before.items():
@@ -94,14 +107,14 @@ def build_scope(seed, dtype_policy):
             keras.config.set_dtype_policy(policy)
 
 
-def _position_of_generators():
+def _global_generator_state():
     _, key, position, *_ = np.random.get_state()
     return random.getstate(), int(key[0]), position
 
 
 @contextlib.contextmanager
-def _variables_observed(observe):
-    """Call ``observe(variable, initializer, shape, dtype)`` before this thread creates a Keras variable."""
+def _observe_variables(observe):
+    """Call ``observe(variable, initializer, shape, dtype)`` before each Keras variable created in this thread."""
     original, thread = keras.Variable.__init__, threading.get_ident()
 
     def initialize(variable, initializer, shape=None, dtype=None, *arguments, **keywords):
@@ -117,50 +130,60 @@ def _variables_observed(observe):
             keras.Variable.__init__ = original
 
 
-def at_most(n_bytes):
-    """Return a context in which this thread creates Keras variables of no more than `n_bytes` in all.
+def limit_variable_bytes(n_bytes):
+    """Return a context manager that limits the total size of the Keras variables created in this thread.
 
     The size of a variable is checked before its memory is allocated.
+
+    Parameters
+    ----------
+    n_bytes : int
+        The maximum total size.
+
+    Raises
+    ------
+    UnsafeFileError
+        If a variable would exceed the limit.
     """
     left = n_bytes
 
     def check(variable, initializer, shape, dtype):
         nonlocal left
         if shape is None:
-            return  # of an array that there is
+            return  # the initial value is an existing array
         left -= math.prod(shape) * np.dtype(keras.backend.standardize_dtype(dtype)).itemsize
         if left < 0:
             raise UnsafeFileError(
-                f"A variable of shape {tuple(shape)} would make the model larger than its weights, for which there are "
-                f"{n_bytes} bytes."
+                f"A variable of shape {tuple(shape)} would exceed the {n_bytes} bytes that the variables of the model "
+                "may take."
             )
 
-    return _variables_observed(check)
+    return _observe_variables(check)
 
 
-def refuse_shared_layers(model, arguments, record):
-    """Refuse a model with trainable weights that its builder did not create.
+def reject_shared_weights(model, arguments, record):
+    """Raise an error if a model has trainable weights that its builder did not create.
 
     Parameters
     ----------
     model : keras.Model
-        What the builder returned.
+        The model that the builder returned.
     arguments : dict
-        What it was given.
+        The arguments of the builder.
     record : BuildRecord
-        What it has created.
+        The record of the build.
 
     Raises
     ------
     ValueError
-        If weights that are trained existed before, or belong to a layer among the arguments.
+        If trainable weights existed before the build, or belong to a layer among the arguments.
     """
-    given = [each for each in keras.tree.flatten(list(arguments.values())) if isinstance(each, keras.layers.Layer)]
-    outside = {id(variable) for layer in given for variable in layer.trainable_variables}
+    layers = [each for each in keras.tree.flatten(list(arguments.values())) if isinstance(each, keras.layers.Layer)]
+    shared = {id(variable) for layer in layers for variable in layer.trainable_variables}
     for variable in model.trainable_variables:
-        if id(variable) in outside or id(variable) not in record.initializers:
+        if id(variable) in shared or id(variable) not in record.initializers:
             raise ValueError(
-                f"The builder of {model.name!r} takes the weights {variable.path!r} from outside. All its models would "
-                "share them, and each fit would change those of the others. Create the layer inside the builder, or "
-                "set its trainable = False."
+                f"The builder of {model.name!r} takes the weights {variable.path!r} from outside: they existed before "
+                "the model was built. All models of this builder would share them, and each fit would change the "
+                "others. Create the layer inside the builder, or set its trainable = False."
             )

@@ -1,4 +1,4 @@
-"""Processes that were forked from one in which TensorFlow had already computed."""
+"""Detect processes that were forked after TensorFlow had started."""
 
 import os
 
@@ -7,19 +7,21 @@ from tensorflow.python.eager import context
 _state = {"forked": False}
 
 
-def refuse_forked_process():
-    """Raise an error in a process that was forked from one in which TensorFlow had computed: it would wait forever.
+def check_not_forked():
+    """Raise an error if this process was forked after TensorFlow had started.
+
+    A forked process has none of TensorFlow's threads, so TensorFlow would wait forever.
 
     Raises
     ------
     RuntimeError
-        If the process is such a one. A fork has none of the threads that TensorFlow hands its work to.
+        If TensorFlow had started in a parent process before the fork.
     """
     if _state["forked"]:
         raise RuntimeError(
-            "This process was forked from one in which TensorFlow had already computed, and TensorFlow would wait "
-            "forever here. Start processes by joblib's default backend, loky, or by "
-            'multiprocessing.get_context("spawn"); or fork before the first fit or prediction.'
+            "TensorFlow cannot run in a process that was forked after TensorFlow had started: it would wait forever. "
+            "Start processes with joblib's default backend, loky, or with "
+            'multiprocessing.get_context("spawn"), or fork before the first fit or prediction.'
         )
 
 
@@ -28,5 +30,5 @@ def _after_fork():
     _state["forked"] = _state["forked"] or (started is not None and started._context_handle is not None)
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+if hasattr(os, "register_at_fork"):  # not available on Windows
     os.register_at_fork(after_in_child=_after_fork)

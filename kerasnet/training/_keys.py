@@ -1,4 +1,4 @@
-"""Keys of values and of Keras models: equal keys mean that compiled code may be shared within this process."""
+"""Keys of values and of Keras models. Models with equal keys can share compiled code within a process."""
 
 import functools
 import hashlib
@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-OWN = ("keras", "kerasnet", "tensorflow")  # packages with functions and classes that depend on their arguments alone
+LIBRARIES = ("keras", "kerasnet", "tensorflow")  # their functions and classes depend on their arguments alone
 _PLAIN = (type(None), bool, int, str, bytes, range, type(...))
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType)
-# Keras classes with objects that follow from the arguments of their constructors
-CONFIGURED = (
+# Keras classes whose instances are defined by their constructor arguments
+CONFIGURABLE = (
     keras.constraints.Constraint,
     keras.dtype_policies.DTypePolicy,
     keras.initializers.Initializer,
@@ -27,8 +27,8 @@ CONFIGURED = (
     keras.regularizers.Regularizer,
 )
 _CONSTANTS = (np.ndarray, tf.Tensor, tf.Variable, tf.Module)
-# attributes that outputs do not depend on: wrappers that Keras makes for each layer, and what a model was compiled with
-_IGNORED = {
+# Attributes that outputs do not depend on: wrappers that Keras adds to each layer, and compile settings
+_IGNORED_ATTRIBUTES = {
     "build",
     "quantize",
     "loss",
@@ -41,40 +41,48 @@ _IGNORED = {
 
 
 class NoKeyError(Exception):
-    """A value whose meaning cannot be compared; the message is a clause that names it."""
+    """Raised for a value that has no key. The message is a clause that names the value."""
 
 
 def key_of(value):
-    """Return a hashable that is equal for values of equal meaning, and for no others.
+    """Return a hashable key that is equal for equivalent values only.
+
+    Supported are
+
+    - plain values, Python containers, NumPy arrays and scalars, dtypes and shapes;
+    - functions and classes of Keras, TensorFlow and kerasnet, compared by identity;
+    - Keras' losses, metrics, optimizers, schedules, initializers, regularizers, constraints and dtype policies,
+      compared by class and constructor arguments;
+    - partial functions and bound methods of these.
+
+    Types are part of the key: 1, 1.0 and True differ. Names of losses and optimizers and constant learning rates are
+    not part of the key.
 
     Parameters
     ----------
     value : object
-        Plain values, containers of Python, arrays and scalars of NumPy, dtypes and shapes; functions and classes of
-        Keras, TensorFlow and kerasnet, by the object; losses, metrics, optimizers, schedules, initializers,
-        regularizers, constraints and dtype policies of Keras, by class and constructor arguments; partial functions
-        and bound methods of these. Types are part of the key: 1, 1.0 and True differ. The name of a loss or an
-        optimizer and a learning rate that is a number are not part of the key.
+        The value.
 
     Returns
     -------
     key : hashable
+        The key.
 
     Raises
     ------
     NoKeyError
-        For anything else: functions, classes and objects of users, tensors, variables, layers, models.
+        For other values, such as user-defined functions, classes and objects, tensors, variables, layers and models.
     """
     return _key(value, ())
 
 
 def _key(value, path):
-    """Return the key of a value; `path` holds the ids of what contains it."""
+    """Return the key of a value; `path` holds the ids of the values that contain it."""
     kind = type(value)
     if kind in _PLAIN:
         return kind, value
     if kind in (float, complex):
-        return kind, repr(value)  # tells 0.0 from -0.0, and is equal for NaN
+        return kind, repr(value)  # distinguishes 0.0 from -0.0, and is equal for NaN
     if id(value) in path:
         return "contains itself", len(path) - path.index(id(value))
     path = (*path, id(value))
@@ -82,26 +90,26 @@ def _key(value, path):
         return _array_key(value)
     if kind is slice:
         return kind, *(_key(part, path) for part in (value.start, value.stop, value.step))
-    if isinstance(value, list | tuple) and is_own(kind):
+    if isinstance(value, list | tuple) and is_library_object(kind):
         return kind, tuple(_key(part, path) for part in value)
-    if isinstance(value, set | frozenset) and is_own(kind):
+    if isinstance(value, set | frozenset) and is_library_object(kind):
         return kind, frozenset(_key(part, path) for part in value)
-    if isinstance(value, dict) and is_own(kind):
+    if isinstance(value, dict) and is_library_object(kind):
         return kind, frozenset((_key(name, path), _key(part, path)) for name, part in value.items())
     if isinstance(value, tf.TensorShape):
         return kind, None if value.rank is None else tuple(value.as_list())
-    if isinstance(value, np.dtype | tf.DType) or (isinstance(value, pathlib.PurePath) and is_own(kind)):
+    if isinstance(value, np.dtype | tf.DType) or (isinstance(value, pathlib.PurePath) and is_library_object(kind)):
         return kind, value
     if isinstance(value, functools.partial):
         return kind, *(_key(part, path) for part in (value.func, value.args, value.keywords, vars(value)))
     if isinstance(value, types.MethodType):
         return kind, _key(value.__func__, path), _key(value.__self__, path)
-    if isinstance(value, _FUNCTIONS) and is_own(value):
+    if isinstance(value, _FUNCTIONS) and is_library_object(value):
         return value
-    if isinstance(value, CONFIGURED) and is_own(kind):
+    if isinstance(value, CONFIGURABLE) and is_library_object(kind):
         overridden = {name: part for name, part in vars(value).items() if callable(part) and hasattr(kind, name)}
         return kind, _key(constructor_arguments(value), path), _key(overridden, path)
-    raise NoKeyError(f"{reprlib.repr(value)} cannot be compared with others")
+    raise NoKeyError(f"{reprlib.repr(value)} cannot be compared with other values")
 
 
 def _array_key(value):
@@ -110,58 +118,58 @@ def _array_key(value):
     return type(value), value.dtype, value.shape, hashlib.sha256(value.tobytes()).digest()
 
 
-def is_own(thing):
-    """Tell whether a class or a function is one of the standard library, Keras, TensorFlow or kerasnet."""
-    root = (thing.__module__ or "").partition(".")[0]
-    return (root in OWN or root in sys.stdlib_module_names) and (
-        not isinstance(thing, types.FunctionType) or is_found(thing)
+def is_library_object(obj):
+    """Return whether a class or a function is part of the standard library, Keras, TensorFlow or kerasnet."""
+    root = (obj.__module__ or "").partition(".")[0]
+    return (root in LIBRARIES or root in sys.stdlib_module_names) and (
+        not isinstance(obj, types.FunctionType) or is_module_attribute(obj)
     )
 
 
-def is_found(function):
-    """Tell whether a function is the one that its module has under its name, which decorators copy to others."""
+def is_module_attribute(function):
+    """Return whether a function is the one of that name in its module; decorators copy names to other functions."""
     found = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is function
 
 
-def constructor_arguments(thing):
-    """Return the arguments that a Keras object was constructed with.
+def constructor_arguments(obj):
+    """Return the constructor arguments of a Keras object.
 
-    Configurations leave some of them out (``Huber`` its delta). Values are read from the object as it is now; what
-    users set on it beyond the arguments of its constructor is not seen.
+    Some configurations are incomplete: that of ``Huber`` has no delta. The current values of attributes are used.
+    Other attributes that a user has set are ignored.
 
     Parameters
     ----------
-    thing : object
-        A loss, metric, optimizer, learning rate schedule, initializer, regularizer, constraint or dtype policy, of a
-        class of Keras.
+    obj : object
+        A loss, metric, optimizer, learning rate schedule, initializer, regularizer, constraint or dtype policy of
+        Keras.
 
     Returns
     -------
     arguments : dict
-        Without what makes no difference: names of losses and optimizers, which Keras counts, and learning rates that
-        are numbers, which are variables.
+        The arguments, without names of losses and optimizers, which Keras numbers, and without constant learning
+        rates, which are variables.
 
     Raises
     ------
     NoKeyError
-        If an argument cannot be found.
+        If the value of an argument cannot be determined.
     """
-    config, kept = _config_of(thing), vars(thing)
-    arguments = dict(kept.get("_fn_kwargs", {}))
-    left_out = {"name"} if isinstance(thing, keras.losses.Loss | keras.optimizers.Optimizer) else set()
-    if isinstance(thing, keras.optimizers.Optimizer):
+    config, attributes = _config_of(obj), vars(obj)
+    arguments = dict(attributes.get("_fn_kwargs", {}))
+    left_out = {"name"} if isinstance(obj, keras.losses.Loss | keras.optimizers.Optimizer) else set()
+    if isinstance(obj, keras.optimizers.Optimizer):
         left_out.add("learning_rate")
-        arguments["learning_rate"] = schedule_of(thing)
-        arguments["exclude_from_weight_decay"] = _without_weight_decay(thing)
-    for name in _parameters(type(thing)) - left_out - arguments.keys():
+        arguments["learning_rate"] = schedule_of(obj)
+        arguments["exclude_from_weight_decay"] = _without_weight_decay(obj)
+    for name in _parameters(type(obj)) - left_out - arguments.keys():
         value = config.get(name, _MISSING)
         if value is _MISSING or (isinstance(value, dict) and "class_name" in value):  # serialized
-            value = kept.get(name, kept.get(f"_{name}", value))
+            value = attributes.get(name, attributes.get(f"_{name}", value))
         if value is _MISSING:
-            raise NoKeyError(f"the argument {name!r} of {reprlib.repr(thing)} is not known")
+            raise NoKeyError(f"the argument {name!r} of {reprlib.repr(obj)} cannot be determined")
         arguments[name] = np.asarray(value) if tf.is_tensor(value) and hasattr(value, "numpy") else value
     return arguments
 
@@ -170,20 +178,20 @@ _MISSING = object()
 
 
 def schedule_of(optimizer):
-    """Return what an optimizer computes its learning rate with; None where that is a number, which is a variable."""
+    """Return the learning rate schedule of an optimizer; None if the learning rate is constant, and so a variable."""
     rate = vars(optimizer).get("_learning_rate")
     return rate if callable(rate) and not isinstance(rate, keras.Variable) else None
 
 
-def _config_of(thing):
+def _config_of(obj):
     try:
-        return thing.get_config()
+        return obj.get_config()
     except NotImplementedError:
         return {}
 
 
 def _without_weight_decay(optimizer):
-    """Return the pattern of names that an optimizer's ``exclude_from_weight_decay`` was called with."""
+    """Return the variable names passed to the optimizer's ``exclude_from_weight_decay``, sorted; None if not called."""
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise NoKeyError(f"{reprlib.repr(optimizer)} excludes variables of one model from weight decay")
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
@@ -192,7 +200,7 @@ def _without_weight_decay(optimizer):
 
 @functools.cache
 def _parameters(kind):
-    """Return the names of the constructor's parameters, with those that ``**kwargs`` hands to constructors of bases."""
+    """Return the names of the constructor's parameters, including those passed to base classes by ``**kwargs``."""
     names = set()
     for base in kind.__mro__:
         if "__init__" in vars(base):
@@ -204,24 +212,24 @@ def _parameters(kind):
 
 
 def model_key(model):
-    """Return a key that is equal for models that may share compiled code for training and predictions.
+    """Return a key that is equal for models that can share compiled code for training and prediction.
 
     Parameters
     ----------
     model : keras.Model
-        Built and compiled.
+        A built and compiled model.
 
     Returns
     -------
     key : hashable
-        Of classes and configurations of all layers, variables by shape, dtype and trainability, and compile settings.
-        Weights and the learning rate, where it is a number, are not part of the key.
+        The key of the classes and configurations of all layers, the shapes, dtypes and trainability of all variables,
+        and the compile settings. Weights and constant learning rates are not part of the key.
 
     Raises
     ------
     NoKeyError
-        If the model may compute with anything that its configuration does not tell: classes or functions of users,
-        ``Lambda``, layers that are adapted to data, constants.
+        If the model is not fully defined by its configuration: user-defined classes or functions, ``Lambda``, layers
+        that are adapted to data, constants.
     """
     places = {id(variable): place for place, variable in enumerate(model.variables)}
     layers = tuple(
@@ -238,13 +246,13 @@ def model_key(model):
 
 def _layer_key(layer):
     kind = type(layer)
-    if not is_own(kind):
-        raise NoKeyError(f"the layer {layer.name!r} is of the class {kind.__qualname__}, which Keras does not have")
+    if not is_library_object(kind):
+        raise NoKeyError(f"the layer {layer.name!r} is of the class {kind.__qualname__}, which is not part of Keras")
     if isinstance(layer, keras.layers.Lambda | keras.layers.TFSMLayer) or hasattr(layer, "adapt"):
-        raise NoKeyError(f"the configuration of the layer {layer.name!r} does not tell what it computes")
-    for owner, values in unknown_in(layer).items():
+        raise NoKeyError(f"the layer {layer.name!r} is not defined by its configuration")
+    for owner, values in undescribed_parts(layer).items():
         raise NoKeyError(
-            f"{owner} of {layer.name!r} is {reprlib.repr(values[0])}, which its configuration does not tell"
+            f"{owner} of {layer.name!r} is {reprlib.repr(values[0])}, which is not part of its configuration"
         )
     try:
         config = layer.get_config()
@@ -254,11 +262,11 @@ def _layer_key(layer):
 
 
 def layer_arguments(layer):
-    """Return the arguments of a Keras layer that are functions or that its configuration leaves out, by name."""
+    """Return the constructor arguments of a Keras layer that are functions or missing from its configuration."""
     if isinstance(layer, keras.Model):
         return {}
-    kept, config = vars(layer), layer.get_config()
-    arguments = {name: kept.get(name, kept.get(f"_{name}")) for name in _parameters(type(layer))}
+    attributes, config = vars(layer), layer.get_config()
+    arguments = {name: attributes.get(name, attributes.get(f"_{name}")) for name in _parameters(type(layer))}
     return {
         name: value
         for name, value in arguments.items()
@@ -266,31 +274,31 @@ def layer_arguments(layer):
     }
 
 
-def unknown_in(layer):
-    """Return what a Keras layer computes with and its configuration does not tell.
+def undescribed_parts(layer):
+    """Return the constants and user-defined objects of a Keras layer that its configuration does not include.
 
     Parameters
     ----------
     layer : keras.layers.Layer
-        Of a class of Keras.
+        An instance of a Keras class.
 
     Returns
     -------
-    unknown : dict
-        For the attributes and operations that have any: a list of constants, and functions and objects of users.
+    parts : dict of str to list
+        Constants, and user-defined functions and objects, by the attribute or operation that they belong to.
     """
-    kept = {
+    values = {
         f"the attribute {name!r}": value
         for name, value in vars(layer).items()
-        if name not in _IGNORED and not name.startswith("_self_")  # notes of TensorFlow
+        if name not in _IGNORED_ATTRIBUTES and not name.startswith("_self_")  # added by TensorFlow
     }
     for operation in getattr(layer, "operations", ()):
-        kept[f"an argument of {operation.name!r}"] = [
+        values[f"an argument of {operation.name!r}"] = [
             {} if isinstance(operation, keras.layers.Layer) else vars(operation),
             *((node.arguments.args, node.arguments.kwargs) for node in operation._inbound_nodes),
         ]
-    unknown = {name: [each for each in _flatten(value) if not _is_known(each)] for name, value in kept.items()}
-    return {name: values for name, values in unknown.items() if values}
+    parts = {name: [each for each in _flatten(value) if not _is_described(each)] for name, value in values.items()}
+    return {name: undescribed for name, undescribed in parts.items() if undescribed}
 
 
 def _flatten(values):
@@ -301,20 +309,20 @@ def _flatten(values):
         yield values
 
 
-def _is_known(value):
-    """Tell whether a value is no constant, and comes from Keras, TensorFlow, kerasnet or the standard library."""
+def _is_described(value):
+    """Return whether a value is not a constant, and comes from Keras, TensorFlow, kerasnet or the standard library."""
     if type(value) in _PLAIN:
         return True
-    value = getattr(value, "python_function", value)  # of a tf.function
+    value = getattr(value, "python_function", value)  # unwrap a tf.function
     if isinstance(value, functools.partial):
-        return all(map(_is_known, _flatten([value.func, value.args, value.keywords])))
+        return all(map(_is_described, _flatten([value.func, value.args, value.keywords])))
     if isinstance(value, types.MethodType):
-        return _is_known(value.__func__) and _is_known(value.__self__)
+        return _is_described(value.__func__) and _is_described(value.__self__)
     if isinstance(value, _FUNCTIONS):
-        return is_own(value)
+        return is_library_object(value)
     if isinstance(value, np.generic | np.dtype):
         return True
-    return is_own(type(value)) and not isinstance(value, _CONSTANTS)
+    return is_library_object(type(value)) and not isinstance(value, _CONSTANTS)
 
 
 def _compile_key(model):
@@ -325,5 +333,5 @@ def _compile_key(model):
     for name in ("loss", "metrics", "weighted_metrics"):
         for value in _flatten(settings[name]):
             if isinstance(value, str) and keras.saving.get_registered_object(value) is not None:
-                raise NoKeyError(f"the {name} {value!r} is a registered object of a user")
+                raise NoKeyError(f"the {name} {value!r} is a registered user-defined object")
     return key_of(settings)

@@ -1,21 +1,25 @@
-"""Engines that wait for the next training of the same specification."""
+"""A bounded pool of engines, reused by trainings of the same specification."""
 
 import threading
 
 from kerasnet.models import registered_model
 
-_MAX_WAITING = 8
+_MAX_ENGINES = 8
 
-_waiting = []  # pairs (key, engine), the one used last at the end
+_engines: list[tuple] = []  # pairs (key, engine), the most recently used last
 _lock = threading.Lock()
 
 
-def clear_cache():
-    """Drop the compiled code that is kept for further fits.
+def clear_cache() -> None:
+    """Clear the in-memory cache of compiled training functions.
 
-    kerasnet keeps the compiled code of the eight networks trained last, so that the next fit of the same architecture,
-    loss and optimizer starts without compiling. After this call the next fit compiles again. Fitted estimators keep
-    what they need for predictions.
+    kerasnet caches the compiled functions of the eight most recently trained models, so that further fits with the
+    same architecture, loss and optimizer need no compilation. After a call of this function, the next fit compiles
+    again. Fitted estimators keep the compiled functions that they need for prediction.
+
+    See Also
+    --------
+    EpochMemory : An on-disk cache of trained epochs, which this function does not change.
 
     Examples
     --------
@@ -23,31 +27,31 @@ def clear_cache():
     >>> clear_cache()
     """
     with _lock:
-        _waiting.clear()
+        _engines.clear()
 
 
 def take_engine(key):
-    """Take the engine of a key out of the pool; None if there is none."""
+    """Remove an engine with this key from the pool and return it; None if there is none."""
     with _lock:
-        for place in reversed(range(len(_waiting))):
-            if _waiting[place][0] == key:
-                return _waiting.pop(place)[1]
+        for place in reversed(range(len(_engines))):
+            if _engines[place][0] == key:
+                return _engines.pop(place)[1]
     return None
 
 
 def find_engine(key):
-    """Return an engine of a key for predictions, which leave it in the pool; None if there is none."""
+    """Return an engine with this key for predictions, without removing it from the pool; None if there is none."""
     with _lock:
-        return next((engine for other, engine in reversed(_waiting) if other == key), None)
+        return next((engine for other, engine in reversed(_engines) if other == key), None)
 
 
 def put_engine(key, engine):
-    """Put an engine into the pool, in place of the one that has waited longest, and of those of builders of before."""
+    """Add an engine to the pool; remove the least recently used one, and those of builders that were replaced."""
     with _lock:
-        _waiting.append((key, engine))
-        _waiting[:] = [(other, each) for other, each in _waiting if _is_current(each)][-_MAX_WAITING:]
+        _engines.append((key, engine))
+        _engines[:] = [(other, each) for other, each in _engines if _is_current(each)][-_MAX_ENGINES:]
 
 
 def _is_current(engine):
-    """Tell whether further models of an engine's specification, if it has one, equal those of its builder."""
+    """Return whether new models of an engine's specification, if it has one, would equal its model."""
     return engine.initial is None or (engine.initial.is_pure and registered_model(engine.initial.builder) is not None)

@@ -1,68 +1,69 @@
-"""Predictions in batches."""
+"""Prediction in batches."""
 
 import math
 
 import numpy as np
 import tensorflow as tf
 
-from kerasnet.training._rows import are_lazy, read_ahead, rows_in_window, rows_of
+from kerasnet.training._rows import has_lazy_arrays, read_ahead, rows_in_window, rows_of
 
-_VALUES_A_BATCH = 2**23  # of the largest layer
-# Processors compute the rows of a product in sixes or eights, and what is left over by other code, which rounds
-# otherwise: scikit-learn asks that the output for a sample does not depend on the other samples.
-_ROWS_ALIKE = 24
-_VALUES_OF_A_SMALL_SAMPLE = 128  # for which 24 rows take hardly longer than one
+_MAX_VALUES_PER_BATCH = 2**23  # of the largest layer output
+# scikit-learn requires that the output for a sample does not depend on the other samples. Matrix products process rows
+# in blocks of six or eight, and the remaining rows by different code, which rounds differently.
+_ROW_MULTIPLE = 24
+_SMALL_SAMPLE_SIZE = 128  # number of values up to which 24 rows take little longer than one
 
 
 def predict_in_batches(engine, values, part, X, finish=None):
-    """Compute the outputs of a part of an engine's model with other weights, in batches.
+    """Compute the outputs of an engine's model, or of a part of it, in batches with the given weights.
 
-    Batches are as large as the activations of the largest layer allow.
+    The batch size is limited by the size of the largest layer output.
 
     Parameters
     ----------
     engine : Engine
-        Its graphs are used.
+        The engine that computes the outputs.
     values : list of tensors
         The values of all variables.
     part : callable
-        Takes the model and returns what is called, such as :func:`kerasnet.training._engine.whole`.
-    X : ndarray of shape (n_samples, ...), or a list of them for several inputs
-        Inputs; uint8 is divided by 255.
+        A function that takes the model and returns the callable to compute, such as
+        :func:`kerasnet.training._engine.whole_model`.
+    X : ndarray of shape (n_samples, ...), or a list of them for multiple inputs
+        The inputs; uint8 is divided by 255.
     finish : callable, default=None
-        Takes the outputs for some samples and returns what is kept of them, with one row for each.
+        A function that is applied to the outputs of each batch and returns one row per sample.
 
     Returns
     -------
-    outputs : ndarray of shape (n_samples, ...), or a list of them for several outputs
-        The outputs of the part, or what `finish` makes of them.
+    outputs : ndarray of shape (n_samples, ...), or a list of them for multiple outputs
+        The outputs of the part, or the results of `finish`.
     """
     first, *_ = inputs = tf.nest.flatten(X)
     n_values = max(math.prod(each.shape[1:]) for each in inputs)
-    alike = _ROWS_ALIKE if n_values <= _VALUES_OF_A_SMALL_SAMPLE else 2
-    size = max(1, _VALUES_A_BATCH // max(engine.n_activations, n_values) // alike) * alike
-    n_samples, kept, start = len(first), None, 0
+    multiple = _ROW_MULTIPLE if n_values <= _SMALL_SAMPLE_SIZE else 2
+    size = max(1, _MAX_VALUES_PER_BATCH // max(engine.n_activations, n_values) // multiple) * multiple
+    n_samples, results, start = len(first), None, 0
     for batch in _batches(X, size):
         n_rows = len(tf.nest.flatten(batch)[0])
-        if missing := -n_rows % alike:
-            batch = tf.nest.map_structure(lambda rows, missing=missing: _with_more_rows(rows, missing), batch)
+        if missing := -n_rows % multiple:
+            batch = tf.nest.map_structure(lambda rows, missing=missing: _pad_rows(rows, missing), batch)
         outputs = engine.outputs(values, part, batch)
         outputs = tf.nest.map_structure(lambda rows, n_rows=n_rows: np.asarray(rows)[:n_rows], outputs)
         outputs = outputs if finish is None else finish(outputs)
         if n_rows == n_samples:
             return outputs
-        if kept is None:
-            kept = tf.nest.map_structure(lambda rows: np.empty((n_samples, *rows.shape[1:]), rows.dtype), outputs)
-        for rows, of_all in zip(tf.nest.flatten(outputs), tf.nest.flatten(kept), strict=True):
-            of_all[start : start + n_rows] = rows
+        if results is None:
+            results = tf.nest.map_structure(lambda rows: np.empty((n_samples, *rows.shape[1:]), rows.dtype), outputs)
+        for rows, result in zip(tf.nest.flatten(outputs), tf.nest.flatten(results), strict=True):
+            result[start : start + n_rows] = rows
         start += n_rows
-    return kept
+    return results
 
 
 def _batches(X, size):
-    """Yield batches of some rows; of data that are not in memory many are read at once."""
+    """Yield batches of rows. Data that is not in memory is read in windows of many batches."""
     n_samples = len(tf.nest.flatten(X)[0])
-    if not are_lazy(X):
+    if not has_lazy_arrays(X):
         for start in range(0, n_samples, size):
             yield rows_of(X, slice(start, start + size))
         return
@@ -72,5 +73,5 @@ def _batches(X, size):
         yield from _batches(rows, size)
 
 
-def _with_more_rows(rows, n_more):
+def _pad_rows(rows, n_more):
     return np.concatenate([rows, np.broadcast_to(rows[:1], (n_more, *rows.shape[1:]))])

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: their key, what they hold, and how training continues from one."""
+"""Checkpoints of a training: compute the cache key, store and restore the state."""
 
 import functools
 import importlib.metadata
@@ -20,12 +20,12 @@ from kerasnet.errors import CheckpointMismatchError, KerasNetError
 from kerasnet.training._engine import is_keras
 from kerasnet.training._identity import digest, identify
 from kerasnet.training._threads import n_threads
-from kerasnet.training._variables import read, write
+from kerasnet.training._variables import read_variables, write_variables
 
-_FORMAT = 3  # of the files; a new one also when the same training computes something else
-_SECONDS_BETWEEN = 2  # at least, between two states
-_SHARE_OF_WRITING = 1 / 20  # of the time, at most
-_WATCHERS = (
+_FORMAT = 3  # of the files; incremented also when the same training has different results
+_SECONDS_BETWEEN = 2  # minimum time between two checkpoints
+_MAX_WRITING_FRACTION = 1 / 20  # of the training time
+_PASSIVE_CALLBACKS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.ProgbarLogger,
@@ -38,16 +38,16 @@ _CALLABLES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, f
 
 
 class TrainingState(NamedTuple):
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes
     ----------
     n_epochs : int
-        The number of epochs.
+        The number of epochs completed.
     stopped : bool
-        Whether a callback ended the training after them.
+        Whether a callback stopped training after these epochs.
     logs : dict or None
-        Loss and metrics of the last of them.
+        Loss and metrics of the last epoch.
     """
 
     n_epochs: int = 0
@@ -61,30 +61,30 @@ class Checkpoints:
     Parameters
     ----------
     memory : EpochMemory
-        The folder that they are in.
+        The cache that stores the checkpoints.
     describe_model : callable
-        Takes the engine and returns, for ``json.dumps``, what the model is and which weights it starts from.
+        A function that takes the engine and returns a description of the model and its weights for ``json.dumps``.
     """
 
     def __init__(self, memory, describe_model):
         self.memory, self.describe_model = memory, describe_model
 
     def open(self, engine, callbacks, training, data, validation_data):
-        """Find the key of a training.
+        """Compute the cache key of a training.
 
         Parameters
         ----------
         engine : Engine
-            In the state that training starts from.
+            An engine in the state that training starts from.
         callbacks : list of keras.callbacks.Callback
-            Those of the training, as they are before it.
+            The callbacks before training.
         training : Training
-            Its number of epochs only counts for callbacks that are told of it and may use it.
+            The settings. The number of epochs is part of the key only if a callback may use it.
         data, validation_data : tuple of arrays
-            All that is trained and evaluated on.
+            The training data and the validation data.
         """
         self.model = engine.model
-        self.callbacks = [each for each in callbacks if not _only_watches(each)]
+        self.callbacks = [each for each in callbacks if not _is_passive(each)]
         settings = {
             "the data": data,
             "the validation data": validation_data,
@@ -99,8 +99,8 @@ class Checkpoints:
         self.next_time = time.monotonic() + _SECONDS_BETWEEN
 
     def restore(self, n_epochs):
-        """Restore the last checkpoint after `n_epochs` epochs or fewer: model, optimizer and callbacks."""
-        _pack_callbacks(self.callbacks, [])  # what cannot be kept is better known before the first epoch
+        """Restore model, optimizer and callbacks from the last checkpoint after at most `n_epochs` epochs."""
+        _pack_callbacks(self.callbacks, [])  # raises an error before the first epoch if a value cannot be stored
         self.memory._open()
         if not self.memory.resume:
             return TrainingState()
@@ -108,19 +108,19 @@ class Checkpoints:
             if state.n_epochs > n_epochs:
                 continue
             try:
-                known = self._restore(self.memory._read(state), state)
-            except FileNotFoundError:  # another process removed it
+                restored = self._restore(self.memory._read(state), state)
+            except FileNotFoundError:  # removed by another process
                 continue
             except (KerasNetError, OSError) as error:
-                warnings.warn(f"A state of this training cannot be used; its epochs are trained. {error}", stacklevel=2)
+                warnings.warn(f"A checkpoint cannot be restored; its epochs are trained again. {error}", stacklevel=2)
                 continue
-            if known.n_epochs == n_epochs or known.stopped:
-                self.memory._keep(state)
-            return known
+            if restored.n_epochs == n_epochs or restored.stopped:
+                self.memory._mark_as_final(state)
+            return restored
         return TrainingState()
 
     def store(self, reached, *, at_end):
-        """Write a checkpoint, unless one was written a moment ago and more epochs follow."""
+        """Write a checkpoint, unless one was written recently and more epochs follow."""
         started = time.monotonic()
         if started < self.next_time and not at_end:
             return
@@ -137,60 +137,60 @@ class Checkpoints:
         try:
             self.memory._write(self.key, reached.n_epochs, named, at_end=at_end)
         except OSError as error:
-            warnings.warn(f"A state of this training cannot be kept; the training goes on. {error}", stacklevel=2)
-            self.next_time = math.inf  # it is tried once more, at the end
+            warnings.warn(f"A checkpoint cannot be written; training continues. {error}", stacklevel=2)
+            self.next_time = math.inf  # no further attempt before the end
             return
         ended = time.monotonic()
-        self.next_time = ended + max(_SECONDS_BETWEEN, (ended - started) / _SHARE_OF_WRITING)
+        self.next_time = ended + max(_SECONDS_BETWEEN, (ended - started) / _MAX_WRITING_FRACTION)
 
     def _values(self):
-        return read(self.model.variables) + read(self.model.optimizer.variables)
+        return read_variables(self.model.variables) + read_variables(self.model.optimizer.variables)
 
     def _restore(self, named, state):
-        """Check all that a file holds, and take it over."""
+        """Validate the contents of a checkpoint, and restore the state from it."""
         try:
             about = parse_json(named.pop("about").tobytes(), state.path)
             arrays = [named[str(number)] for number in range(len(named))]
-            known = TrainingState(**unpack(about["known"], arrays.__getitem__))
+            restored = TrainingState(**unpack(about["known"], arrays.__getitem__))
             callbacks = [unpack(packed, arrays.__getitem__) for packed in about["callbacks"]]
-            found = (about["format"], about["key"], known.n_epochs, len(callbacks), about["n_variables"])
+            found = (about["format"], about["key"], restored.n_epochs, len(callbacks), about["n_variables"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise CheckpointMismatchError(
-                f"{state.path}: expected the state of a training, found: {error!r}."
+                f"{state.path}: expected a checkpoint of a training, found: {error!r}."
             ) from error
-        own = self._values()
-        expected = (_FORMAT, self.key, state.n_epochs, len(self.callbacks), len(own))
+        current = self._values()
+        expected = (_FORMAT, self.key, state.n_epochs, len(self.callbacks), len(current))
         if found != expected:
             raise CheckpointMismatchError(
                 f"{state.path}: expected format, key, epochs, callbacks and variables {expected}, found {found}."
             )
-        values = [_as_kept(array, like, state.path) for array, like in zip(arrays, own, strict=False)]
-        write([*self.model.variables, *self.model.optimizer.variables], values)
-        for callback, kept in zip(self.callbacks, callbacks, strict=True):
-            for name, value in kept.items():
-                there = vars(callback).get(name)
-                if isinstance(value, dict) and isinstance(there, dict):
-                    there.clear()  # others may hold it, as an estimator holds its history
-                    there.update(value)
-                elif isinstance(value, list) and isinstance(there, list):
-                    there[:] = value
+        values = [_as_dtype_of(array, like, state.path) for array, like in zip(arrays, current, strict=False)]
+        write_variables([*self.model.variables, *self.model.optimizer.variables], values)
+        for callback, attributes in zip(self.callbacks, callbacks, strict=True):
+            for name, value in attributes.items():
+                existing = vars(callback).get(name)
+                if isinstance(value, dict) and isinstance(existing, dict):
+                    existing.clear()  # updated in place, because other objects may refer to it
+                    existing.update(value)
+                elif isinstance(value, list) and isinstance(existing, list):
+                    existing[:] = value
                 else:
                     vars(callback)[name] = value
-        return known
+        return restored
 
 
-def _only_watches(callback):
-    return type(callback) in _WATCHERS or getattr(callback, "changes_nothing", False)
+def _is_passive(callback):
+    return type(callback) in _PASSIVE_CALLBACKS or getattr(callback, "changes_nothing", False)
 
 
 def _attributes(callback):
-    """Return what a callback keeps, without what the training tells it."""
-    told = vars(keras.callbacks.Callback())
-    return {name: value for name, value in vars(callback).items() if name not in told}
+    """Return the attributes of a callback, without those that Keras sets on every callback."""
+    standard = vars(keras.callbacks.Callback())
+    return {name: value for name, value in vars(callback).items() if name not in standard}
 
 
 def _uses_number_of_epochs(callback):
-    """Tell whether a callback may read ``params["epochs"]``."""
+    """Return whether a callback may read ``params["epochs"]``."""
     functions = [each for kind in type(callback).__mro__ if not is_keras(kind) for each in vars(kind).values()]
     reads = any("params" in each.__code__.co_names for each in functions if isinstance(each, types.FunctionType))
     return reads or isinstance(callback, keras.callbacks.SwapEMAWeights)
@@ -199,13 +199,16 @@ def _uses_number_of_epochs(callback):
 def _describe_callback(callback):
     name = type(callback).__name__
     if isinstance(callback, keras.callbacks.BackupAndRestore):
-        raise ValueError(f"memory= does what {name} is for, and more. Use one of them: leave out {name}.")
-    remedy = ", or, if it only watches, write `changes_nothing = True` into its class"
+        raise ValueError(
+            f"memory= cannot be combined with {name}, because both restore epochs from a checkpoint: leave out {name}, "
+            "or set memory=None."
+        )
+    remedy = ", or, if the callback does not affect training, set `changes_nothing = True` in its class"
     return identify(f"the callback {name}", [type(callback), _attributes(callback)], remedy)
 
 
 def _environment():
-    """Return what else decides the last bits."""
+    """Return everything else that bit-identical results depend on."""
     return [
         *(_FORMAT, _versions(), n_threads(), os.environ.get("TF_ENABLE_ONEDNN_OPTS")),
         *(keras.config.floatx(), keras.config.epsilon(), platform.machine(), platform.python_version_tuple()[:2]),
@@ -220,37 +223,37 @@ def _versions():
 def _pack_callbacks(callbacks, arrays):
     packed = []
     for callback in callbacks:
-        kept = {}
+        attributes = {}
         for name, value in _attributes(callback).items():
             if name == "min_delta" and hasattr(callback, "monitor_op"):
-                continue  # Keras gives it its sign with the first epoch of each training, when it chooses monitor_op
+                continue  # Keras sets its sign in the first epoch of each training, when it chooses monitor_op
             try:
-                kept[name] = _pack(value, arrays)
+                attributes[name] = _pack(value, arrays)
             except TypeError as error:
-                if isinstance(value, _CALLABLES):  # what it does, rather than what it knows
+                if isinstance(value, _CALLABLES):  # part of the key, not of the state
                     continue
                 kind = type(callback).__name__
                 raise ValueError(
-                    f"memory= keeps what the callback {kind} knows, but {error} in its attribute {name!r}. Keep plain "
-                    "values and arrays there; or, if it only watches, write `changes_nothing = True` into its class; "
-                    "or set memory=None."
+                    f"memory= stores the attributes of the callback {kind}, but {error} in {name!r}. Use plain values "
+                    "and arrays as attributes; or, if the callback does not affect training, set "
+                    "`changes_nothing = True` in its class; or set memory=None."
                 ) from None
-        packed.append({"dict": list(kept.items())})
+        packed.append({"dict": list(attributes.items())})
     return packed
 
 
 def _pack(value, arrays):
-    """Return a value as JSON has it; arrays are put at the end of a list and named by their places there."""
+    """Return a value as plain JSON values; append its arrays to `arrays` and refer to them by their position."""
 
-    def keep(array):
+    def append(array):
         arrays.append(array)
         return len(arrays) - 1
 
-    return pack(value, keep)
+    return pack(value, append)
 
 
-def _as_kept(array, like, path):
-    """Return an array for a variable; its file knows not all dtypes by name, such as bfloat16."""
+def _as_dtype_of(array, like, path):
+    """Return an array in the dtype of a variable; ``.npz`` files have no name for some dtypes, such as bfloat16."""
     dtype = np.dtype(like.dtype.as_numpy_dtype)
     if not is_kept_as(array.dtype, dtype) or array.shape != tuple(like.shape):
         raise CheckpointMismatchError(

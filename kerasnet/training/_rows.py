@@ -1,4 +1,4 @@
-"""The rows of the next steps: from tensors in memory, or read ahead from somewhere else."""
+"""Sources of training samples: tensors in memory, or lazy arrays that are read ahead."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -9,99 +9,107 @@ import tensorflow as tf
 
 from kerasnet._lazy_array import LazyArray
 
-WINDOW = 2**24  # bytes that are read at once; two to four times as many are in memory
+WINDOW_BYTES = 2**24  # read at once; two to four times as many are in memory
 
 
-def n_batches(n_samples, batch_size):
-    """Count the batches of an epoch.
+def n_batches(n_samples: int, batch_size: int) -> int:
+    """Compute the number of batches per epoch.
 
     Parameters
     ----------
     n_samples : int
         The number of samples.
     batch_size : int
-        The number of samples in a batch; -1 for all samples.
+        The number of samples per batch; -1 for all samples.
 
     Returns
     -------
-    int
-        The last batch, which may be smaller, included.
+    n_batches : int
+        The number of batches, including the last one, which may be smaller.
+
+    Examples
+    --------
+    >>> from kerasnet.training import n_batches
+    >>> n_batches(1000, 32)
+    32
     """
     return 1 if batch_size == -1 else math.ceil(n_samples / batch_size)
 
 
 def rows_of(data, rows, convert=None):
-    """Return some rows of all arrays; what is the same array in `data` is the same in the result.
+    """Return the selected rows of all arrays; an array that occurs twice in `data` is indexed once.
 
     Parameters
     ----------
     data : structure of arrays
-        None stays None. A `LazyArray` stays one, unless `convert` is given.
+        The arrays. None stays None. A `LazyArray` stays lazy unless `convert` is given.
     rows : slice or ndarray of int
-        Which rows.
+        The indices of the rows.
     convert : callable, default=None
-        Called with the rows of each array.
+        A function that is applied to the selected rows of each array.
 
     Returns
     -------
     structure of arrays
-        Of the form of `data`.
+        A structure like `data`.
     """
     convert = convert or (lambda taken: taken)
     taken = {id(each): None if each is None else convert(each[rows]) for each in keras.tree.flatten(data)}
     return keras.tree.map_structure(lambda each: taken[id(each)], data)
 
 
-def are_lazy(data):
-    """Tell whether there is a `LazyArray` in a structure of arrays."""
+def has_lazy_arrays(data):
+    """Return whether a structure of arrays contains a `LazyArray`."""
     return any(isinstance(each, LazyArray) for each in keras.tree.flatten(data))
 
 
 def rows_in_window(data):
-    """Return how many rows of the arrays that are not in memory are read at once; 0 if all are in memory."""
-    return min((each.rows_in(WINDOW) for each in keras.tree.flatten(data) if isinstance(each, LazyArray)), default=0)
+    """Return the number of rows that are read at once from lazy arrays; 0 if all arrays are in memory."""
+    return min(
+        (each.rows_in(WINDOW_BYTES) for each in keras.tree.flatten(data) if isinstance(each, LazyArray)), default=0
+    )
 
 
-def read_ahead(read, pieces):
-    """Call a function for each piece, the next one in a thread while the caller works on the last; yield the results.
+def read_ahead(read, arguments):
+    """Call a function for each argument in a background thread, one call ahead of the caller; yield the results.
 
     Parameters
     ----------
     read : callable
-        Takes a piece.
-    pieces : iterable
-        What it is called with.
+        A function of one argument.
+    arguments : iterable
+        The arguments.
 
     Yields
     ------
     result : object
-        What `read` returns, in order. An error that it raises is raised here.
+        The return values of `read`, in order. Errors of `read` are raised here.
     """
-    thread, coming = ThreadPoolExecutor(1, "kerasnet-rows"), None
+    thread, pending = ThreadPoolExecutor(1, "kerasnet-rows"), None
     try:
-        for piece in pieces:
-            following = thread.submit(read, piece)
-            if coming is not None:
-                yield coming.result()
-            coming = following
-        if coming is not None:
-            yield coming.result()
+        for argument in arguments:
+            following = thread.submit(read, argument)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()
     finally:
         thread.shutdown(cancel_futures=True)
 
 
 class RowSource:
-    """The samples of a training, in the order in which an epoch visits them.
+    """The samples of a training, in the order of each epoch.
 
-    Arrays in memory become tensors once, and an epoch has one window. A `LazyArray` is read ahead, in windows of
-    at most 16 MiB as far as a batch is not larger.
+    Arrays in memory are converted to tensors once, and an epoch has one window. A `LazyArray` is read ahead in windows
+    of at most 16 MiB, but of at least one batch.
 
     Parameters
     ----------
     data : tuple (X, y) or (X, y, sample_weight)
-        Arrays, or structures of them.
+        Arrays, or structures of arrays.
     batch_size : int
-        The number of samples in a step; -1 for all.
+        The number of samples per step; -1 for all samples.
     """
 
     def __init__(self, data, batch_size):
@@ -109,8 +117,8 @@ class RowSource:
         self.n_samples = len(first)
         self.batch_size = self.n_samples if batch_size == -1 else batch_size
         self.n_steps = n_batches(self.n_samples, batch_size)
-        self._data, self._tensors = data, None if are_lazy(data) else as_tensors(data)
-        self._steps_a_window = max(1, rows_in_window(data) // self.batch_size)
+        self._data, self._tensors = data, None if has_lazy_arrays(data) else as_tensors(data)
+        self._steps_per_window = max(1, rows_in_window(data) // self.batch_size)
 
     def windows(self, order=None):
         """Yield the windows of an epoch.
@@ -118,16 +126,16 @@ class RowSource:
         Parameters
         ----------
         order : tensor of shape (n_samples,), dtype int32, default=None
-            The order in which the samples are visited; that of the data when None.
+            The sample indices in the order of training. If None, the order of the data is used.
 
         Yields
         ------
         first, last : int
-            The steps in this window, without `last`.
+            The range of steps in this window, excluding `last`.
         data : structure of tensors
-            Samples.
+            The samples of the window.
         order : tensor of shape (n,), dtype int32, or None
-            The order in which the steps of the window visit the samples in `data`.
+            The indices into `data` in the order of the steps.
         """
         if self._tensors is not None:
             yield 0, self.n_steps, self._tensors, order
@@ -135,17 +143,17 @@ class RowSource:
         numbers = None if order is None else np.asarray(order)
 
         def read(first):
-            last = min(first + self._steps_a_window, self.n_steps)
+            last = min(first + self._steps_per_window, self.n_steps)
             rows = slice(first * self.batch_size, last * self.batch_size)
             data = as_tensors(rows_of(self._data, rows if numbers is None else numbers[rows], np.asarray))
             n_rows = len(keras.tree.flatten(data)[0])
             return first, last, data, None if numbers is None else tf.range(n_rows)
 
-        yield from read_ahead(read, range(0, self.n_steps, self._steps_a_window))
+        yield from read_ahead(read, range(0, self.n_steps, self._steps_per_window))
 
 
 def as_tensors(arrays):
-    """Return data as tensors, the same one for the same array; of bytes, only inputs are images."""
+    """Convert each array to a tensor once. Targets of dtype uint8 become int32; inputs of dtype uint8 are images."""
     X, *others = arrays
     inputs = {id(array): tf.constant(array) for array in tf.nest.flatten(X)}
 

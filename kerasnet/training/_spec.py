@@ -1,4 +1,4 @@
-"""The specification of a model: the one answer to "which model is this?"."""
+"""The specification of a model: builder, arguments and compile settings."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,31 +6,31 @@ from collections.abc import Callable
 import keras
 
 from kerasnet.models import registered_model
-from kerasnet.training._building import build_scope, refuse_shared_layers
-from kerasnet.training._fork import refuse_forked_process
+from kerasnet.training._building import build_scope, reject_shared_weights
+from kerasnet.training._fork import check_not_forked
 from kerasnet.training._identity import identify
 from kerasnet.training._keys import NoKeyError, key_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ModelSpec:
-    """What a compiled model is made from.
+    """The specification of a compiled model.
 
     Attributes
     ----------
     builder : callable
-        Returns a new ``keras.Model``. A registered builder is a pure function of its arguments.
+        A function that returns a new ``keras.Model``. A registered builder is a pure function of its arguments.
     arguments : dict
         The arguments of the builder.
     compiling : object
-        How the model is compiled: ``compiling.compile(model)``, ``compiling.check(model)``, ``compiling.key()``,
+        The compile settings, with ``compiling.compile(model)``, ``compiling.check(model)``, ``compiling.key()``,
         ``compiling.resolved()`` and ``compiling.learning_rate``.
     input_shape : tuple of int, or a list or dict of them
-        The shape of one sample, for models that are not built by their builder.
+        The shape of one sample, for models that their builder returns unbuilt.
     input_dtype : str, default=None
-        The dtype of samples, for such models; Keras' default when None.
+        The dtype of samples, for models that their builder returns unbuilt. If None, Keras' default is used.
     augmentation : str or keras.layers.Layer, default=None
-        See :func:`kerasnet.training.make_augmentation`.
+        The data augmentation; see :func:`kerasnet.training.make_augmentation`.
     dtype_policy : str, default="float32"
         Keras' dtype policy during the build.
     """
@@ -49,34 +49,34 @@ class ModelSpec:
         return registered_model(self.builder) is not None
 
     def without_pretrained_weights(self):
-        """Return the specification of the same architecture with initial weights, for weights that are known."""
+        """Return the specification with ``weights=None``, for models whose weights are set after the build."""
         if self.is_registered and self.arguments.get("weights") is not None:
             return dataclasses.replace(self, arguments={**self.arguments, "weights": None})
         return self
 
     def key(self):
-        """Return a hashable that is equal for specifications of equal models; None where this cannot be known.
+        """Return a hashable key that is equal for specifications of equal models; None if there is no such key.
 
-        Equal are specifications that differ in no more than their learning rate.
+        The learning rate is not part of the key.
         """
         if not self.is_registered:
             return None
         try:
             arguments = keras.tree.flatten(self.arguments)
-            drawn = [vars(each).get("seed") for each in arguments if isinstance(each, keras.initializers.Initializer)]
-            described = key_of([self.arguments, drawn, self.compiling.key(), self.augmentation])
+            seeds = [vars(each).get("seed") for each in arguments if isinstance(each, keras.initializers.Initializer)]
+            described = key_of([self.arguments, seeds, self.compiling.key(), self.augmentation])
         except NoKeyError:
             return None
         settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
         return self.builder, self.dtype_policy, settings, described
 
     def describe(self):
-        """Describe the specification for ``json.dumps``, equally in every process.
+        """Describe the specification by values for ``json.dumps`` that are equal across processes.
 
         Raises
         ------
         ValueError
-            If other processes cannot know a part of it again, such as a lambda.
+            If a part of the specification cannot be described, such as a lambda.
         """
         return [
             identify("the builder of the model", self.builder),
@@ -85,7 +85,7 @@ class ModelSpec:
         ]
 
     def describe_training(self):
-        """Describe all but builder and arguments, in the same way."""
+        """Describe the specification without builder and arguments."""
         settings = sorted(self.compiling.resolved().items())
         return [
             *([name, identify(f"{name} of the model", value)] for name, value in settings),
@@ -94,16 +94,16 @@ class ModelSpec:
         ]
 
     def build(self, seed):
-        """Build and compile a model, whose initial weights depend on `seed` alone.
+        """Build and compile a model with initial weights that depend on `seed` alone.
 
         Returns
         -------
         model : keras.Model
-            Built and compiled.
+            The built and compiled model.
         record : BuildRecord
-            The random numbers that were drawn.
+            The seeds and initializers of the build.
         """
-        refuse_forked_process()
+        check_not_forked()
         with build_scope(seed, self.dtype_policy) as record:
             model = self.builder(**self.arguments)
             if not isinstance(model, keras.Model):
@@ -116,17 +116,17 @@ class ModelSpec:
             if not model.compiled:
                 self.compiling.compile(model)
         if not self.is_registered:
-            refuse_shared_layers(model, self.arguments, record)
+            reject_shared_weights(model, self.arguments, record)
         return model, record
 
     def _check_input(self, model):
-        """Refuse a model for samples of another shape; where the number of axes differs, Keras may add one."""
+        """Raise an error if the model takes another sample shape. If the number of axes differs, Keras may add one."""
         expected, shape = getattr(model, "input_shape", None), self.input_shape
         if isinstance(shape, list) and len(shape) == 1:
-            (shape,) = shape  # a list of the one input
+            (shape,) = shape  # a list with the only input
         if isinstance(expected, tuple) and len(expected) == len(shape) + 1:
             pairs = zip(expected[1:], shape, strict=True)
-            if any(size is not None and size != given for size, given in pairs):
+            if any(size is not None and size != received for size, received in pairs):
                 raise ValueError(
                     f"The model takes samples of shape {expected[1:]}. Received: samples of shape {shape}."
                 )

@@ -1,4 +1,6 @@
-"""The folder that keeps states of training."""
+"""An on-disk cache of checkpoints."""
+
+from __future__ import annotations
 
 import contextlib
 import os
@@ -13,51 +15,69 @@ import numpy as np
 from kerasnet._files import atomic_file, read_npz, sweep_leftovers
 
 _FOLDER = "kerasnet-states"
-_N_BETWEEN = 2
-_unchecked_bytes = {}  # by folder: what this process has written since it last looked at the size of all
+_MAX_INTERMEDIATE = 2
+_bytes_since_cleanup: dict[str, float] = {}  # by folder: bytes that this process wrote since it checked the total size
 
 
 class EpochMemory:
-    """A folder that keeps the states of trainings, so that no epoch is trained twice.
+    """An on-disk cache of checkpoints, so that no epoch is trained twice.
 
-    An estimator with ``memory=`` looks there for the last state that an equal fit has reached, and trains only the
-    epochs after that. The result is, bit for bit, that of training all of them. Equal are fits of the same data,
-    weights of samples, architecture, initial weights, loss, metrics, optimizer, learning rates, batch size, callbacks,
-    seed and number of threads, by the same versions. Their number of epochs only counts where the learning rates
-    depend on it, as in the schedules "cosine" and "one_cycle", or where a callback may read it in its ``params``.
+    An estimator with ``memory=`` restores the last checkpoint of an equal fit, and trains the remaining epochs only.
+    The result is bit-identical to training all epochs. The cache key covers the data, sample weights, architecture,
+    initial weights, loss, metrics, optimizer, learning rates, batch size, callbacks, seed, number of threads and
+    package versions. The number of epochs is part of the key only if the learning rates depend on it, as with the
+    schedules "cosine" and "one_cycle", or if a callback may read it from its ``params``.
 
     Parameters
     ----------
     location : str or path-like
-        The folder, made when it is missing; "~" is the user's home. The states are in its sub-folder
-        ``kerasnet-states``. Processes and machines may share it; workers elsewhere need an absolute path.
+        The folder, which is created if it is missing; "~" is the home directory. Checkpoints are stored in its
+        subfolder ``kerasnet-states``. Processes and machines can share it. Workers with another working directory need
+        an absolute path.
     max_bytes : int, default=10 * 2**30
-        The size that the states of all trainings may have together. When it is exceeded, those that were not used for
-        the longest time are removed. A larger state is neither written nor read.
+        The maximum total size of the checkpoints in bytes. If it is exceeded, the least recently used ones are removed.
+        A single checkpoint larger than this is neither written nor read.
     resume : bool, default=True
-        Whether to go on from what is there. When False, fits train all their epochs, and keep their states.
+        Whether to restore checkpoints. If False, fits train all epochs and write checkpoints.
+
+    Attributes
+    ----------
+    location : str
+        The folder, with "~" expanded.
+    max_bytes : int
+        The maximum total size in bytes.
+    resume : bool
+        Whether checkpoints are restored.
+
+    Raises
+    ------
+    ValueError
+        If `location` is empty, or `max_bytes` is not a positive number.
 
     See Also
     --------
-    kerasnet.CNNClassifier : An estimator with the parameter ``memory``, which also takes a folder's name.
+    kerasnet.CNNClassifier : An estimator with the parameter ``memory``, which also takes the path of a folder.
 
     Notes
     -----
-    A state is one file: weights, seeds of layers, the optimizer, and what callbacks remember, with the history and the
-    best weights of early stopping among it. It is written when a fit ends and, in between, every two seconds at most;
-    whole or not at all. Of the states in between the newest two are kept; those at the end of a fit stay until
-    `max_bytes` has them removed, since the same fit may be asked for again. Files are data: reading one runs no code,
-    and one that is damaged, or is not what its name says, is reported by a warning, and its epochs are trained.
+    A checkpoint is one file. It contains the weights, the seeds of layers, the state of the optimizer, the history and
+    the state of callbacks, including the best weights of early stopping. Checkpoints are written atomically at the end
+    of a fit and, during the fit, every two seconds at most. The two most recent intermediate checkpoints are kept.
+    Checkpoints of the end of a fit are kept until `max_bytes` is exceeded, because the same fit may be repeated.
 
-    For epochs that are known, callbacks are not called: a ``CSVLogger`` writes the trained epochs only, and a
-    ``ModelCheckpoint`` knows no best of before and writes no file when nothing is trained. These and Keras' other
-    callbacks that only watch make no difference to what is known, nor does one whose class says
-    ``changes_nothing = True``, which must not end training either. Any other is taken to change training, and what it
-    keeps in plain values and arrays is part of the state.
+    Reading a file runs no code. If a file is corrupted or does not match its name, a warning is issued and its epochs
+    are trained again.
 
-    What a state does not know: random numbers drawn by layers without a seed of their own, and what a model or a
-    function keeps beside Keras' variables. On another kind of processor the last bits may differ. A Keras model that is
-    given as such is known by the names of its layers, too, which Keras counts through a process: give them names.
+    Callbacks are not called for restored epochs. A ``CSVLogger`` writes the trained epochs only. A ``ModelCheckpoint``
+    does not know the best value of restored epochs, and writes no file if no epoch is trained. These and other Keras
+    callbacks that do not affect training are not part of the cache key. Neither are callbacks with the class attribute
+    ``changes_nothing = True``, which must not stop training. All other callbacks are assumed to affect training: their
+    plain values and arrays are part of the checkpoint.
+
+    A checkpoint does not contain the random state of layers without a seed, nor state that a model or a function keeps
+    outside Keras variables. Results may differ in the last bits on a different type of processor. If a Keras model is
+    passed as such, the names of its layers are part of the cache key. Set them, because Keras numbers unnamed layers
+    across the process.
 
     Examples
     --------
@@ -72,62 +92,63 @@ class EpochMemory:
     3
     """
 
-    def __init__(self, location, *, max_bytes=10 * 2**30, resume=True):
+    def __init__(self, location: str | os.PathLike[str], *, max_bytes: float = 10 * 2**30, resume: bool = True) -> None:
         if not os.fspath(location):
-            raise ValueError("The location of an EpochMemory must name a folder. Received: an empty name.")
+            raise ValueError("location must be the path of a folder. Received: an empty string.")
         self.location = os.path.expanduser(os.fsdecode(location))
         if not isinstance(max_bytes, Real) or max_bytes <= 0:
-            raise ValueError(f"max_bytes must be a number of bytes above 0. Received: {max_bytes!r}.")
-        self.max_bytes = int(max_bytes)
-        self.resume = resume
+            raise ValueError(f"max_bytes must be a positive number of bytes. Received: {max_bytes!r}.")
+        self.max_bytes: int = int(max_bytes)
+        self.resume: bool = resume
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"EpochMemory({self.location!r}, max_bytes={self.max_bytes}, resume={self.resume})"
 
     def _open(self):
-        """Make the folder, or say why that cannot be."""
+        """Create the folder; raise OSError if that is not possible."""
         (Path(self.location) / _FOLDER).mkdir(parents=True, exist_ok=True)
 
     def _states(self, key):
-        """Return the states of a training, the one after the most epochs first."""
+        """Return the checkpoints with this key, in descending order of epochs."""
         pattern = re.compile(rf"{key}-(\d+)(-end)?\.npz")
         matches = [(pattern.fullmatch(path.name), path) for path in self._folder_of(key).glob(f"{key}-*.npz")]
         return sorted((_State(int(match[1]), bool(match[2]), path) for match, path in matches if match), reverse=True)
 
     def _read(self, state):
-        """Return the arrays of a state, and note that it was used."""
+        """Return the arrays of a checkpoint, and update its time of last use."""
         arrays = read_npz(state.path, max_bytes=self.max_bytes)
-        with contextlib.suppress(OSError):  # a folder that may only be read
+        with contextlib.suppress(OSError):  # a read-only folder
             os.utime(state.path)
         return arrays
 
     def _write(self, key, n_epochs, arrays, *, at_end):
-        """Write a state; remove those in between that are too old, and what is too much for the folder."""
+        """Write a checkpoint; remove old intermediate checkpoints, and the least recently used if the cache is full."""
         size = sum(array.nbytes for array in arrays.values())
         if size > self.max_bytes:
             warnings.warn(
-                f"A state of this training takes {size} bytes and is not kept: {self} takes fewer.", stacklevel=2
+                f"A checkpoint of {size} bytes is not written, because it is larger than max_bytes of {self}.",
+                stacklevel=2,
             )
             return
         folder = self._folder_of(key)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(folder / f"{key}-{n_epochs:06}{'-end' if at_end else ''}.npz", durable=False) as file:
             np.savez(file, **arrays)
-        for state in [state for state in self._states(key) if not state.at_end][_N_BETWEEN:]:
+        for state in [state for state in self._states(key) if not state.at_end][_MAX_INTERMEDIATE:]:
             state.path.unlink(missing_ok=True)
-        unchecked = _unchecked_bytes.get(self.location, self.max_bytes) + size
+        unchecked = _bytes_since_cleanup.get(self.location, self.max_bytes) + size
         if unchecked > self.max_bytes / 20:
-            self._remove_oldest()
+            self._remove_least_recent()
             unchecked = 0
-        _unchecked_bytes[self.location] = unchecked
+        _bytes_since_cleanup[self.location] = unchecked
 
-    def _keep(self, state):
-        """Have a state in between stay, because it is the end of a fit too."""
+    def _mark_as_final(self, state):
+        """Mark an intermediate checkpoint as the end of a fit, so that it is kept."""
         if not state.at_end:
-            with contextlib.suppress(OSError):  # removed, or a folder that may only be read
+            with contextlib.suppress(OSError):  # a removed file or a read-only folder
                 state.path.rename(state.path.with_name(state.path.name.replace(".npz", "-end.npz")))
 
-    def _remove_oldest(self):
+    def _remove_least_recent(self):
         files = []
         for folder in self._folder_of("").glob("??"):
             sweep_leftovers(folder)
@@ -146,17 +167,17 @@ class EpochMemory:
 
 
 def as_memory(memory):
-    """Return what the parameter ``memory`` of an estimator stands for.
+    """Convert the parameter ``memory`` of an estimator to an `EpochMemory`.
 
     Parameters
     ----------
     memory : EpochMemory, str, path-like, joblib.Memory or None
-        A folder, as itself or as the location of joblib's memory.
+        The cache, its folder, or a joblib memory with the same folder.
 
     Returns
     -------
     EpochMemory or None
-        None where nothing shall be kept.
+        The cache; None if nothing is cached.
     """
     if isinstance(memory, EpochMemory):
         return memory
@@ -165,6 +186,8 @@ def as_memory(memory):
 
 
 class _State(NamedTuple):
+    """The file of a checkpoint."""
+
     n_epochs: int
     at_end: bool
     path: Path

@@ -1,38 +1,52 @@
-"""Learning-rate schedules, as data: one value a step."""
+"""Learning rate schedules as arrays with one value per step."""
+
+from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
-# (fraction of the steps spent warming up, first rate, last rate; both as fractions of the learning rate)
+# (fraction of warm-up steps, first rate, last rate); rates are fractions of the maximum learning rate
 _SHAPES = {"cosine": (0.05, 0.0, 0.0), "one_cycle": (0.3, 1 / 25, 1 / 25e4)}
 
 
-def learning_rates(schedule, learning_rate, n_steps):
-    """Compute the learning rate of every step of a training run.
+def learning_rates(schedule: str, learning_rate: float, n_steps: int) -> npt.NDArray[np.float32]:
+    """Compute the learning rate of each step of a training.
 
     Parameters
     ----------
     schedule : {"constant", "cosine", "one_cycle"}
-        "constant" keeps `learning_rate`. The two others rise to it (the warm-up) and fall again: "cosine"
-        rises linearly from 0 during the first 5 % of the steps and falls along half a cosine to 0 [1]_;
-        "one_cycle" rises along half a cosine from 1/25 of it during the first 30 % and falls along another to
-        1/250,000 of it [2]_.
+        The shape of the schedule.
+
+        - "constant": all steps have the same learning rate.
+        - "cosine": linear warm-up from 0 during the first 5 % of the steps, then cosine decay to 0 [1]_.
+        - "one_cycle": cosine warm-up from 1/25 of the maximum during the first 30 % of the steps, then cosine decay to
+          1/250,000 of the maximum [2]_.
     learning_rate : float
-        The largest rate.
+        The maximum learning rate.
     n_steps : int
-        The number of steps (batches) of the whole run.
+        The number of steps (batches) of the training.
 
     Returns
     -------
     rates : ndarray of shape (n_steps,), dtype float32
-        The rate of each step.
+        The learning rate of each step.
+
+    Raises
+    ------
+    ValueError
+        If there is no schedule of this name.
+
+    See Also
+    --------
+    n_batches : Compute the number of batches per epoch.
 
     References
     ----------
-    .. [1] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
-    .. [2] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large
-       learning rates", 2018. With the fractions that PyTorch's ``OneCycleLR`` and fast.ai use.
+    .. [1] I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
+    .. [2] L. N. Smith and N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
+       Rates", 2018. The fractions are the defaults of PyTorch's ``OneCycleLR`` and fast.ai.
 
     Examples
     --------

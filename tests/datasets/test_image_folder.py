@@ -1,4 +1,4 @@
-"""Folders of images give paths and labels, in one order on every machine."""
+"""Tests of loading image paths and labels from class folders."""
 
 import numpy as np
 import pytest
@@ -33,24 +33,24 @@ def test_paths_and_labels_are_sorted(folder):
     np.testing.assert_array_equal(y, images.target)
 
 
-def test_files_and_labels_are_those_that_scikit_learn_finds(folder):
+def test_files_and_labels_equal_those_of_load_files(folder):
     (folder / "cat" / "0" / "young.bmp").rename(folder / "cat" / "young.bmp")
-    (folder / "cat" / "0").rmdir()  # load_files does not look deeper
-    images, theirs = load_image_folder(folder), load_files(folder, load_content=False)
-    assert dict(zip(images.data, images.target, strict=True)) == dict(zip(theirs.filenames, theirs.target, strict=True))
-    assert images.target_names.tolist() == theirs.target_names
+    (folder / "cat" / "0").rmdir()  # load_files does not search subfolders
+    images, files = load_image_folder(folder), load_files(folder, load_content=False)
+    assert dict(zip(images.data, images.target, strict=True)) == dict(zip(files.filenames, files.target, strict=True))
+    assert images.target_names.tolist() == files.target_names
 
 
-def test_hidden_files_and_notes_beside_the_classes_are_skipped(folder):
+def test_hidden_files_and_other_files_next_to_class_folders_are_skipped(folder):
     expected = load_image_folder(folder).data
-    (folder / "LICENCE.txt").write_text("free")
+    (folder / "LICENSE.txt").write_text("free")
     (folder / "dog" / ".DS_Store").write_text("hidden")
     (folder / ".cache").mkdir()
     (folder / ".cache" / "x.png").write_bytes(b"hidden")
     assert load_image_folder(folder).data == expected
 
 
-def test_links_are_followed(folder, tmp_path):
+def test_symbolic_links_are_followed(folder, tmp_path):
     add_image(tmp_path / "birds" / "1.png")
     (folder / "bird").symlink_to(tmp_path / "birds")
     (folder / "cat" / "again.png").symlink_to(folder / "dog" / "a.jpg")
@@ -61,41 +61,41 @@ def test_links_are_followed(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "error"), [("nowhere", FileNotFoundError), ("dog/a.jpg", NotADirectoryError)])
-def test_what_is_no_folder_is_the_systems_error(folder, name, error):
+def test_missing_folder_or_file_raises_os_error(folder, name, error):
     with pytest.raises(error, match=name):
         load_image_folder(folder / name)
 
 
-def spoil(folder):
-    """Add broken files of every kind; return their names below the folder."""
-    (folder / "cat" / "cut.jpg").write_bytes((folder / "dog" / "a.jpg").read_bytes()[:-300])
+def add_invalid_files(folder):
+    """Add invalid files of all kinds; return their relative paths."""
+    (folder / "cat" / "truncated.jpg").write_bytes((folder / "dog" / "a.jpg").read_bytes()[:-300])
     (folder / "cat" / "0" / "empty.png").touch()
     (folder / "dog" / "notes.txt").write_text("no image")
     (folder / "dog" / "text.png").write_text("no image")
     (folder / "dog" / "gone.png").symlink_to("nowhere.png")
     add_image(folder / "dog" / "large.png", (100, 200))
-    return ["cat/0/empty.png", "cat/cut.jpg", "dog/gone.png", "dog/large.png", "dog/notes.txt", "dog/text.png"]
+    return ["cat/0/empty.png", "cat/truncated.jpg", "dog/gone.png", "dog/large.png", "dog/notes.txt", "dog/text.png"]
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_all_broken_files_are_named_at_once_or_skipped(folder, n_jobs):
+def test_all_invalid_files_are_listed_or_skipped(folder, n_jobs):
     expected = load_image_folder(folder)
     assert expected.skipped == []
-    broken = spoil(folder)
+    invalid = add_invalid_files(folder)
     options = {"max_pixels": 10_000, "n_jobs": n_jobs}
     with pytest.raises(DataFormatError, match="6 of 11 files cannot be read as images.*on_error='skip'") as caught:
         load_image_folder(folder, **options)
     with pytest.warns(UserWarning, match="6 of 11 files cannot be read as images.*They are skipped") as warned:
         images = load_image_folder(folder, on_error="skip", **options)
     for message in (str(caught.value), str(warned[0].message)):
-        assert all(f"{folder / name}: expected" in message for name in broken)
-    assert [path for path, _ in images.skipped] == [str(folder / name) for name in broken]
+        assert all(f"{folder / name}: expected" in message for name in invalid)
+    assert [path for path, _ in images.skipped] == [str(folder / name) for name in invalid]
     assert "20000" in images.skipped[3][1] or "100 x 200" in images.skipped[3][1]
     assert images.data == expected.data
     np.testing.assert_array_equal(images.target, expected.target)
 
 
-def test_many_broken_files_make_a_bounded_message(folder):
+def test_message_lists_at_most_20_invalid_files(folder):
     for number in range(500):
         (folder / "dog" / f"{number:03}.png").write_bytes(b"no image")
     with pytest.raises(DataFormatError, match="500 of 505 files.*; and 480 more") as caught:
@@ -103,7 +103,7 @@ def test_many_broken_files_make_a_bounded_message(folder):
     assert str(caught.value).count(str(folder)) == 21
 
 
-def test_a_class_of_broken_files_alone_cannot_be_skipped(folder):
+def test_class_without_valid_images_raises_even_with_skip(folder):
     (folder / "eel").mkdir()
     (folder / "eel" / "1.png").write_bytes(b"no image")
     with (
@@ -114,13 +114,13 @@ def test_a_class_of_broken_files_alone_cannot_be_skipped(folder):
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".JFIF", ".jpe", ".pnm", ".apng"])
-def test_less_usual_suffixes_are_images(folder, suffix):
-    form = {"p": "PPM", "a": "PNG"}.get(suffix[1], "JPEG")
-    Image.new("RGB", (8, 8)).save(folder / "dog" / f"c{suffix}", form)
+def test_less_common_suffixes_are_images(folder, suffix):
+    image_format = {"p": "PPM", "a": "PNG"}.get(suffix[1], "JPEG")
+    Image.new("RGB", (8, 8)).save(folder / "dog" / f"c{suffix}", image_format)
     assert str(folder / "dog" / f"c{suffix}") in load_image_folder(folder).data
 
 
 @pytest.mark.parametrize("option", [{"on_error": "ignore"}, {"max_pixels": 0}])
-def test_options_are_checked(folder, option):
+def test_invalid_options_raise(folder, option):
     with pytest.raises(ValueError, match=next(iter(option))):
         load_image_folder(folder, **option)

@@ -1,4 +1,4 @@
-"""Arrays that read rows when they are needed, compared with the same arrays in memory."""
+"""Tests of arrays whose rows are read on demand, against the same arrays in memory."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from kerasnet.datasets import LazyArray
 from kerasnet.errors import DataFormatError
 
-N_ROWS = 300  # more than an int8 can count
+N_ROWS = 300  # beyond the range of int8 and uint8
 VALUES = np.random.default_rng(0).integers(0, 9, size=(N_ROWS, 3, 2)).astype(np.float32)
 FLAT = VALUES.reshape(N_ROWS, 6)
 VALUES.flags.writeable = False
@@ -51,7 +51,7 @@ def _zarr(folder, values):
 SOURCES = {
     "memmap": _mapped,
     "memmap, another offset and order": lambda folder, values: _mapped(folder, np.asfortranarray(values)),
-    "memmap, opened to be written": lambda folder, values: _mapped(folder, values, "r+"),
+    "memmap, open for writing": lambda folder, values: _mapped(folder, values, "r+"),
     "memmap, copy on write": lambda folder, values: _mapped(folder, values, "c"),
     "slice of a memmap": lambda folder, values: _mapped(folder, np.concatenate([values, values]))[len(values) :],
     "array of a memmap": lambda folder, values: np.asarray(_mapped(folder, values)),
@@ -71,7 +71,7 @@ MAPPED = [name for name in SOURCES if "memmap" in name and "copy" not in name]
 
 @pytest.fixture(scope="module", params=[*SOURCES, *SPARSE])
 def lazy(request, tmp_path_factory):
-    """A lazy array of each kind, and its values."""
+    """A lazy array of each kind of source, and its values."""
     if request.param in SPARSE:
         return LazyArray(getattr(sparse, request.param)(FLAT)), FLAT
     return LazyArray(SOURCES[request.param](tmp_path_factory.mktemp("source"), VALUES)), VALUES
@@ -101,16 +101,16 @@ KEYS = {
     "ellipsis": ...,
     "slice": slice(5, 50),
     "slice with a step": slice(1, None, 7),
-    "slice backwards": slice(None, None, -3),
+    "reversed slice": slice(None, None, -3),
     "slice beyond the end": slice(290, 1000),
     "empty slice": slice(9, 9),
-    "numbers": [7, 3, 299, 0],
-    "numbers from the end": [-1, -300, 4],
-    "equal numbers": [5, 5, 2, 5],
-    "small numbers": np.array([-1, 100], dtype=np.int8),
-    "unsigned numbers": np.array([255, 0], dtype=np.uint8),
-    "large unsigned numbers": np.array([255, 0], dtype=np.uint64),
-    "no numbers": [],
+    "indices": [7, 3, 299, 0],
+    "negative indices": [-1, -300, 4],
+    "repeated indices": [5, 5, 2, 5],
+    "int8 indices": np.array([-1, 100], dtype=np.int8),
+    "uint8 indices": np.array([255, 0], dtype=np.uint8),
+    "uint64 indices": np.array([255, 0], dtype=np.uint64),
+    "no indices": [],
     "mask": np.arange(N_ROWS) % 3 == 1,
     "empty mask": np.zeros(N_ROWS, dtype=bool),
     "list of booleans": [number % 2 == 0 for number in range(N_ROWS)],
@@ -118,7 +118,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
-def test_rows_equal_those_of_numpy(lazy, key):
+def test_selected_rows_equal_those_of_numpy(lazy, key):
     array, values = lazy
     assert_equal(array[key], values[key])
     assert_equal(array[key, :], values[key, :])
@@ -127,13 +127,13 @@ def test_rows_equal_those_of_numpy(lazy, key):
 
 
 @pytest.mark.parametrize("row", [0, 299, -1, -300, np.int8(-1), np.uint64(7), np.array(3)])
-def test_one_row_is_read(lazy, row):
+def test_an_integer_reads_one_row(lazy, row):
     array, values = lazy
     assert isinstance(array[row], np.ndarray)
     np.testing.assert_array_equal(array[row], values[row])
 
 
-def keys(n_rows):
+def selections(n_rows):
     rows = (
         hnp.arrays(np.intp, st.integers(0, 12), elements=st.integers(-n_rows, n_rows - 1)) if n_rows else st.nothing()
     )
@@ -141,17 +141,17 @@ def keys(n_rows):
 
 
 @given(data=st.data())
-def test_selections_of_selections_equal_those_of_numpy(data):
+def test_nested_selections_equal_those_of_numpy(data):
     array, values = LazyArray(FLAT), FLAT
     for _ in range(data.draw(st.integers(1, 4))):
-        key = data.draw(keys(len(values)))
+        key = data.draw(selections(len(values)))
         array, values = array[key], values[key]
     assert_equal(array, values)
     if len(values):
         np.testing.assert_array_equal(array[-1], values[-1])
 
 
-def test_selections_of_selections_of_each_source(lazy):
+def test_nested_selections_of_each_source(lazy):
     array, values = lazy
     for key in (slice(None, None, -2), np.arange(150) % 4 < 2, [3, 3, -1, 0, 20], slice(1, 4)):
         array, values = array[key], values[key]
@@ -174,24 +174,24 @@ def test_selections_of_selections_of_each_source(lazy):
         (None, "dtype object"),
         (True, "dtype bool"),
         ([[1, 2]], "shape .1, 2."),
-        ((0, 1), "selects rows only. Use numpy.asarray"),
-        ((slice(None), np.array([0, 1])), "selects rows only"),
-        ((slice(None), slice(1)), "selects rows only"),
+        ((0, 1), "Only rows of a LazyArray can be selected. Use numpy.asarray"),
+        ((slice(None), np.array([0, 1])), "Only rows"),
+        ((slice(None), slice(1)), "Only rows"),
     ],
     ids=str,
 )
-def test_keys_that_select_no_rows(mapped, key, message):
+def test_invalid_keys_raise(mapped, key, message):
     with pytest.raises(IndexError, match=message):
         mapped[key]
 
 
-def test_numbers_count_the_rows_of_the_selection(mapped):
+def test_indices_are_relative_to_the_selection(mapped):
     with pytest.raises(IndexError, match="Row 2 is out of bounds: there are 2 rows"):
         mapped[[5, 6]][2]
     np.testing.assert_array_equal(mapped[[5, 6]][-1], VALUES[6])
 
 
-def test_an_empty_tuple_and_iteration(mapped):
+def test_empty_tuple_and_iteration(mapped):
     assert_equal(mapped[()], VALUES)
     np.testing.assert_array_equal(list(mapped[3:6]), VALUES[3:6])
 
@@ -199,13 +199,13 @@ def test_an_empty_tuple_and_iteration(mapped):
 def test_conversion_to_an_array(mapped):
     assert np.asarray(mapped, dtype=np.float64).dtype == np.float64
     np.testing.assert_array_equal(np.array(mapped, copy=True), VALUES)
-    with pytest.raises(ValueError, match="always new in memory"):
+    with pytest.raises(ValueError, match="always copies"):
         np.array(mapped, copy=False)
 
 
-@pytest.mark.parametrize("name", ["memmap, opened to be written", "memory", "dask"])
+@pytest.mark.parametrize("name", ["memmap, open for writing", "memory", "dask"])
 @pytest.mark.parametrize("key", [slice(2, 5), slice(None), [2, 3]], ids=str)
-def test_what_was_read_is_not_part_of_the_source(tmp_path, name, key):
+def test_rows_that_were_read_are_copies(tmp_path, name, key):
     values = VALUES.copy()
     array = LazyArray(SOURCES[name](tmp_path, values))
     rows = np.asarray(array[key])
@@ -213,8 +213,8 @@ def test_what_was_read_is_not_part_of_the_source(tmp_path, name, key):
     assert_equal(array, VALUES)
 
 
-class Counting:
-    """Rows that count how many are read."""
+class CountingSource:
+    """A source that records the rows that are read."""
 
     shape, dtype = FLAT.shape, FLAT.dtype
 
@@ -228,7 +228,7 @@ class Counting:
 
 
 def test_selecting_reads_nothing_and_each_row_is_read_once():
-    source = Counting()
+    source = CountingSource()
     selected = LazyArray(source)[::-1][[4, 2, 4]]
     assert "LazyArray of shape (3, 6), float32" in repr(selected)
     assert source.read == []
@@ -236,8 +236,8 @@ def test_selecting_reads_nothing_and_each_row_is_read_once():
     assert [len(rows) for rows in source.read] == [2]
 
 
-def test_a_source_that_returns_other_rows():
-    class Wrong(Counting):
+def test_source_with_wrong_number_of_rows_raises():
+    class Wrong(CountingSource):
         def __getitem__(self, rows):
             return FLAT[:1]
 
@@ -250,12 +250,12 @@ def test_a_source_that_returns_other_rows():
     [[[1.0]], iter([1]), None, "rows", np.float32(1), type("Shaped", (), {"shape": (1, 2)})()],
     ids=["list", "iterator", "None", "str", "scalar", "no dtype"],
 )
-def test_sources_without_rows(source):
+def test_invalid_sources_raise(source):
     with pytest.raises((TypeError, ValueError), match="Received: "):
         LazyArray(source)
 
 
-def test_a_dask_array_of_unknown_length_is_refused_with_the_remedy():
+def test_dask_array_of_unknown_length_raises():
     array = dask.array.from_array(FLAT, chunks=50)
     array = array[array[:, 0] > 4]
     with pytest.raises(ValueError, match="compute_chunk_sizes"):
@@ -280,7 +280,7 @@ def test_map_rows_is_called_when_rows_are_read():
     assert calls == [5]
 
 
-def test_map_rows_with_arguments_and_with_nothing_to_convert(mapped):
+def test_map_rows_with_arguments_and_without_conversion(mapped):
     flat = mapped.map_rows(np.reshape, (-1, 6))
     assert_equal(flat, FLAT)
     assert flat.map_rows(lambda rows: rows) is flat
@@ -289,7 +289,7 @@ def test_map_rows_with_arguments_and_with_nothing_to_convert(mapped):
 
 
 @pytest.mark.parametrize("max_bytes", [1, 24, 100, 24 * 300, 10**9])
-def test_chunks_are_all_rows_in_order(lazy, max_bytes):
+def test_chunks_contain_all_rows_in_order(lazy, max_bytes):
     array, values = lazy
     chunks = list(array[::3].chunks(max_bytes))
     np.testing.assert_array_equal(np.concatenate(chunks), values[::3])
@@ -297,18 +297,18 @@ def test_chunks_are_all_rows_in_order(lazy, max_bytes):
     assert len(chunks) == -(-100 // max(1, max_bytes // 24))
 
 
-def test_chunks_are_bounded_on_both_sides_of_a_conversion():
+def test_max_bytes_limits_rows_before_and_after_conversion():
     wide = LazyArray(FLAT).map_rows(lambda rows: np.repeat(rows, 10, axis=1))
     narrow = LazyArray(FLAT).map_rows(lambda rows: rows[:, :1])
     assert (wide.rows_in(2400), narrow.rows_in(2400)) == (10, 100)
     assert list(LazyArray(FLAT)[:0].chunks(100)) == []
 
 
-# In other processes
+# Pickling and other processes
 
 
 def assert_equal_in_another_process(array, folder, cwd):
-    """Let a new process read a pickled array, or several; compare."""
+    """Compare an array, or a list of arrays, with what a new process reads after unpickling."""
     (folder / "array.pickle").write_bytes(pickle.dumps(array))
     code = (
         f"import numpy, pickle, sys; sys.path[:0] = {sys.path!r}; "
@@ -319,15 +319,15 @@ def assert_equal_in_another_process(array, folder, cwd):
     np.testing.assert_array_equal(np.load(folder / "read.npy"), np.asarray(array))
 
 
-def test_pickles_are_equal(lazy):
+def test_unpickled_arrays_are_equal(lazy):
     array, values = lazy
     for key in (slice(None), [5, 5, 299], slice(None, None, -2)):
         assert_equal(pickle.loads(pickle.dumps(array[key])), values[key])
         assert_equal(pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(array))))[key], values[key])
 
 
-def test_pickles_of_files_are_references(tmp_path):
-    """Only the references are pickled, and they hold in a process that works in another folder."""
+def test_file_sources_are_pickled_as_references(tmp_path):
+    """The references are also valid in a process with a different working directory."""
     arrays = []
     for name in (*MAPPED, "HDF5", "zarr"):
         folder = tmp_path / name
@@ -339,7 +339,7 @@ def test_pickles_of_files_are_references(tmp_path):
     assert_equal_in_another_process(arrays, tmp_path, tmp_path / "elsewhere")
 
 
-def test_a_relative_path_of_hdf5_holds_in_another_folder(tmp_path, monkeypatch):
+def test_relative_hdf5_path_is_valid_in_another_working_directory(tmp_path, monkeypatch):
     _hdf5(tmp_path, VALUES).file.close()
     monkeypatch.chdir(tmp_path)
     array = LazyArray(h5py.File("x.h5", "r")["group/x"])
@@ -347,7 +347,7 @@ def test_a_relative_path_of_hdf5_holds_in_another_folder(tmp_path, monkeypatch):
     assert_equal_in_another_process(array[:7], tmp_path, tmp_path / "elsewhere")
 
 
-def test_what_was_changed_in_a_copy_on_write_is_pickled_by_value(tmp_path):
+def test_copy_on_write_memmap_is_pickled_by_value(tmp_path):
     source = _mapped(tmp_path, VALUES, "c")
     source[0] = -5
     array = pickle.loads(pickle.dumps(LazyArray(source)))
@@ -355,7 +355,7 @@ def test_what_was_changed_in_a_copy_on_write_is_pickled_by_value(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), VALUES)
 
 
-def test_a_view_of_fixed_columns_and_a_conversion_are_pickled(tmp_path):
+def test_column_slice_and_conversion_are_pickled(tmp_path):
     source = _mapped(tmp_path, VALUES)[:, 1:]
     array = LazyArray(source).map_rows(np.negative)
     assert len(pickle.dumps(array)) < 1000
@@ -371,7 +371,7 @@ def run(code, *arguments):
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_a_mapped_file_that_shrinks_is_an_error_and_no_signal(tmp_path):
+def test_truncated_mapped_file_raises_instead_of_killing_the_process(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((400_000, 2)))
     code = """
 import os
@@ -388,13 +388,13 @@ for X in map(LazyArray, views):
         except DataFormatError as error:
             print(error)
 """
-    done = run(code, tmp_path / "x.npy")
-    assert done.returncode == 0, done.stderr
-    message = f"{tmp_path / 'x.npy'}: expected at least 6400128 bytes, found 5000. It was changed meanwhile."
-    assert done.stdout.splitlines() == [message] * 16
+    result = run(code, tmp_path / "x.npy")
+    assert result.returncode == 0, result.stderr
+    message = f"{tmp_path / 'x.npy'}: expected at least 6400128 bytes, found 5000. The file was truncated."
+    assert result.stdout.splitlines() == [message] * 16
 
 
-def test_a_mapped_file_that_vanishes_is_an_error(tmp_path):
+def test_removed_mapped_file_raises(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((400_000, 2)))
     array = LazyArray(np.load(tmp_path / "x.npy", mmap_mode="r"))
     os.unlink(tmp_path / "x.npy")
@@ -403,8 +403,7 @@ def test_a_mapped_file_that_vanishes_is_an_error(tmp_path):
             read()
 
 
-def test_what_was_read_outlives_the_file(tmp_path):
-    """A window that was read is in memory: it does not depend on the file any more."""
+def test_rows_that_were_read_do_not_depend_on_the_file(tmp_path):
     code = """
 import os
 import numpy as np
@@ -414,11 +413,11 @@ os.truncate(sys.argv[1], 5000)
 print(rows.sum())
 """
     np.save(tmp_path / "x.npy", np.ones((400_000, 2)))
-    done = run(code, tmp_path / "x.npy")
-    assert (done.returncode, done.stdout) == (0, "598000.0\n"), done.stderr
+    result = run(code, tmp_path / "x.npy")
+    assert (result.returncode, result.stdout) == (0, "598000.0\n"), result.stderr
 
 
-def test_the_fingerprint_changes_with_the_file_and_the_rows(tmp_path):
+def test_fingerprint_depends_on_the_file_and_the_rows(tmp_path):
     path = tmp_path / "x.npy"
     array = LazyArray(_mapped(tmp_path, VALUES))
     assert array.fingerprint() == LazyArray(np.load(path, mmap_mode="r")).fingerprint()
@@ -430,8 +429,8 @@ def test_the_fingerprint_changes_with_the_file_and_the_rows(tmp_path):
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert array.fingerprint() != before
-    with_file = LazyArray(_hdf5(tmp_path, VALUES))
-    assert with_file.fingerprint() is not None
+    hdf5_array = LazyArray(_hdf5(tmp_path, VALUES))
+    assert hdf5_array.fingerprint() is not None
     assert LazyArray(VALUES).fingerprint() is LazyArray(_mapped(tmp_path, VALUES, "c")).fingerprint() is None
 
 
@@ -439,28 +438,28 @@ def test_the_fingerprint_changes_with_the_file_and_the_rows(tmp_path):
 
 
 class Recording(ClassifierMixin, BaseEstimator):
-    """A classifier that keeps what X it was given."""
+    """A classifier that records the X and y that it receives."""
 
-    given = []  # noqa: RUF012
+    received = []  # noqa: RUF012
 
     def __init__(self, constant=0):
         self.constant = constant
 
     def fit(self, X, y):
-        self.given.append(("fit", X, y))
+        self.received.append((X, y))
         self.classes_ = np.unique(y)
         return self
 
     def predict(self, X):
-        self.given.append(("predict", X, None))
+        self.received.append((X, None))
         return np.full(len(X), self.classes_[self.constant])
 
 
 @pytest.fixture
-def given_data():
-    del Recording.given[:]
-    yield Recording.given
-    del Recording.given[:]
+def received():
+    del Recording.received[:]
+    yield Recording.received
+    del Recording.received[:]
 
 
 def test_train_test_split_selects_rows(mapped):
@@ -472,32 +471,31 @@ def test_train_test_split_selects_rows(mapped):
     assert all(isinstance(part, LazyArray) for part in train_test_split(mapped, shuffle=False))
 
 
-def test_searches_and_cross_validation_hand_on_lazy_arrays(mapped, given_data):
+def test_grid_search_and_cross_validation_pass_lazy_arrays(mapped, received):
     y = np.arange(N_ROWS) % 3
     cross_val_score(make_pipeline("passthrough", Recording()), mapped, y, cv=3)
     GridSearchCV(Recording(), {"constant": [0, 1]}, cv=2).fit(mapped, y)
-    assert len(given_data) == 6 + 8 + 1
-    for _, X, of_rows in given_data:
+    assert len(received) == 6 + 8 + 1
+    for X, y_part in received:
         assert isinstance(X, LazyArray)
-        if of_rows is not None and len(X) < N_ROWS:
-            assert len(X) == len(of_rows)
-    rows = {len(X) for _, X, _ in given_data}
-    assert rows == {100, 200, 150, 300}
+        if y_part is not None and len(X) < N_ROWS:
+            assert len(X) == len(y_part)
+    assert {len(X) for X, _ in received} == {100, 200, 150, 300}
 
 
 @pytest.mark.exhaustive
-def test_folds_in_worker_processes_are_references(mapped):
+def test_cross_validation_in_worker_processes(mapped):
     y = np.arange(N_ROWS) % 3
     scores = cross_val_score(Recording(), mapped, y, cv=3, n_jobs=2)
     np.testing.assert_array_equal(scores, cross_val_score(Recording(), VALUES, y, cv=3))
 
 
-def test_threads_read_at_once(lazy):
+def test_concurrent_reads_in_threads(lazy):
     array, values = lazy
     rng = np.random.default_rng(0)
-    selections = [rng.integers(-N_ROWS, N_ROWS, 20) for _ in range(60)]
+    row_sets = [rng.integers(-N_ROWS, N_ROWS, 20) for _ in range(60)]
     with ThreadPoolExecutor(8) as threads:
-        for rows, read in zip(selections, threads.map(lambda rows: np.asarray(array[rows]), selections), strict=True):
+        for rows, read in zip(row_sets, threads.map(lambda rows: np.asarray(array[rows]), row_sets), strict=True):
             np.testing.assert_array_equal(read, values[rows])
 
 
@@ -506,16 +504,16 @@ def mapped_at(path, values, mode="r"):
     return np.load(path, mmap_mode=mode)
 
 
-def test_a_cache_of_steps_notices_that_a_file_has_changed(tmp_path):
-    seen = []
+def test_pipeline_cache_detects_a_changed_file(tmp_path):
+    means = []
     for factor in (1, 3):
         X = LazyArray(mapped_at(tmp_path / "x.npy", FLAT * factor))
         scaler = make_pipeline(StandardScaler(), Ridge(), memory=str(tmp_path / "cache")).fit(X, np.arange(len(X)))[0]
-        seen.append(scaler.mean_[0])
-    np.testing.assert_allclose(seen, [FLAT.mean(axis=0)[0], 3 * FLAT.mean(axis=0)[0]], rtol=1e-5)
+        means.append(scaler.mean_[0])
+    np.testing.assert_allclose(means, [FLAT.mean(axis=0)[0], 3 * FLAT.mean(axis=0)[0]], rtol=1e-5)
 
 
-def test_what_may_have_changed_unseen_is_never_found_in_a_cache(tmp_path):
+def test_sources_whose_changes_are_not_detected_are_never_cached(tmp_path):
     writable = LazyArray(mapped_at(tmp_path / "x.npy", FLAT, "r+"))
     store = LazyArray(zarr.create_array(tmp_path / "x.zarr", data=FLAT))
     for X in (writable, store):
@@ -525,11 +523,11 @@ def test_what_may_have_changed_unseen_is_never_found_in_a_cache(tmp_path):
     assert joblib.hash(read_only) == joblib.hash(read_only)
 
 
-def test_a_file_that_was_replaced_is_not_sent_to_workers(tmp_path):
+def test_replaced_file_is_not_pickled(tmp_path):
     X = LazyArray(mapped_at(tmp_path / "x.npy", FLAT))
     np.save(tmp_path / "new.npy", 0 * FLAT)
     (tmp_path / "new.npy").replace(tmp_path / "x.npy")
-    np.testing.assert_array_equal(X, FLAT)  # the file that was opened is still there
+    np.testing.assert_array_equal(X, FLAT)  # the file that was opened still exists
     with pytest.raises(DataFormatError, match=r"x\.npy: expected the file that was opened, found another one"):
         pickle.dumps(X)
     with pytest.raises(DataFormatError, match="found another one"):
@@ -537,19 +535,19 @@ def test_a_file_that_was_replaced_is_not_sent_to_workers(tmp_path):
 
 
 @pytest.mark.parametrize("changed", ["content", "shorter", "removed"])
-def test_a_file_that_has_changed_meanwhile_is_refused_where_it_is_read(changed, tmp_path):
+def test_file_that_changed_after_pickling_raises_when_it_is_read(changed, tmp_path):
     path = tmp_path / "x.npy"
     sent = pickle.dumps(LazyArray(mapped_at(path, FLAT)))
     path.unlink()
     if changed != "removed":
         np.save(path, FLAT[:7] if changed == "shorter" else FLAT + 1)
-    received = pickle.loads(sent)  # an error here would end the pool of workers
+    received = pickle.loads(sent)  # an error here would terminate the pool of workers
     assert received.shape == FLAT.shape
     with pytest.raises(DataFormatError, match=r"x\.npy: expected the file"):
         np.asarray(received[[0, 2]])
 
 
-def test_hdf5_files_that_workers_cannot_open(tmp_path):
+def test_hdf5_files_that_workers_cannot_open_raise(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         X = LazyArray(file.create_dataset("x", data=FLAT))
         np.testing.assert_array_equal(X, FLAT)
@@ -562,8 +560,8 @@ def test_hdf5_files_that_workers_cannot_open(tmp_path):
             pickle.dumps(X)
 
 
-def test_a_source_that_returns_another_dtype():
-    class Wrong(Counting):
+def test_source_with_wrong_dtype_raises():
+    class Wrong(CountingSource):
         def __getitem__(self, rows):
             return FLAT[rows].astype(np.float64)
 

@@ -370,7 +370,7 @@ def test_what_does_not_go_together_is_said(params, message, iris):
 
 
 def test_losses_that_do_not_fit_the_targets_and_negative_weights_are_refused(iris):
-    with pytest.raises(ValueError, match="The loss, .*sparse_categorical.* must be one for such targets"):
+    with pytest.raises(ValueError, match="The loss, .*sparse_categorical.* must match the targets"):
         KerasNetRegressor(loss="sparse_categorical_crossentropy", epochs=1).fit(iris[0], iris[0][:, 0] + 5)
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         mlp().fit(*iris, sample_weight=-np.ones(len(iris[1])))

@@ -9,7 +9,6 @@ from _longer import longer
 from sklearn import set_config
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.ensemble import (
@@ -260,9 +259,9 @@ def test_validation_data_are_transformed_on_their_way_through_a_pipeline(routing
 # --- scikit-learn's callbacks ---
 
 
-def test_scores_of_each_epoch_are_monitored(digits):
+def test_scores_of_each_epoch_are_monitored(digits, sklearn_callbacks):
     X, _, y, _ = digits
-    monitor = ScoringMonitor(scoring="accuracy")
+    monitor = sklearn_callbacks.ScoringMonitor(scoring="accuracy")
     network = cnn(epochs=3).set_callbacks(monitor).fit(X, y)
     log = pd.DataFrame(monitor.get_logs().data)
     epochs = log[log["task_name"] == "epoch"]
@@ -273,9 +272,9 @@ def test_scores_of_each_epoch_are_monitored(digits):
 
 
 @pytest.mark.parametrize("n_jobs", longer([1, 2], [2]))  # in workers: see test_pickles.py
-def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(n_jobs, wine):
+def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(n_jobs, wine, sklearn_callbacks):
     X, _, y, _ = wine
-    monitor = ScoringMonitor(scoring="accuracy")
+    monitor = sklearn_callbacks.ScoringMonitor(scoring="accuracy")
     network = mlp(epochs=2, early_stopping=True).set_callbacks(monitor)
     GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=n_jobs).fit(X, y)
     log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
@@ -283,10 +282,10 @@ def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(n_jobs, wine):
     assert epochs.groupby("parent_task_id_path").size().tolist() == 5 * [2]  # 2 x 2 fits, and the refit
 
 
-def test_a_bar_shows_epochs_under_the_bar_of_a_search(wine, capsys):
+def test_a_bar_shows_epochs_under_the_bar_of_a_search(wine, capsys, sklearn_callbacks):
     X, _, y, _ = wine
-    search = GridSearchCV(mlp(epochs=2), {"learning_rate": [0.01, 0.1]}, cv=2).set_callbacks(ProgressBar())
-    search.fit(X, y)
+    search = GridSearchCV(mlp(epochs=2), {"learning_rate": [0.01, 0.1]}, cv=2)
+    search.set_callbacks(sklearn_callbacks.ProgressBar()).fit(X, y)
     shown = capsys.readouterr().out
     assert "GridSearchCV" in shown
     assert "KerasNetClassifier" in shown
@@ -311,7 +310,7 @@ class StopAfter:
         self.torn_down += 1
 
 
-def test_a_callback_may_end_a_fit(wine):
+def test_a_callback_may_end_a_fit(wine, sklearn_callbacks):
     X, _, y, _ = wine
     stop = StopAfter(3)
     assert mlp(epochs=9).set_callbacks(stop).fit(X, y).n_iter_ == 3
@@ -319,7 +318,7 @@ def test_a_callback_may_end_a_fit(wine):
     assert stop.torn_down == 1
 
 
-def test_a_callback_is_torn_down_after_a_failure(wine):
+def test_a_callback_is_torn_down_after_a_failure(wine, sklearn_callbacks):
     X, _, y, _ = wine
     stop = StopAfter(3)
     with pytest.raises(ValueError, match="NaN"):
@@ -328,13 +327,13 @@ def test_a_callback_is_torn_down_after_a_failure(wine):
 
 
 @pytest.mark.parametrize("kind", [Autoencoder, AutoencoderOutlierDetector])
-def test_autoencoders_take_part_too(kind, digits):
+def test_autoencoders_take_part_too(kind, digits, sklearn_callbacks):
     stop = StopAfter(2)
     estimator = kind(code_units=4, epochs=5, random_state=0).set_callbacks(stop).fit(digits[0])
     assert stop.begun.count("epoch") == getattr(estimator, "autoencoder_", estimator).n_iter_ == 2
 
 
-def test_what_a_callback_is_given_stays_as_it_is(wine):
+def test_what_a_callback_is_given_stays_as_it_is(wine, sklearn_callbacks):
     """A fitted estimator that a callback keeps does not change with the epochs after it."""
     X, _, y, _ = wine
     kept = []

@@ -298,7 +298,7 @@ def test_a_metric_that_fails_while_it_runs_is_named(three_classes):
     def of_indices(y_true, y_pred):
         return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
 
-    with pytest.raises(ValueError, match="The metric 'of_indices' must be one for such targets"):
+    with pytest.raises(ValueError, match="The metric 'of_indices' must match the targets"):
         KerasNetClassifier("mlp", metrics=[of_indices], epochs=1).fit(*three_classes)
 
 

@@ -208,7 +208,7 @@ BAD_VALUES = [
     ({"random_state": "0"}, r"'random_state' parameter"),
     ({"optimizer": "adm"}, r"adm"),
     ({"optimizer__momentum": 0.9}, r"momentum"),
-    ({"units": (0,)}, r"units must be a tuple of positive ints"),
+    ({"units": (0,)}, r"units must be a positive int, or a tuple"),
     ({"dropout": 2}, r"dropout must be"),
 ]
 

@@ -175,7 +175,6 @@ IN_FRESH_PROCESSES = """
     import keras, numpy as np, pandas as pd
     from joblib import Parallel, delayed, parallel_config
     from sklearn.base import clone
-    from sklearn.callback import ScoringMonitor
     from sklearn.model_selection import GridSearchCV
 
     def build(input_shape, n_outputs, units=4, output_activation="softmax"):
@@ -215,18 +214,21 @@ IN_FRESH_PROCESSES = """
             tasks = [delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)]
             more_tasks = [delayed(outputs)(estimator, rows), delayed(clone(estimator).fit)(rows, Y)]
             predicted, there, predicted_from_file, from_file = Parallel()(tasks + more_tasks)
-            monitor = ScoringMonitor(scoring="accuracy")
-            watched = clone(estimator).set_params(early_stopping=True).set_callbacks(monitor)
-            GridSearchCV(watched, {"learning_rate": [0.01, 0.1]}, cv=2).fit(X, Y)
+            if hasattr(estimator, "set_callbacks"):  # scikit-learn 1.9
+                from sklearn.callback import ScoringMonitor
+
+                monitor = ScoringMonitor(scoring="accuracy")
+                watched = clone(estimator).set_params(early_stopping=True).set_callbacks(monitor)
+                GridSearchCV(watched, {"learning_rate": [0.01, 0.1]}, cv=2).fit(X, Y)
+                log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
+                epochs = log[log["task_name"] == "epoch"]
+                found["monitored epochs"] = epochs.groupby("parent_task_id_path").size().tolist()
             anonymous = lambda input_shape, n_outputs, units=4: build(input_shape, n_outputs, units)
             found["searches"] = search(model=[build], units=[1, 16]), search(model=[anonymous], units=[16])
         found["predicted in a worker"] = np.array_equal(predicted, expected)
         found["fitted in a worker"] = np.array_equal(outputs(there, X), expected)
         found["predicted from a file"] = np.array_equal(predicted_from_file, expected)
         found["fitted from a file"] = np.array_equal(outputs(from_file, X), expected)
-        log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
-        epochs = log[log["task_name"] == "epoch"]
-        found["monitored epochs"] = epochs.groupby("parent_task_id_path").size().tolist()
         found["threads as they were"] = threads() == here
         found["scores"] = search(model=[build], units=[1, 16])
         print(json.dumps(found))
@@ -271,7 +273,7 @@ def test_workers_read_data_on_disk_themselves(in_fresh_processes):
     assert in_fresh_processes["fitted from a file"]
 
 
-def test_each_epoch_of_a_search_in_workers_is_monitored(in_fresh_processes):
+def test_each_epoch_of_a_search_in_workers_is_monitored(in_fresh_processes, sklearn_callbacks):
     assert in_fresh_processes["monitored epochs"] == 5 * [2]  # 2 x 2 fits, and the refit
 
 

@@ -14,7 +14,6 @@ from _cluster import wait_for
 from _fresh import FreshProcess
 from _longer import longer
 from sklearn.base import clone
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
@@ -363,9 +362,9 @@ def test_other_values_are_refused_as_scikit_learn_does():
         CNNClassifier(memory=3, random_state=0).fit(X, Y)
 
 
-def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path):
-    monitor = ScoringMonitor(scoring="accuracy")
-    network = KerasNetClassifier("mlp", epochs=2, memory=tmp_path, random_state=0).set_callbacks(ProgressBar(), monitor)
+def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path, sklearn_callbacks):
+    watching = sklearn_callbacks.ProgressBar(), sklearn_callbacks.ScoringMonitor(scoring="accuracy")
+    network = KerasNetClassifier("mlp", epochs=2, memory=tmp_path, random_state=0).set_callbacks(*watching)
     network.fit(X, Y)
     network.set_params(epochs=5).fit(X, Y)
     assert network.n_iter_from_memory_ == 2

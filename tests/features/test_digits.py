@@ -1,4 +1,4 @@
-"""Digits cut out of images as MNIST has them."""
+"""Extraction of digits from images."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from kerasnet.features.digits import read_gray
 
 
 def page(*strokes, size=(600, 450), pen=24, paper=220, ink=40):
-    """Lines of (column, row) points on a page."""
+    """Draw strokes, each a list of (column, row) points, on a page."""
     image = np.full(size, paper, np.uint8)
     for stroke in strokes:
         cv2.polylines(image, [np.array(stroke, np.int32)], False, ink, pen)
@@ -25,31 +25,31 @@ SEVEN = [[130, 150], [320, 150], [200, 450]]
 FIVE = [[160, 160], [160, 300], [270, 310], [290, 380], [250, 450], [150, 450]], [[185, 155], [300, 155]]
 
 
-def inked(digit):
+def ink_size(digit):
     rows, columns = np.nonzero(digit > 0.5)
     return rows.max() - rows.min() + 1, columns.max() - columns.min() + 1
 
 
 @pytest.mark.parametrize("pen", longer([2, 5, 12, 24, 60], [5, 24]))
-def test_digits_are_sized_and_centered_as_in_mnist(pen):
+def test_digits_have_the_size_and_center_of_mnist(pen):
     digit = extract_digit(page(SEVEN, pen=pen))
     assert digit.shape == (28, 28)
     assert digit.dtype == np.float32
     assert digit.min() == 0
     assert digit.max() <= 1
-    assert max(inked(digit)) in (19, 20, 21)
+    assert max(ink_size(digit)) in (19, 20, 21)
     np.testing.assert_allclose(ndimage.center_of_mass(digit), MNIST_CENTER, atol=0.1)
 
 
 @pytest.mark.parametrize("pen", longer([1, 2, 3, 8, 24], [2, 8]))
-def test_strokes_of_any_pen_are_bright_and_as_thick_as_in_mnist(pen):
+def test_strokes_have_the_brightness_and_thickness_of_mnist(pen):
     digit = extract_digit(page(SEVEN, pen=pen))
-    thickness = digit[10:20].sum(axis=1)  # of the slanted stroke, across
+    thickness = digit[10:20].sum(axis=1)  # of the slanted stroke, measured horizontally
     assert digit[10:20].max(axis=1).min() > 0.7
     assert 1.8 < np.median(thickness) < 3.8
 
 
-def test_images_of_mnist_stay_nearly_themselves():
+def test_mnist_images_are_nearly_unchanged():
     images = load_mnist("test", n_samples=12, random_state=3).data
     correlations = [np.corrcoef(extract_digit(image).ravel(), image.ravel())[0, 1] for image in images]
     assert np.mean(correlations) > 0.93
@@ -57,7 +57,7 @@ def test_images_of_mnist_stay_nearly_themselves():
     np.testing.assert_allclose(np.mean(centers, axis=0), MNIST_CENTER, atol=0.2)
 
 
-def test_polarity_is_found_in_the_ink_and_not_in_the_margin_or_a_bright_spot():
+def test_polarity_depends_on_ink_and_not_on_margins_or_bright_spots():
     paper = page(SEVEN, paper=120)
     spot = cv2.circle(paper.copy(), (380, 520), 40, 255, -1)
     table = np.full((900, 750), 60, np.uint8)
@@ -72,29 +72,29 @@ def test_polarity_is_found_in_the_ink_and_not_in_the_margin_or_a_bright_spot():
     assert np.corrcoef(digit.ravel(), expected.ravel())[0, 1] > 0.95
 
 
-def test_a_given_polarity_looks_for_nothing_else():
+def test_explicit_polarity_ignores_the_other_one():
     assert extract_digit(page(SEVEN), polarity="dark-on-light").max() > 0.9
     with pytest.raises(KerasNetError, match="no digit found"):
         extract_digit(page(SEVEN), polarity="light-on-dark")
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (200, 30, 30), (120, 120, 120)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (200, 30, 30), (120, 120, 120)])
 @pytest.mark.parametrize("below", [0, 255])
-def test_ink_of_any_colour_on_a_transparent_canvas(colour, below):
+def test_ink_of_any_color_on_a_transparent_canvas(color, below):
     expected = extract_digit(page(SEVEN, paper=255, ink=0))
     canvas = np.full((600, 450, 4), below, np.uint8)
     canvas[..., 3] = 255 - page(SEVEN, paper=255, ink=0)
-    canvas[canvas[..., 3] > 0, :3] = colour
+    canvas[canvas[..., 3] > 0, :3] = color
     assert np.corrcoef(extract_digit(canvas).ravel(), expected.ravel())[0, 1] > 0.95
 
 
-def test_strokes_that_do_not_touch_are_one_digit():
+def test_separate_strokes_of_one_digit_are_grouped():
     digit = extract_digit(page(*FIVE, pen=14))
     whole = extract_digit(page(FIVE[0], [[160, 155], [300, 155]], pen=14))
     assert np.corrcoef(digit.ravel(), whole.ravel())[0, 1] > 0.9
 
 
-def test_lines_of_the_paper_are_no_ink():
+def test_lines_of_the_paper_are_removed():
     expected = extract_digit(page(SEVEN))
     for across in (False, True):
         lines = np.full((600, 450), 255, np.uint8)
@@ -121,13 +121,13 @@ def test_lines_of_the_paper_are_no_ink():
     ],
     ids=["white", "black", "one pixel", "transparent", "noise", "highlight", "table", "gradient", "one line"],
 )
-def test_pages_without_a_digit(image):
+def test_page_without_a_digit_raises(image):
     with pytest.raises(KerasNetError, match="no digit found: expected one digit"):
         extract_digit(image)
 
 
 @pytest.mark.parametrize("scale", [1, 0.6])
-def test_two_digits_are_an_error(scale, tmp_path):
+def test_two_digits_raise(scale, tmp_path):
     other = (np.array(SEVEN) * scale + [320, 60]).tolist()
     image = page(SEVEN, other, size=(600, 900))
     with pytest.raises(KerasNetError, match=r"expected one digit, found 2\. Crop the image to one digit\."):
@@ -137,7 +137,7 @@ def test_two_digits_are_an_error(scale, tmp_path):
         extract_digit(tmp_path / "two.png")
 
 
-def test_files_bytes_and_arrays_are_the_same_and_are_not_changed(tmp_path):
+def test_files_bytes_and_arrays_give_equal_digits_and_are_not_modified(tmp_path):
     image = page(SEVEN)
     copy = image.copy()
     expected = extract_digit(image)
@@ -147,19 +147,19 @@ def test_files_bytes_and_arrays_are_the_same_and_are_not_changed(tmp_path):
         np.testing.assert_allclose(extract_digit(source), expected, atol=0.02)
 
 
-def test_what_is_wrong_is_said(tmp_path):
+def test_invalid_images_and_parameters_raise(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(ImageDecodeError, match=r"notes\.txt'.*found: something else"):
         extract_digit(tmp_path / "notes.txt")
     with pytest.raises(ImageDecodeError, match="expected at most 100 pixels"):
         extract_digit(cv2.imencode(".png", page(SEVEN))[1].tobytes(), max_pixels=100)
-    with pytest.raises(ValueError, match="expected a path, the bytes of a file, or an array"):
+    with pytest.raises(ValueError, match="expected a path, the bytes of a file, a Pillow image, or an array"):
         extract_digit(np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match="polarity must be one of"):
         extract_digit(page(SEVEN), polarity="dark")
 
 
-def test_half_transparent_ink_lies_on_what_differs_from_it():
+def test_transparent_ink_is_blended_with_a_contrasting_background():
     canvas = np.zeros((1, 3, 4), np.uint8)
     canvas[0, 1:] = [[255, 255, 255, 255], [255, 255, 255, 51]]
     np.testing.assert_allclose(read_gray(canvas), [[0, 1, 0.2]], atol=0.01)
@@ -169,7 +169,7 @@ def test_half_transparent_ink_lies_on_what_differs_from_it():
 
 @pytest.mark.parametrize("strokes", [[[[130, 150], [300, 150], [220, 290], [300, 380], [140, 430]]], FIVE, [SEVEN]])
 @pytest.mark.parametrize("frame", longer([60, 100, 200], [100]))
-def test_a_sheet_on_a_table_is_no_digit(strokes, frame):
+def test_sheet_on_a_table_is_not_a_digit(strokes, frame):
     sheet = page(*strokes, pen=30)
     digit, polarity = extract_digit(np.pad(sheet, frame, constant_values=60), return_polarity=True)
     assert polarity == "dark-on-light"

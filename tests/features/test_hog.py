@@ -1,4 +1,4 @@
-"""HOG: scikit-image's, for whole batches."""
+"""HOG features, compared with scikit-image."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,13 @@ from skimage.feature import hog as skimage_hog
 from kerasnet.features import HOGTransformer, hog
 
 
-def one_by_one(images, orientations, cell, block, norm, sqrt):
+def skimage_features(images, orientations, cell, block, norm, sqrt):
     channel_axis = -1 if images.ndim == 4 else None
     return np.array(
-        [skimage_hog(each, orientations, cell, block, norm, False, sqrt, channel_axis=channel_axis) for each in images]
+        [
+            skimage_hog(image, orientations, cell, block, norm, False, sqrt, channel_axis=channel_axis)
+            for image in images
+        ]
     )
 
 
@@ -26,7 +29,7 @@ def cases(draw):
     channels = draw(st.sampled_from([(), (1,), (2,), (3,), (4,)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = (draw(st.integers(1, 3)), height, width, *channels)
-    levels = draw(st.sampled_from([2, 3, 17, 256]))  # few levels give ties and gradients on the edges of bins
+    levels = draw(st.sampled_from([2, 3, 17, 256]))  # few levels produce ties and gradients at the edges of bins
     images = (rng.integers(0, levels, shape) * (255 // (levels - 1))).astype(np.uint8)
     dtype = draw(st.sampled_from([np.uint8, np.float32, np.float64, np.int64]))
     if dtype in (np.float32, np.float64):
@@ -45,14 +48,14 @@ def cases(draw):
 
 def assert_equal_to_skimage(case):
     images, parameters = case
-    np.testing.assert_allclose(hog(images, *parameters), one_by_one(images, *parameters), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(hog(images, *parameters), skimage_features(images, *parameters), rtol=0, atol=1e-6)
 
 
-def rounding_decides(images, parameters):
-    """Say whether a gradient lies a rounding beside the edge of a bin.
+def has_angle_near_bin_edge(images, parameters):
+    """Return whether the bin of a gradient depends on rounding.
 
-    NumPy's angles differ in the last bit by where in an array they stand, so scikit-image's bins do as well. What
-    divides 45 degrees is the same everywhere.
+    The last bit of NumPy's angles depends on their position in an array, so scikit-image's bins do, too. Multiples of
+    45 degrees are not affected.
     """
     values = np.sqrt(images, dtype=float) if parameters[-1] else images.astype(float)
     by_row, by_column = np.zeros(values.shape), np.zeros(values.shape)
@@ -66,30 +69,30 @@ def rounding_decides(images, parameters):
 
 @settings(max_examples=150, deadline=None)
 @given(cases())
-def test_the_features_are_those_of_skimage(case):
-    assume(not rounding_decides(*case))
+def test_features_equal_skimage(case):
+    assume(not has_angle_near_bin_edge(*case))
     assert_equal_to_skimage(case)
 
 
 @pytest.mark.exhaustive
 @settings(max_examples=5000, deadline=None)
 @given(cases())
-def test_the_features_are_those_of_skimage_in_many_cases(case):
-    assume(not rounding_decides(*case))
+def test_features_equal_skimage_in_many_cases(case):
+    assume(not has_angle_near_bin_edge(*case))
     assert_equal_to_skimage(case)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_mnist_over_several_chunks_and_threads(mnist, dtype):
+def test_features_of_mnist_in_several_chunks_and_threads(mnist, dtype):
     X = mnist[0] if dtype == "uint8" else (mnist[0] / 255).astype(dtype)
-    expected = one_by_one(X, 9, (4, 4), (2, 2), "L2-Hys", False)
+    expected = skimage_features(X, 9, (4, 4), (2, 2), "L2-Hys", False)
     for n_jobs in (None, 2):
         features = hog(X, pixels_per_cell=(4, 4), n_jobs=n_jobs)
         np.testing.assert_allclose(features, expected, rtol=0, atol=1e-6)
     assert features.dtype == (np.float64 if dtype == "float64" else np.float32)
 
 
-def test_a_gradient_that_rounds_to_180_degrees_is_in_no_bin_as_in_skimage():
+def test_gradient_rounded_to_180_degrees_is_ignored_as_in_skimage():
     images = np.zeros((1, 8, 8))
     images[:, :, 1::2] = np.arange(4)
     images[:, 2:, :] -= 1e-20
@@ -99,14 +102,14 @@ def test_a_gradient_that_rounds_to_180_degrees_is_in_no_bin_as_in_skimage():
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-9, 1e9, 1e16])
-@pytest.mark.parametrize("shape", [(2, 16, 16), (2, 16, 16, 3)], ids=["grey", "colour"])
-def test_values_of_any_size(size, shape):
+@pytest.mark.parametrize("shape", [(2, 16, 16), (2, 16, 16, 3)], ids=["gray", "color"])
+def test_very_small_and_large_values(size, shape):
     images = (np.random.default_rng(0).random(shape) * size).astype(np.float32)
     with np.errstate(all="raise", under="ignore"):
         assert_equal_to_skimage((images, (9, (4, 4), (2, 2), "L2-Hys", False)))
 
 
-def test_large_images_need_little_more_than_themselves():
+def test_features_of_large_images_equal_skimage():
     images = np.random.default_rng(0).integers(0, 256, (2, 700, 900), dtype=np.uint8)
     assert_equal_to_skimage((images, (9, (8, 8), (2, 2), "L2-Hys", False)))
 
@@ -121,9 +124,9 @@ def test_large_images_need_little_more_than_themselves():
         (np.array([["a"]]), {}, "dtype='numeric'"),
         (np.zeros((1, 28, 28)), {"block_norm": "L3"}, "block_norm must be one of"),
         (np.zeros((1, 28, 28)), {"orientations": 0}, "orientations == 0, must be >= 1"),
-        (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two whole numbers.*Received: 8"),
-        (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "two whole numbers"),
-        (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values. The minimum is -1"),
+        (np.zeros((1, 28, 28)), {"pixels_per_cell": 8}, r"two positive integers.*Received: 8"),
+        (np.zeros((1, 28, 28)), {"cells_per_block": (0, 2)}, "a tuple of two positive integers"),
+        (np.full((1, 28, 28), -1.0), {"transform_sqrt": True}, "without negative values.*Received: minimum -1"),
         (
             np.full((1, 28, 28, 3), 1e17, np.float32),
             {},
@@ -132,16 +135,16 @@ def test_large_images_need_little_more_than_themselves():
         (np.full((1, 28, 28), -1e160), {}, r"values of float64 .* Received: -1e\+160"),
     ],
 )
-def test_what_does_not_fit_is_said(images, parameters, message):
+def test_invalid_images_and_parameters_raise(images, parameters, message):
     with pytest.raises(ValueError, match=message):
         hog(images, **parameters)
 
 
-def test_the_transformer_gives_what_the_function_gives(mnist):
+def test_transformer_equals_function(mnist):
     X, _ = mnist
     transformer = HOGTransformer(pixels_per_cell=(7, 7), n_jobs=2)
     expected = hog(X, pixels_per_cell=(7, 7))
-    np.testing.assert_array_equal(transformer.transform(X), expected)  # it learns nothing
+    np.testing.assert_array_equal(transformer.transform(X), expected)  # stateless
     np.testing.assert_array_equal(transformer.fit_transform(X), expected)
     rows = HOGTransformer(pixels_per_cell=(7, 7), image_shape=(28, 28)).fit_transform(X.reshape(500, -1))
     np.testing.assert_array_equal(rows, expected)
@@ -151,9 +154,9 @@ def test_the_transformer_gives_what_the_function_gives(mnist):
     assert transformer.set_output(transform="pandas").transform(X).shape == expected.shape
 
 
-def test_rows_need_their_shape(mnist):
+def test_flattened_rows_require_image_shape(mnist):
     rows = mnist[0].reshape(500, -1)
-    with pytest.raises(ValueError, match="give image_shape"):
+    with pytest.raises(ValueError, match="set image_shape"):
         HOGTransformer().fit(rows)
     with pytest.raises(ValueError, match="expects rows of 783 values"):
         HOGTransformer(image_shape=(27, 29)).fit(rows)
@@ -162,16 +165,16 @@ def test_rows_need_their_shape(mnist):
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_the_picture_is_that_of_skimage(channels):
+def test_visualization_equals_skimage(channels):
     X = np.random.default_rng(0).random((2, 16, 24, *channels))
-    pictures = HOGTransformer(8, (4, 4), (1, 1)).visualize(X)
+    visualizations = HOGTransformer(8, (4, 4), (1, 1)).visualize(X)
     options = {"visualize": True, "channel_axis": -1 if channels else None}
     expected = [skimage_hog(image, 8, (4, 4), (1, 1), "L2-Hys", **options)[1] for image in X]
-    np.testing.assert_array_equal(pictures, expected)
+    np.testing.assert_array_equal(visualizations, expected)
 
 
 @pytest.mark.exhaustive
-def test_a_million_images_fit_beside_what_goes_in_and_comes_out(tmp_path):
+def test_memory_overhead_for_a_million_images(tmp_path):
     import subprocess
     import sys
 

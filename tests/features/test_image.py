@@ -1,4 +1,4 @@
-"""Images of any kind and size in one array; broken ones are named."""
+"""Preprocessing of image files and arrays, and errors for files that cannot be read."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from kerasnet.errors import ImageDecodeError
 from kerasnet.features import ImagePreprocessor, prepare_images
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (28, 28), dtype=np.uint8)
+GRAY = RNG.integers(0, 256, (28, 28), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (28, 28, 3), dtype=np.uint8)
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -28,16 +28,16 @@ def encoded(image, format="PNG", **options):
 
 
 def png_header(width, height, depth=8, color=0):
-    """A PNG that promises a size and holds nothing."""
+    """Return a PNG file with a header but no pixels."""
     chunks = b""
     for name, content in ((b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)), (b"IDAT", b"")):
         chunks += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-def exif_turned(image):
+def rotated_by_exif(image):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     return encoded(image, "PNG", exif=exif)
 
 
@@ -45,37 +45,37 @@ ALPHA = np.dstack([RGB, RNG.integers(0, 256, (28, 28), dtype=np.uint8)])
 ON_WHITE = ALPHA[..., :3] * (ALPHA[..., 3:] / 255) + 255 - ALPHA[..., 3:]
 SIXTEEN = RNG.integers(0, 2**16, (28, 28), dtype=np.uint16)
 PALETTE = Image.fromarray(RGB).quantize(16)
-FRAMES = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
+FRAMES = [Image.fromarray(GRAY), Image.fromarray(255 - GRAY)]
 FLAT_BOMB = encoded(np.zeros((9000, 9000), np.uint8))  # 80 KB, 81 million pixels
 
 GOOD = {
-    "grey png": (encoded(GREY), GREY),
+    "gray png": (encoded(GRAY), GRAY),
     "rgb png": (encoded(RGB), RGB @ LUMA),
     "bmp": (encoded(RGB, "BMP"), RGB @ LUMA),
     "tiff": (encoded(RGB, "TIFF"), RGB @ LUMA),
     "ppm": (encoded(RGB, "PPM"), RGB @ LUMA),
     "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB @ LUMA),
     "alpha": (encoded(ALPHA), ON_WHITE @ LUMA),
-    "grey with alpha": (encoded(Image.merge("LA", [Image.fromarray(GREY)] * 2)), GREY * (GREY / 255.0) + 255 - GREY),
+    "gray with alpha": (encoded(Image.merge("LA", [Image.fromarray(GRAY)] * 2)), GRAY * (GRAY / 255.0) + 255 - GRAY),
     "16 bits": (encoded(SIXTEEN), SIXTEEN / 257),
     "16-bit tiff": (encoded(SIXTEEN, "TIFF"), SIXTEEN / 257),
-    "1 bit": (encoded(Image.fromarray(GREY > 99)), (GREY > 99) * 255.0),
+    "1 bit": (encoded(Image.fromarray(GRAY > 99)), (GRAY > 99) * 255.0),
     "palette": (encoded(PALETTE), np.asarray(PALETTE.convert("RGB")) @ LUMA),
-    "animated gif": (encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), GREY),
-    "animated png": (encoded(FRAMES[0], save_all=True, append_images=FRAMES[1:]), GREY),
-    "turned by exif": (exif_turned(GREY), np.rot90(GREY, -1)),
-    "1 x 1": (encoded(GREY[:1, :1]), np.full((28, 28), GREY[0, 0])),
+    "animated gif": (encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), GRAY),
+    "animated png": (encoded(FRAMES[0], save_all=True, append_images=FRAMES[1:]), GRAY),
+    "rotated by exif": (rotated_by_exif(GRAY), np.rot90(GRAY, -1)),
+    "1 x 1": (encoded(GRAY[:1, :1]), np.full((28, 28), GRAY[0, 0])),
     "flat": (encoded(np.full((50, 50), 7, np.uint8)), np.full((28, 28), 7)),
-    "interlaced gif": (encoded(GREY, "GIF", interlace=1), GREY),
-    "array": (GREY, GREY),
-    "array of floats": (GREY / 255, GREY),
-    "array of integers": (GREY.astype(np.int64), GREY),
-    "array of bool": (GREY > 99, (GREY > 99) * 255.0),
+    "interlaced gif": (encoded(GRAY, "GIF", interlace=1), GRAY),
+    "array": (GRAY, GRAY),
+    "array of floats": (GRAY / 255, GRAY),
+    "array of integers": (GRAY.astype(np.int64), GRAY),
+    "array of bool": (GRAY > 99, (GRAY > 99) * 255.0),
     "array of 16 bits": (SIXTEEN, SIXTEEN / 257),
-    "array with one channel": (GREY[..., None], GREY),
+    "array with one channel": (GRAY[..., None], GRAY),
     "not contiguous": (np.asfortranarray(RGB), RGB @ LUMA),
-    "memoryview": (memoryview(encoded(GREY)), GREY),
-    "bytes after the end": (encoded(GREY) + b"more", GREY),
+    "memoryview": (memoryview(encoded(GRAY)), GRAY),
+    "bytes after the end": (encoded(GRAY) + b"more", GRAY),
 }
 BROKEN = {
     "empty": b"",
@@ -85,7 +85,7 @@ BROKEN = {
     "truncated jpeg": encoded(RGB, "JPEG")[:-300],
     "truncated webp": encoded(RGB, "WEBP")[:-100],
     "truncated tiff": encoded(RGB, "TIFF")[:-500],
-    "truncated gif": encoded(GREY, "GIF")[:-300],
+    "truncated gif": encoded(GRAY, "GIF")[:-300],
     "truncated bmp": encoded(RGB, "BMP")[:-300],
     "header only": png_header(28, 28),
     "huge header": png_header(2**31 - 1, 2**31 - 1),
@@ -93,7 +93,7 @@ BROKEN = {
     "no size": png_header(0, 0),
     "unknown depth": png_header(28, 28, depth=7),
     "bomb": FLAT_BOMB,
-    "damaged data": encoded(RGB)[:200] + b"\xff" * 50 + encoded(RGB)[250:],
+    "corrupted data": encoded(RGB)[:200] + b"\xff" * 50 + encoded(RGB)[250:],
     "floats in a tiff": encoded(np.zeros((28, 28), np.float32), "TIFF"),
     "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
@@ -101,19 +101,19 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_odd_images_are_read_right(name):
+def test_formats_and_modes(name):
     source, expected = GOOD[name]
     (image,) = prepare_images([source])
     assert image.dtype == np.float32
-    np.testing.assert_allclose(image * 255, expected, atol=1.01)  # bytes are rounded on the way
+    np.testing.assert_allclose(image * 255, expected, atol=1.01)  # intermediate results are rounded to bytes
     (image,) = prepare_images([source], dtype="uint8")
     np.testing.assert_allclose(image, expected, atol=1.01)
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_images_are_named(name, tmp_path):
+def test_unreadable_images_raise(name, tmp_path):
     with pytest.raises(ImageDecodeError, match=r"images\[1\]: expected"):
-        prepare_images([GREY, BROKEN[name]])
+        prepare_images([GRAY, BROKEN[name]])
     path = tmp_path / "broken.png"
     path.write_bytes(BROKEN[name])
     with pytest.raises(ImageDecodeError, match=r"images\[0\], '.*broken\.png': expected"):
@@ -126,27 +126,27 @@ def test_cmyk():
     np.testing.assert_allclose(image.astype(int), np.asarray(cmyk.convert("RGB")), atol=1)
 
 
-def test_photographs_in_jpeg_are_nearly_themselves():
+def test_jpeg_is_nearly_lossless_for_smooth_images():
     smooth = np.linspace(0, 255, 28 * 28).reshape(28, 28).astype(np.uint8)
     (image,) = prepare_images([encoded(smooth, "JPEG", quality=95)], dtype="uint8")
     np.testing.assert_allclose(image.astype(int), smooth, atol=6)
 
 
-def test_files_under_odd_names(tmp_path):
+def test_unusual_file_names(tmp_path):
     wrong_suffix, not_utf8 = tmp_path / "a.jpg", os.fsencode(tmp_path) + b"/\xff\xfe.png"
     for path in (wrong_suffix, not_utf8):
         with open(path, "wb") as file:
-            file.write(encoded(GREY))
+            file.write(encoded(GRAY))
     images = prepare_images([str(wrong_suffix), os.fsdecode(not_utf8)], dtype="uint8")
-    np.testing.assert_array_equal(images, [GREY, GREY])
+    np.testing.assert_array_equal(images, [GRAY, GRAY])
     for path in (tmp_path, tmp_path / "missing.png", os.fsdecode(os.fsencode(tmp_path) + b"/\xff")):
         with pytest.raises(ImageDecodeError, match=r"images\[0\], '.*': expected an image file, found"):
             prepare_images([path])
 
 
-def test_broken_images_can_be_skipped(tmp_path):
-    sources = [GREY, BROKEN["garbage"], tmp_path / "missing.png", RGB]
-    with pytest.warns(UserWarning, match="2 of 4 images were skipped:\n.*whole image.*\n.*missing.png"):
+def test_unreadable_images_are_skipped(tmp_path):
+    sources = [GRAY, BROKEN["garbage"], tmp_path / "missing.png", RGB]
+    with pytest.warns(UserWarning, match="2 of 4 images were skipped:\n.*valid image.*\n.*missing.png"):
         images, skipped = prepare_images(sources, on_error="skip", return_skipped=True, n_jobs=2)
     assert images.shape == (2, 28, 28)
     assert [number for number, _ in skipped] == [1, 2]
@@ -155,7 +155,7 @@ def test_broken_images_can_be_skipped(tmp_path):
     assert prepare_images([]).shape == (0, 28, 28)
 
 
-def test_size_padding_and_order_of_colours():
+def test_size_padding_and_channel_order():
     red = np.zeros((10, 20, 3), np.uint8)
     red[..., 0] = 255
     (padded,) = prepare_images([red], (20, 20), color_mode="rgb", fill_value=1)
@@ -164,8 +164,8 @@ def test_size_padding_and_order_of_colours():
     assert (padded[15:] == 1).all()
     (stretched,) = prepare_images([red], (20, 20), color_mode="rgb", pad_to_aspect_ratio=False)
     assert (stretched == [1, 0, 0]).all()
-    (grey,) = prepare_images([red], (10, 20))
-    np.testing.assert_allclose(grey, 0.299, atol=0.003)
+    (gray,) = prepare_images([red], (10, 20))
+    np.testing.assert_allclose(gray, 0.299, atol=0.003)
 
 
 @pytest.mark.parametrize("interpolation", ["area", "nearest", "bilinear", "bicubic", "lanczos4"])
@@ -180,12 +180,12 @@ def test_interpolations_stay_in_range(interpolation, dtype):
 
 
 def test_halving_averages_four_pixels():
-    expected = GREY.reshape(14, 2, 14, 2).mean(axis=(1, 3)) / 255
-    (image,) = prepare_images([GREY / 255], (14, 14))
+    expected = GRAY.reshape(14, 2, 14, 2).mean(axis=(1, 3)) / 255
+    (image,) = prepare_images([GRAY / 255], (14, 14))
     np.testing.assert_allclose(image, expected, atol=1e-6)
 
 
-def test_deskewing_makes_the_moments_independent(mnist):
+def test_deskewing_reduces_the_mixed_moment(mnist):
     images = prepare_images(mnist[0], deskew=True)
 
     def skew(image):
@@ -199,7 +199,7 @@ def test_deskewing_makes_the_moments_independent(mnist):
     assert not flat.any()
 
 
-def test_mnist_passes_unchanged_in_threads(mnist, capsys):
+def test_mnist_is_unchanged(mnist, capsys):
     X = mnist[0]
     np.testing.assert_array_equal(prepare_images(X, n_jobs=2), (X / 255).astype(np.float32))
     np.testing.assert_array_equal(ImagePreprocessor(dtype="uint8").transform(X), X)
@@ -213,17 +213,17 @@ def test_mnist_passes_unchanged_in_threads(mnist, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("one.png",), "Expected several images, in a list. Received: one str"),
-        (([GREY.astype(float)],), r"floats in \[0, 1\]. Received: float64 from 0.0 to 255.0"),
-        (([GREY.astype(np.int16) - 300],), "Received: int16 from"),
+        (("one.png",), "Expected a sequence of images or paths. Received: a single str"),
+        (([GRAY.astype(float)],), r"floats in \[0, 1\]. Received: float64 from 0.0 to 255.0"),
+        (([GRAY.astype(np.int16) - 300],), "Received: int16 from"),
         (([np.full((3, 3), np.nan)],), "Received: float64 from nan"),
-        (([GREY[0]],), r"Received: an array of shape \(28,\)"),
+        (([GRAY[0]],), r"Received: an array of shape \(28,\)"),
         (([RGB[..., :2]],), "1, 3 or 4"),
         (([None],), "dtype object"),
-        (([GREY], 28), "image_size must be two whole numbers"),
+        (([GRAY], 28), "image_size must be a tuple of two positive integers"),
     ],
 )
-def test_what_does_not_fit_is_said(arguments, message):
+def test_invalid_images_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         prepare_images(*arguments)
 
@@ -239,12 +239,12 @@ def test_what_does_not_fit_is_said(arguments, message):
         {"on_error": "ignore"},
     ],
 )
-def test_options_are_checked(option):
+def test_invalid_options_raise(option):
     with pytest.raises(ValueError, match=next(iter(option))):
-        prepare_images([GREY], **option)
+        prepare_images([GRAY], **option)
 
 
-def one_mean(source):
+def mean_of(source):
     return prepare_images([source], (40, 60)).mean()
 
 
@@ -258,30 +258,30 @@ def test_netpbm_files_of_any_depth_are_scaled_to_1(magic, channels, largest):
     np.testing.assert_allclose(image, ramp / largest, atol=1.1 / 255)
 
 
-BROKEN_EXIF = b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03" + bytes(20)
+INVALID_EXIF = b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03" + bytes(20)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "JPEG"])
-def test_broken_exif_data_costs_no_image(file_format):
-    grey = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
+def test_invalid_exif_data_is_ignored(file_format):
+    gray = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
     content = io.BytesIO()
-    Image.fromarray(grey).convert("RGB").save(content, file_format, exif=BROKEN_EXIF)
-    assert one_mean(content.getvalue()) == pytest.approx(0.5, abs=0.01)
+    Image.fromarray(gray).convert("RGB").save(content, file_format, exif=INVALID_EXIF)
+    assert mean_of(content.getvalue()) == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "LA", "PA", "RGBa"])
-def test_pillow_images_equal_their_pixels_in_rgb(mode):
+def test_pillow_images_equal_their_rgb_pixels(mode):
     page = Image.new("RGB", (60, 40), (255, 255, 255))
     page.paste((0, 0, 0), (5, 5, 20, 35))
     expected = prepare_images([np.asarray(page)], (40, 60))
     np.testing.assert_allclose(prepare_images([page.convert(mode)], (40, 60)), expected, atol=3 / 255)
 
 
-def test_a_palette_with_transparency_lies_on_white():
+def test_transparent_palette_is_blended_with_white():
     image = Image.new("P", (60, 40), 0)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.info["transparency"] = 0
-    assert one_mean(image) == 1
+    assert mean_of(image) == 1
 
 
 def test_16_bit_pillow_images_are_scaled_to_1():
@@ -289,9 +289,9 @@ def test_16_bit_pillow_images_are_scaled_to_1():
     np.testing.assert_allclose(prepare_images([Image.fromarray(ramp)], (40, 60))[0], ramp / 65535, atol=1e-6)
 
 
-def test_pillow_images_are_turned_as_their_exif_orientation_says():
+def test_pillow_images_are_rotated_by_exif_orientation():
     exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter to the right
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     content = io.BytesIO()
     pixels = np.zeros((40, 60), dtype=np.uint8)
     pixels[:20] = 255
@@ -303,16 +303,16 @@ def test_pillow_images_are_turned_as_their_exif_orientation_says():
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_pillow_images_without_a_known_range_are_refused(mode):
+def test_pillow_images_without_a_known_range_raise(mode):
     with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected"):
-        one_mean(Image.new(mode, (60, 40)))
+        mean_of(Image.new(mode, (60, 40)))
 
 
-def test_a_frame_is_refused_and_its_column_of_paths_is_read(tmp_path):
+def test_data_frame_raises_but_its_column_of_paths_is_accepted(tmp_path):
     Image.new("L", (60, 40), 255).save(tmp_path / "1.png")
     frame = pd.DataFrame({"path": [str(tmp_path / "1.png")] * 2}, index=[7, 9])
     assert prepare_images(frame["path"], (40, 60)).mean() == 1
-    with pytest.raises(ValueError, match=r"Received: pandas.DataFrame. Give the column that holds the paths"):
+    with pytest.raises(ValueError, match=r"Received: pandas.DataFrame. Pass the column of paths"):
         prepare_images(frame, (40, 60))
-    with pytest.raises(ValueError, match="one Image"):
+    with pytest.raises(ValueError, match="a single Image"):
         prepare_images(Image.new("L", (60, 40)), (40, 60))

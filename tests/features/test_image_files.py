@@ -27,7 +27,7 @@ SIZE = (24, 32)
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    """Image files of many formats, modes and sizes; some are turned by EXIF."""
+    """Image files of different formats, modes, sizes and EXIF orientations."""
     folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     kinds = [("jpg", "RGB"), ("jpg", "L"), ("png", "RGBA"), ("png", "L"), ("png", "P"), ("jpg", "CMYK"), ("bmp", "RGB")]
     kinds += [("tif", "RGB"), ("webp", "RGB"), ("png", "I;16"), ("gif", "P")]
@@ -46,13 +46,13 @@ def paths(tmp_path_factory):
 
 
 @pytest.fixture
-def own(paths, tmp_path):
-    """Copies of the first files, which a test may damage."""
-    (tmp_path / "own").mkdir()
-    return [Path(shutil.copy(path, tmp_path / "own")) for path in paths[:12]]
+def copies(paths, tmp_path):
+    """Copies of the first files, which a test may modify."""
+    (tmp_path / "copies").mkdir()
+    return [Path(shutil.copy(path, tmp_path / "copies")) for path in paths[:12]]
 
 
-def pixels_of(paths, channels=3, **options):
+def expected_pixels(paths, channels=3, **options):
     mode = "rgb" if channels == 3 else "grayscale"
     return prepare_images(paths, SIZE, color_mode=mode, dtype="uint8", **options).reshape(-1, *SIZE, channels)
 
@@ -67,25 +67,25 @@ OPTIONS = [
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pixels_equal_those_of_prepare_images(paths, channels, n_jobs):
+def test_pixels_equal_prepare_images(paths, channels, n_jobs):
     for options in OPTIONS:
         X = ImageFiles(paths, SIZE, channels, n_jobs=n_jobs, **options)
         assert (X.shape, X.dtype, X.ndim, len(X)) == ((N_IMAGES, *SIZE, channels), np.uint8, 4, N_IMAGES)
-        np.testing.assert_array_equal(np.asarray(X), pixels_of(paths, channels, **options))
+        np.testing.assert_array_equal(np.asarray(X), expected_pixels(paths, channels, **options))
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_selecting_stays_lazy_and_reading_decodes(paths, tmp_path, monkeypatch, cached):
-    X, expected = ImageFiles(paths, SIZE, cache=tmp_path / "cache" if cached else None), pixels_of(paths)
+def test_indexing_is_lazy_and_reading_decodes(paths, tmp_path, monkeypatch, cached):
+    X, expected = ImageFiles(paths, SIZE, cache=tmp_path / "cache" if cached else None), expected_pixels(paths)
     with monkeypatch.context() as patched:
-        patched.setattr("kerasnet.features.image_files.prepare_image", None)  # would be a TypeError
+        patched.setattr("kerasnet.features.image_files.prepare_image", None)  # decoding would raise a TypeError
         selected = [X[5:30], X[[7, 7, -1]], X[np.arange(N_IMAGES) % 2 == 0], X[::-3], X[20:][[2, 0]]]
-    for some, key in zip(
+    for subset, key in zip(
         selected, ([*range(5, 30)], [7, 7, 44], [*range(0, 45, 2)], [*range(44, -1, -3)], [22, 20]), strict=True
     ):
-        assert isinstance(some, ImageFiles)
-        assert some.paths == [str(paths[number]) for number in key]
-        np.testing.assert_array_equal(np.asarray(some), expected[key])
+        assert isinstance(subset, ImageFiles)
+        assert subset.paths == [str(paths[number]) for number in key]
+        np.testing.assert_array_equal(np.asarray(subset), expected[key])
     np.testing.assert_array_equal(X[-2], expected[-2])
     np.testing.assert_array_equal(np.concatenate(list(X.chunks(10_000))), expected)
     assert X[:0].shape == np.asarray(X[:0]).shape == (0, *SIZE, 3)
@@ -93,42 +93,42 @@ def test_selecting_stays_lazy_and_reading_decodes(paths, tmp_path, monkeypatch, 
     np.testing.assert_array_equal(np.asarray(halves[3:5]), expected[3:5, ::2] / np.float32(2))
 
 
-def test_only_selected_files_are_opened(own):
-    X = ImageFiles(own, SIZE)
-    for path in own[3:]:
+def test_only_selected_files_are_opened(copies):
+    X = ImageFiles(copies, SIZE)
+    for path in copies[3:]:
         path.unlink()
-    np.testing.assert_array_equal(np.asarray(X[[2, 0]]), pixels_of([own[2], own[0]]))
+    np.testing.assert_array_equal(np.asarray(X[[2, 0]]), expected_pixels([copies[2], copies[0]]))
 
 
-def test_columns_and_relative_paths(own, monkeypatch):
-    monkeypatch.chdir(own[0].parent)
-    names = [path.name for path in own]
-    for given in (names, iter(names), pd.Series(names), np.array(names), own):
+def test_columns_and_relative_paths(copies, monkeypatch):
+    monkeypatch.chdir(copies[0].parent)
+    names = [path.name for path in copies]
+    for given in (names, iter(names), pd.Series(names), np.array(names), copies):
         X = ImageFiles(given, SIZE)
-        assert X.paths == [str(path) for path in own]
+        assert X.paths == [str(path) for path in copies]
     monkeypatch.chdir("/")
-    np.testing.assert_array_equal(np.asarray(X[:2]), pixels_of(own[:2]))
-    assert np.asarray(ImageFiles([], SIZE, cache=own[0].parent / "cache")).shape == (0, *SIZE, 3)
+    np.testing.assert_array_equal(np.asarray(X[:2]), expected_pixels(copies[:2]))
+    assert np.asarray(ImageFiles([], SIZE, cache=copies[0].parent / "cache")).shape == (0, *SIZE, 3)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text", "large"])
+@pytest.mark.parametrize("defect", ["truncated", "empty", "missing", "text", "large"])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_broken_image_is_named(own, damage, n_jobs):
-    X = ImageFiles(own, SIZE, n_jobs=n_jobs, max_pixels=60 * 60)
-    content = own[7].read_bytes()
-    if damage == "missing":
-        own[7].unlink()
-    elif damage == "large":
-        Image.new("RGB", (61, 60)).save(own[7])
+def test_unreadable_image_raises(copies, defect, n_jobs):
+    X = ImageFiles(copies, SIZE, n_jobs=n_jobs, max_pixels=60 * 60)
+    content = copies[7].read_bytes()
+    if defect == "missing":
+        copies[7].unlink()
+    elif defect == "large":
+        Image.new("RGB", (61, 60)).save(copies[7])
     else:
-        own[7].write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"no image"}[damage])
-    np.testing.assert_array_equal(np.asarray(X[:7]), pixels_of(own[:7]))
+        copies[7].write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "text": b"no image"}[defect])
+    np.testing.assert_array_equal(np.asarray(X[:7]), expected_pixels(copies[:7]))
     for read in (lambda: np.asarray(X), lambda: X[7], lambda: np.asarray(X[::-1])):
-        with pytest.raises(ImageDecodeError, match=f"^{re.escape(str(own[7]))}: expected "):
+        with pytest.raises(ImageDecodeError, match=f"^{re.escape(str(copies[7]))}: expected "):
             read()
 
 
-def test_other_threads_stop_after_an_error(paths, monkeypatch):
+def test_all_threads_stop_after_an_error(paths, monkeypatch):
     decoded = []
 
     def decode(path, *options):
@@ -142,36 +142,36 @@ def test_other_threads_stop_after_an_error(paths, monkeypatch):
     with pytest.raises(ImageDecodeError, match="broken"):
         np.asarray(ImageFiles(paths * 20, SIZE, n_jobs=2))
     so_far = len(decoded)
-    time.sleep(0.2)  # time for 40 more
+    time.sleep(0.2)  # enough time to decode 40 more images
     assert len(decoded) <= so_far + 1 < len(paths) * 20
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((["a.png"], 96), ValueError, "size must be two whole numbers"),
-        ((["a.png"], (0, 5)), ValueError, "size must be two whole numbers"),
-        ((["a.png"], SIZE, 4), ValueError, "channels must be 3, for RGB, or 1, for grayscale. Received: 4"),
-        (("a.png", SIZE), ValueError, "Expected several images, in a list"),
-        ((pd.DataFrame({"path": ["a.png"]}), SIZE), ValueError, "Give the column"),
+        ((["a.png"], 96), ValueError, "size must be a tuple of two positive integers"),
+        ((["a.png"], (0, 5)), ValueError, "size must be a tuple of two positive integers"),
+        ((["a.png"], SIZE, 4), ValueError, "channels must be 3 .RGB. or 1 .grayscale.. Received: 4"),
+        (("a.png", SIZE), ValueError, "Expected a sequence of images or paths. Received: a single str"),
+        ((pd.DataFrame({"path": ["a.png"]}), SIZE), ValueError, "Pass the column of paths"),
         (([b"a.png"], SIZE), TypeError, r"paths\[0\]: expected a str or path-like object. Received: bytes"),
         ((["a.png", np.zeros((3, 3))], SIZE), TypeError, r"paths\[1\].*Received: ndarray"),
     ],
     ids=["size", "height", "channels", "one path", "frame", "bytes", "array"],
 )
-def test_arguments_that_cannot_be(arguments, error, message):
+def test_invalid_arguments_raise(arguments, error, message):
     with pytest.raises(error, match=message):
         ImageFiles(*arguments)
 
 
 @pytest.mark.parametrize("options", [{"interpolation": "cubic"}, {"fill_value": 2}, {"max_pixels": 0}], ids=str)
-def test_options_that_cannot_be(options):
+def test_invalid_options_raise(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         ImageFiles([], SIZE, **options)
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_pickles_hold_the_paths_of_the_selected_images_only(paths, tmp_path, cached):
+def test_pickles_contain_only_the_paths_of_selected_images(paths, tmp_path, cached):
     X = ImageFiles([*paths] * 20, SIZE, cache=tmp_path / "cache" if cached else None)
     assert len(pickle.dumps(X[[800, 3]])) < 2000
     assert len(pickle.dumps(X)) < 20 * N_IMAGES * 80
@@ -183,19 +183,25 @@ def test_pickles_hold_the_paths_of_the_selected_images_only(paths, tmp_path, cac
         assert again.fingerprint() == pickle.loads(pickle.dumps(X[key])).fingerprint()
 
 
-def test_the_fingerprint_covers_files_and_options(own):
-    X = ImageFiles(own, SIZE)
+def test_fingerprint_depends_on_files_and_options(copies):
+    X = ImageFiles(copies, SIZE)
     fingerprint = X.fingerprint()
-    assert ImageFiles(own, SIZE, n_jobs=1).fingerprint() == fingerprint
-    others = [X[1:], X[::-1], ImageFiles(own, (32, 24)), ImageFiles(own, SIZE, 1), ImageFiles(own, SIZE, fill_value=1)]
+    assert ImageFiles(copies, SIZE, n_jobs=1).fingerprint() == fingerprint
+    others = [
+        X[1:],
+        X[::-1],
+        ImageFiles(copies, (32, 24)),
+        ImageFiles(copies, SIZE, 1),
+        ImageFiles(copies, SIZE, fill_value=1),
+    ]
     assert len({fingerprint, *(other.fingerprint() for other in others)}) == 6
     before = X[:3].fingerprint()
-    status = own[3].stat()
-    os.utime(own[3], ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    status = copies[3].stat()
+    os.utime(copies[3], ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert X[:3].fingerprint() == before
     assert X.fingerprint() != fingerprint
-    own[3].unlink()
-    with pytest.raises(ImageDecodeError, match=f"{re.escape(str(own[3]))}: expected an image file"):
+    copies[3].unlink()
+    with pytest.raises(ImageDecodeError, match=f"{re.escape(str(copies[3]))}: expected an image file"):
         X.fingerprint()
 
 
@@ -203,24 +209,24 @@ def test_the_fingerprint_covers_files_and_options(own):
 
 
 @pytest.fixture
-def folder(own, tmp_path):
-    for number, path in enumerate(own):
+def folder(copies, tmp_path):
+    for number, path in enumerate(copies):
         target = tmp_path / "classes" / ("dog", "cat", "cow")[number % 3] / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     return tmp_path / "classes"
 
 
-def test_a_folder_gives_images_and_names(folder):
+def test_from_folder_returns_images_and_labels(folder):
     X, y = ImageFiles.from_folder(folder, SIZE, 1, fill_value=1)
     assert X.paths == sorted(map(str, folder.rglob("*.*")))
     np.testing.assert_array_equal(y, [Path(path).parent.name for path in X.paths])
-    np.testing.assert_array_equal(np.asarray(X), pixels_of(X.paths, 1, fill_value=1))
+    np.testing.assert_array_equal(np.asarray(X), expected_pixels(X.paths, 1, fill_value=1))
     classifier = DummyClassifier().fit(X, y)
     assert set(classifier.predict(X)) <= {"cat", "cow", "dog"}
 
 
-def test_broken_images_of_a_folder_are_an_error_or_skipped(folder):
+def test_unreadable_images_of_a_folder_raise_or_are_skipped(folder):
     broken = folder / "cat" / "broken.png"
     broken.write_bytes(b"no image")
     with pytest.raises(DataFormatError, match="broken.png"):
@@ -230,7 +236,7 @@ def test_broken_images_of_a_folder_are_an_error_or_skipped(folder):
     assert len(X) == len(y) == 12
 
 
-def test_a_folder_whose_images_are_too_large(folder):
+def test_folder_with_too_large_images_raises(folder):
     with pytest.raises(DataFormatError, match="12 of 12 files cannot be read"):
         ImageFiles.from_folder(folder, SIZE, max_pixels=5)
 
@@ -242,75 +248,79 @@ def files_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_cached_images_are_decoded_once(own, tmp_path, monkeypatch):
+def test_cached_images_are_decoded_once(copies, tmp_path, monkeypatch):
     cache = tmp_path / "new" / "cache"
-    expected = pixels_of(own)
-    first = ImageFiles(own, SIZE, cache=cache)
+    expected = expected_pixels(copies)
+    first = ImageFiles(copies, SIZE, cache=cache)
     (name,) = files_in(cache)
     assert (cache / name).stat().st_size == 12 * 24 * 32 * 3
     with monkeypatch.context() as patched:
-        patched.setattr("kerasnet.features.image_files.prepare_image", None)  # would be a TypeError
-        again = ImageFiles(map(str, own), SIZE, n_jobs=1, cache=cache)
+        patched.setattr("kerasnet.features.image_files.prepare_image", None)  # decoding would raise a TypeError
+        again = ImageFiles(map(str, copies), SIZE, n_jobs=1, cache=cache)
         for X in (first, again, pickle.loads(pickle.dumps(again))):
             np.testing.assert_array_equal(np.asarray(X), expected)
             np.testing.assert_array_equal(np.asarray(X[[3, 1]]), expected[[3, 1]])
-    for path in own:
+    for path in copies:
         path.unlink()
     np.testing.assert_array_equal(np.asarray(first), expected)
     assert files_in(cache) == [name]
 
 
-def test_a_cache_is_of_these_files_and_options_only(own, tmp_path):
+def test_cache_depends_on_files_and_options(copies, tmp_path):
     cache = tmp_path / "cache"
-    ImageFiles(own, SIZE, cache=cache)
+    ImageFiles(copies, SIZE, cache=cache)
     for arguments, options in (
-        ((own[:5], SIZE), {}),
-        ((own[::-1], SIZE), {}),
-        ((own, SIZE, 1), {}),
-        ((own, SIZE), {"fill_value": 1}),
+        ((copies[:5], SIZE), {}),
+        ((copies[::-1], SIZE), {}),
+        ((copies, SIZE, 1), {}),
+        ((copies, SIZE), {"fill_value": 1}),
     ):
         X = ImageFiles(*arguments, cache=cache, **options)
-        np.testing.assert_array_equal(np.asarray(X), pixels_of(arguments[0], *arguments[2:], **options))
+        np.testing.assert_array_equal(np.asarray(X), expected_pixels(arguments[0], *arguments[2:], **options))
     assert len(files_in(cache)) == 5
-    Image.new("RGB", (10, 10), "red").save(own[2])
-    np.testing.assert_array_equal(np.asarray(ImageFiles(own, SIZE, cache=cache)), pixels_of(own))
+    Image.new("RGB", (10, 10), "red").save(copies[2])
+    np.testing.assert_array_equal(np.asarray(ImageFiles(copies, SIZE, cache=cache)), expected_pixels(copies))
     assert len(files_in(cache)) == 6
 
 
-def test_a_large_cache_is_written_in_parts(own, tmp_path, monkeypatch):
+def test_large_cache_is_written_in_chunks(copies, tmp_path, monkeypatch):
     monkeypatch.setattr("kerasnet.features.image_files._CHUNK_BYTES", 5 * 24 * 32 * 3)
-    np.testing.assert_array_equal(np.asarray(ImageFiles(own, SIZE, cache=tmp_path / "cache")), pixels_of(own))
+    np.testing.assert_array_equal(
+        np.asarray(ImageFiles(copies, SIZE, cache=tmp_path / "cache")), expected_pixels(copies)
+    )
 
 
-def test_a_broken_image_leaves_no_cache(own, tmp_path):
-    own[9].write_bytes(b"no image")
-    with pytest.raises(ImageDecodeError, match=re.escape(str(own[9]))):
-        ImageFiles(own, SIZE, cache=tmp_path / "cache")
+def test_unreadable_image_leaves_no_cache(copies, tmp_path):
+    copies[9].write_bytes(b"no image")
+    with pytest.raises(ImageDecodeError, match=re.escape(str(copies[9]))):
+        ImageFiles(copies, SIZE, cache=tmp_path / "cache")
     assert files_in(tmp_path / "cache") == []
 
 
-def test_a_cut_cache_is_written_again_and_a_vanished_one_is_an_error(own, tmp_path):
-    X = ImageFiles(own, SIZE, cache=tmp_path / "cache")
+def test_truncated_cache_is_rewritten_and_missing_cache_raises(copies, tmp_path):
+    X = ImageFiles(copies, SIZE, cache=tmp_path / "cache")
     (path,) = (tmp_path / "cache").iterdir()
     os.truncate(path, 100)
     with pytest.raises(DataFormatError, match="expected at least 27648 bytes, found 100"):
         np.asarray(X)
-    np.testing.assert_array_equal(np.asarray(ImageFiles(own, SIZE, cache=tmp_path / "cache")), pixels_of(own))
+    np.testing.assert_array_equal(
+        np.asarray(ImageFiles(copies, SIZE, cache=tmp_path / "cache")), expected_pixels(copies)
+    )
     path.unlink()
     with pytest.raises(DataFormatError, match="found none"):
         X[0]
 
 
-WRITES = """
+WRITE_CACHE = """
 import os, sys, time
 import kerasnet.features.image_files as module
 decode, calls = module.prepare_image, []
-def slowly(*arguments):
+def counting_decode(*arguments):
     calls.append(1)
     if len(calls) == 8 and sys.argv[2] == "kill":
         os.kill(os.getpid(), 9)
     return decode(*arguments)
-module.prepare_image = slowly
+module.prepare_image = counting_decode
 module._CHUNK_BYTES = 2 * 24 * 32 * 3
 print('ready')
 while not os.path.exists(sys.argv[1] + '.go'):
@@ -319,29 +329,29 @@ module.ImageFiles(sys.argv[3:], (24, 32), n_jobs=1, cache=sys.argv[1])
 """
 
 
-def writer(cache, what, own):
-    """Start a process that writes a cache as soon as there is a file of its name and ``.go``."""
-    return FreshProcess("-c", WRITES, cache, what, *own)
+def start_writer(cache, action, copies):
+    """Start a process that writes a cache as soon as the file ``<cache>.go`` exists."""
+    return FreshProcess("-c", WRITE_CACHE, cache, action, *copies)
 
 
-def test_a_killed_writer_and_two_at_once_leave_one_whole_file(own, tmp_path):
+def test_killed_and_concurrent_writers_leave_one_complete_file(copies, tmp_path):
     cache, go = tmp_path / "cache", tmp_path / "cache.go"
-    killed = writer(cache, "kill", own)
+    killed = start_writer(cache, "kill", copies)
     go.touch()
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     (leftover,) = files_in(cache)
     assert leftover.startswith(".")
     go.unlink()
-    writers = [writer(cache, "write", own) for _ in range(2)]
-    for each in writers:
-        assert each.first_line() == "ready\n"
+    writers = [start_writer(cache, "write", copies) for _ in range(2)]
+    for process in writers:
+        assert process.first_line() == "ready\n"
     go.touch()
-    for each in writers:
-        _, error = each.communicate()
-        assert each.returncode == 0, error
+    for process in writers:
+        _, error = process.communicate()
+        assert process.returncode == 0, error
     (name,) = files_in(cache)
-    np.testing.assert_array_equal(np.asarray(ImageFiles(own, SIZE, cache=cache)), pixels_of(own))
+    np.testing.assert_array_equal(np.asarray(ImageFiles(copies, SIZE, cache=cache)), expected_pixels(copies))
     assert files_in(cache) == [name]
 
 
@@ -349,7 +359,7 @@ def test_a_killed_writer_and_two_at_once_leave_one_whole_file(own, tmp_path):
 
 
 class MeanOfImages(BaseEstimator):
-    """Looks at its images in parts."""
+    """Estimator that reads images in chunks."""
 
     def fit(self, X, y):
         assert isinstance(X, ImageFiles)
@@ -362,10 +372,10 @@ class MeanOfImages(BaseEstimator):
         return self.mean_ + np.asarray(X).mean() + np.mean(y)
 
 
-def test_splits_and_cross_validation_select_files(paths):
+def test_train_test_split_and_cross_validation_are_lazy(paths):
     X, y = ImageFiles(paths, SIZE), np.arange(N_IMAGES) % 3
     parts = train_test_split(X, y, stratify=y, random_state=0)
-    expected = train_test_split(pixels_of(paths), y, stratify=y, random_state=0)
+    expected = train_test_split(expected_pixels(paths), y, stratify=y, random_state=0)
     assert all(isinstance(part, ImageFiles) for part in parts[:2])
     for part, values in zip(parts, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(part), values)

@@ -1,4 +1,4 @@
-"""Deep, oriented and transparent images from files and from Pillow; tables in place of images."""
+"""16-bit, rotated and transparent images from files and Pillow, and tables passed as images."""
 
 import io
 import struct
@@ -45,25 +45,25 @@ def test_netpbm_files_of_any_depth(magic, maxval):
 
 
 def tags(*entries):
-    """EXIF data of 12-byte entries (tag, type, count, value)."""
+    """Return EXIF data with entries (tag, type, count, value) of 12 bytes."""
     content = b"MM\0\x2a" + struct.pack(">IH", 8, len(entries))
     return content + b"".join(struct.pack(">HHI4s", *entry) for entry in entries) + bytes(4)
 
 
-SIX = (0x0112, 3, 1, b"\0\6\0\0")  # turn by 90 degrees clockwise
+ROTATED = (0x0112, 3, 1, b"\0\6\0\0")  # rotate by 90 degrees clockwise
 UNREADABLE_EXIF = {
     "no header": b"\0\x08\0\2\1\x12\0\3" + bytes(20),
-    "cut header": b"MM",
+    "truncated header": b"MM",
     "directory outside": b"MM\0\x2a" + struct.pack(">I", 9999),
     "orientation as text": tags((0x0112, 2, 2, b"6\0\0\0")),
     "orientation outside": tags((0x0112, 3, 2**31, b"\0\6\0\0")),
     "orientation unknown": tags((0x0112, 3, 1, b"\0\x63\0\0")),
 }
 READABLE_EXIF = {
-    "sound": tags(SIX),
-    "other entry unknown": tags(SIX, (0x9999, 77, 1, bytes(4))),
-    "other entry outside": tags((0x010F, 2, 500, struct.pack(">I", 60000)), SIX),
-    "directory of a camera outside": tags(SIX, (0x8769, 4, 1, struct.pack(">I", 60000))),
+    "valid": tags(ROTATED),
+    "other entry unknown": tags(ROTATED, (0x9999, 77, 1, bytes(4))),
+    "other entry outside": tags((0x010F, 2, 500, struct.pack(">I", 60000)), ROTATED),
+    "directory of a camera outside": tags(ROTATED, (0x8769, 4, 1, struct.pack(">I", 60000))),
 }
 
 
@@ -83,27 +83,27 @@ def with_exif(format, exif):
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG"])
 @pytest.mark.parametrize("name", [*UNREADABLE_EXIF, *READABLE_EXIF])
-def test_only_readable_exif_orientations_turn_an_image(format, name):
+def test_only_readable_exif_orientations_are_applied(format, name):
     content = with_exif(format, {**UNREADABLE_EXIF, **READABLE_EXIF}[name])
     expected = np.rot90(GRAY, -1) if name in READABLE_EXIF else GRAY
     for source in (content, Image.open(io.BytesIO(content))):
         np.testing.assert_allclose(prepared(source, expected.shape), expected, atol=3 if format == "JPEG" else 0)
 
 
-def test_a_png_whose_exif_text_is_no_hexadecimal():
+def test_png_with_invalid_exif_text():
     content = encoded(Image.fromarray(GRAY))
     content = content[:33] + chunk(b"tEXt", b"Raw profile type exif\0\nexif\n  4\nzzzz") + content[33:]
     np.testing.assert_array_equal(prepared(content), GRAY)
 
 
-def test_a_tiff_with_broken_exif():
+def test_tiff_with_invalid_exif():
     image = Image.fromarray(GRAY)
     content = encoded(image, "TIFF", tiffinfo={0x0112: 6})
     entry = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     assert entry in content
     np.testing.assert_array_equal(prepared(content, SIZE[::-1]), np.rot90(GRAY, -1))
-    broken = content.replace(entry, struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0\0\0"))
-    np.testing.assert_array_equal(prepared(broken), GRAY)
+    invalid = content.replace(entry, struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0\0\0"))
+    np.testing.assert_array_equal(prepared(invalid), GRAY)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -114,7 +114,7 @@ def test_orientations_of_pillow_images(orientation):
     rotated = np.rot90(RGB, {3: 2, 4: 2, 5: -1, 6: -1, 7: 1, 8: 1}.get(orientation, 0))
     expected = rotated[:, ::-1] if orientation in (2, 4, 5, 7) else rotated
     np.testing.assert_array_equal(prepared(image, expected.shape[:2], color_mode="rgb"), expected)
-    assert image.size == SIZE[::-1], "the image given is not changed"
+    assert image.size == SIZE[::-1], "the input image is not modified"
 
 
 def palette():
@@ -122,7 +122,7 @@ def palette():
 
 
 def pillow_images():
-    """Pairs of a Pillow image and its colors on white."""
+    """Return pairs of a Pillow image and its colors blended with white."""
     alpha = RNG.integers(0, 256, SIZE, dtype=np.uint8)
     opacity = alpha[..., None] / 255
     gray, rgb, a = Image.fromarray(GRAY), Image.fromarray(RGB), Image.fromarray(alpha)
@@ -158,7 +158,7 @@ def pillow_images():
 
 
 @pytest.mark.parametrize("name", pillow_images())
-def test_pillow_images_of_every_mode(name):
+def test_pillow_images_of_all_modes(name):
     image, expected = pillow_images()[name]
     result = prepared(image, color_mode="rgb")
     if expected is None:
@@ -183,7 +183,7 @@ def test_pillow_images_equal_their_files(mode):
         np.testing.assert_array_equal(prepared(source, color_mode="rgb"), expected)
 
 
-def test_a_transparent_level_of_16_bits():
+def test_transparent_gray_level_of_16_bits():
     deep = RNG.integers(0, 2**16, SIZE, dtype=np.uint16)
     content = encoded(Image.fromarray(deep))
     content = content[:33] + chunk(b"tRNS", deep[:1, 0].astype(">u2").tobytes()) + content[33:]
@@ -191,28 +191,28 @@ def test_a_transparent_level_of_16_bits():
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_pillow_images_without_a_range_are_refused(mode):
-    with pytest.raises(ImageDecodeError, match=rf"images\[1\]: expected 8 or 16 bits.* \(mode {mode}\).*Scale them"):
+def test_pillow_images_without_a_range_raise(mode):
+    with pytest.raises(ImageDecodeError, match=rf"images\[1\]: expected 8 or 16 bits.* \(mode {mode}\).*Rescale"):
         prepare_images([GRAY, Image.new(mode, (4, 4))])
 
 
-def test_pillow_images_that_cannot_be_read(tmp_path):
+def test_unreadable_pillow_images_raise(tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(RGB).save(path)
     with Image.open(path) as closed:
         pass
-    cut = Image.open(io.BytesIO(path.read_bytes()[:-900]))
-    for image in (closed, cut):
-        with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected a whole"):
+    truncated = Image.open(io.BytesIO(path.read_bytes()[:-900]))
+    for image in (closed, truncated):
+        with pytest.raises(ImageDecodeError, match=r"images\[0\]: expected a valid"):
             prepare_images([image])
     with pytest.raises(ImageDecodeError, match="at most 100 pixels, found 30 x 20"):
         prepare_images([Image.fromarray(RGB)], max_pixels=100)
-    with pytest.raises(ValueError, match="Expected several images, in a list. Received: one Image"):
+    with pytest.raises(ValueError, match="Expected a sequence of images or paths. Received: a single Image"):
         prepare_images(Image.fromarray(RGB))
 
 
 @pytest.mark.parametrize("table", [pd.DataFrame, pl.DataFrame, dict])
-def test_tables_are_refused(table):
+def test_tables_raise(table):
     images = table({"path": ["a.png", "b.png"], "label": ["a", "b"]})
     for prepare in (prepare_images, ImagePreprocessor().fit_transform):
         with pytest.raises(ValueError, match=r'Expected a sequence of images.*(DataFrame|dict).*images\["path"\]'):
@@ -220,7 +220,7 @@ def test_tables_are_refused(table):
 
 
 @pytest.mark.parametrize("column", [list, np.array, pd.Series, pl.Series, pd.Index, tuple])
-def test_columns_of_paths_are_read(tmp_path, column):
+def test_columns_of_paths_are_accepted(tmp_path, column):
     paths = [str(tmp_path / f"{number}.png") for number in range(2)]
     for path, image in zip(paths, (GRAY, 255 - GRAY), strict=True):
         Image.fromarray(image).save(path)

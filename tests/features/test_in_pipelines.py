@@ -1,4 +1,4 @@
-"""Features as an input path: beside each other, beside pixels, and into a network."""
+"""Feature extractors in pipelines, unions and grid searches."""
 
 import joblib
 import numpy as np
@@ -16,7 +16,7 @@ SIFT = SIFTTransformer(n_words=4, grid=4, random_state=0)
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_hog_beside_sift_beside_pixels(mnist, flat):
+def test_feature_union_of_hog_sift_and_pixels(mnist, flat):
     X = mnist[0][:100]
     image_shape = (28, 28) if flat else None
     union = FeatureUnion(
@@ -34,7 +34,7 @@ def test_hog_beside_sift_beside_pixels(mnist, flat):
     assert names[0] == "hog__hogtransformer0"
 
 
-def test_a_search_over_hog_and_a_network_together(mnist):
+def test_grid_search_over_hog_and_network(mnist):
     X, y = mnist
     network = KerasNetClassifier("mlp", epochs=15, batch_size=100, learning_rate=0.02, random_state=0)
     pipeline = make_pipeline(HOGTransformer(), network)
@@ -47,27 +47,30 @@ def test_a_search_over_hog_and_a_network_together(mnist):
     )
 
 
-COMPUTED = []
+CALLS = []
 
 
-def computed(X):
-    COMPUTED.append(len(X))
+def record_call(X):
+    CALLS.append(len(X))
     return X
 
 
-def test_features_are_computed_once_for_all_networks(mnist, tmp_path):
-    X, y = (each[:200] for each in mnist)
-    COMPUTED.clear()
+def test_cached_features_are_computed_once_per_fold(mnist, tmp_path):
+    X, y = (array[:200] for array in mnist)
+    CALLS.clear()
     pipeline = make_pipeline(
-        FunctionTransformer(computed), HOGTransformer(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0)
+        FunctionTransformer(record_call),
+        HOGTransformer(),
+        LogisticRegression(),
+        memory=joblib.Memory(tmp_path, verbose=0),
     )
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1, 10]}, cv=5, refit=False, error_score="raise")
     search.fit(X, y)
-    assert COMPUTED.count(160) == 5  # once for each fold, not for each candidate
-    assert COMPUTED.count(40) == 15  # scoring is not cached by scikit-learn
+    assert CALLS.count(160) == 5  # once per fold, not per candidate
+    assert CALLS.count(40) == 15  # scoring is not cached by scikit-learn
 
 
-def test_pandas_columns_from_images(mnist):
+def test_pandas_output(mnist):
     X, _ = mnist
     frame = HOGTransformer().set_output(transform="pandas").fit_transform(X[:5])
     assert list(frame.columns[:2]) == ["hogtransformer0", "hogtransformer1"]

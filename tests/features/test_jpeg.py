@@ -1,4 +1,4 @@
-"""JPEG files, which OpenCV decodes where it does so as Pillow does; Pillow is the oracle."""
+"""JPEG files. OpenCV decodes those for which its result is equal to Pillow's. Pillow is the reference."""
 
 import io
 
@@ -16,7 +16,7 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def jpeg(mode="RGB", size=(40, 30), seed=0, **options):
-    """The content of a JPEG file: smooth shapes and noise."""
+    """Return the content of a JPEG file with smooth shapes and noise."""
     width, height = size
     rng = np.random.default_rng(seed)
     waves = np.sin(np.arange(height)[:, None, None] / 5 + np.arange(width)[:, None] / 7 + np.arange(4))
@@ -27,7 +27,7 @@ def jpeg(mode="RGB", size=(40, 30), seed=0, **options):
     return file.getvalue()
 
 
-def by_pillow(content):
+def decode_with_pillow(content):
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
@@ -47,18 +47,18 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @given(st.sampled_from(["L", "RGB"]), st.tuples(st.integers(1, 70), st.integers(1, 70)), OPTIONS, st.integers(0, 9))
-def test_plain_files_are_decoded_as_by_pillow(mode, size, options, seed):
+def test_plain_files_are_decoded_as_in_pillow(mode, size, options, seed):
     content = jpeg(mode, size, seed, **options)
-    decoded, expected = decode_image(content, MAX_PIXELS), by_pillow(content)
+    decoded, expected = decode_image(content, MAX_PIXELS), decode_with_pillow(content)
     assert (decoded.shape, decoded.dtype) == (expected.shape, np.uint8)
     np.testing.assert_array_equal(decoded, expected)
     assert _plain_jpeg(content, MAX_PIXELS) is not None
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_all_kinds_of_content(kind):
+def test_bytes_bytearray_and_memoryview(kind):
     content = jpeg()
-    np.testing.assert_array_equal(decode_image(kind(content), MAX_PIXELS), by_pillow(content))
+    np.testing.assert_array_equal(decode_image(kind(content), MAX_PIXELS), decode_with_pillow(content))
 
 
 def exif(orientation):
@@ -79,13 +79,13 @@ def exif(orientation):
         jpeg()[:100],
         b"\xff\xd8\xff\xd9",
     ],
-    ids=["CMYK", "RGB", "EXIF", "turned", "with more behind it", "without end", "cut", "empty"],
+    ids=["CMYK", "RGB", "EXIF", "rotated", "trailing bytes", "no end marker", "truncated", "empty"],
 )
-def test_all_others_are_left_to_pillow(content):
+def test_other_files_are_left_to_pillow(content):
     assert _plain_jpeg(content, MAX_PIXELS) is None
 
 
-def test_the_number_of_pixels_is_bounded():
+def test_max_pixels():
     content = jpeg(size=(100, 100))
     assert decode_image(content, 10_000).shape == (100, 100, 3)
     with pytest.raises(ImageDecodeError, match="expected at most 9999 pixels, found 100 x 100"):
@@ -93,14 +93,14 @@ def test_the_number_of_pixels_is_bounded():
 
 
 @given(st.integers(0, 1), st.data())
-def test_changed_bytes_give_pillows_pixels_or_an_error(progressive, data):
-    """A damaged header may be read by one of the two libraries only; what both can read is equal."""
+def test_corrupted_files_are_decoded_as_in_pillow_or_raise(progressive, data):
+    """A corrupted header may be accepted by only one of the libraries. If both accept it, the pixels are equal."""
     content = bytearray(jpeg(progressive=progressive))
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(2, len(content) - 3))] = data.draw(st.integers(0, 255))
     try:
         decoded = decode_image(bytes(content), MAX_PIXELS)
-        expected = by_pillow(bytes(content))
+        expected = decode_with_pillow(bytes(content))
     except (ImageDecodeError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return
     if expected.ndim == 2 or expected.shape[-1] == 3:

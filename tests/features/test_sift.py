@@ -1,4 +1,4 @@
-"""SIFT: OpenCV's descriptors, and vectors of fixed length."""
+"""SIFT descriptors, compared with OpenCV, and their encoding."""
 
 import cv2
 import numpy as np
@@ -12,40 +12,44 @@ from kerasnet.datasets import load_mnist
 from kerasnet.features import SIFTTransformer, sift
 
 
-def test_points_and_descriptors_are_opencvs(mnist):
+def test_keypoints_and_descriptors_equal_opencv(mnist):
     X = mnist[0][:50]
     keypoints, descriptors = sift(X, enlarge=4, n_jobs=2)
     assert sum(map(len, keypoints)) > 100
-    for image, own, described in zip(X, keypoints, descriptors, strict=True):
+    for image, actual_keypoints, actual_descriptors in zip(X, keypoints, descriptors, strict=True):
         enlarged = cv2.resize(image, (112, 112), interpolation=cv2.INTER_CUBIC)
         points, expected = cv2.SIFT_create().detectAndCompute(enlarged, None)
-        np.testing.assert_array_equal(described, np.zeros((0, 128)) if expected is None else expected)
-        places = np.array([((p.pt[0] + 0.5) / 4 - 0.5, (p.pt[1] + 0.5) / 4 - 0.5, p.size / 4, p.angle) for p in points])
-        np.testing.assert_allclose(own, places.reshape(-1, 4), atol=1e-4)
+        np.testing.assert_array_equal(actual_descriptors, np.zeros((0, 128)) if expected is None else expected)
+        opencv_keypoints = np.array(
+            [((p.pt[0] + 0.5) / 4 - 0.5, (p.pt[1] + 0.5) / 4 - 0.5, p.size / 4, p.angle) for p in points]
+        )
+        np.testing.assert_allclose(actual_keypoints, opencv_keypoints.reshape(-1, 4), atol=1e-4)
 
 
-def test_a_grid_is_opencvs_descriptor_at_even_places(mnist):
+def test_grid_descriptors_equal_opencv(mnist):
     X = mnist[0][:20]
     keypoints, descriptors = sift(X, grid=(4, 7), keypoint_size=5)
     xs, ys = np.meshgrid(np.arange(7) * 4 + 1.5, np.arange(4) * 7 + 3.0)
     expected = np.column_stack([xs.ravel(), ys.ravel(), np.full(28, 5), np.zeros(28)])
-    for image, own, described in zip(X, keypoints, descriptors, strict=True):
-        np.testing.assert_allclose(own, expected, atol=1e-5)
-        places = [cv2.KeyPoint(float(x), float(y), 5.0, 0.0) for x, y in zip(xs.ravel(), ys.ravel(), strict=True)]
-        np.testing.assert_array_equal(described, cv2.SIFT_create().compute(image, places)[1])
+    for image, actual_keypoints, actual_descriptors in zip(X, keypoints, descriptors, strict=True):
+        np.testing.assert_allclose(actual_keypoints, expected, atol=1e-5)
+        opencv_keypoints = [
+            cv2.KeyPoint(float(x), float(y), 5.0, 0.0) for x, y in zip(xs.ravel(), ys.ravel(), strict=True)
+        ]
+        np.testing.assert_array_equal(actual_descriptors, cv2.SIFT_create().compute(image, opencv_keypoints)[1])
 
 
-def test_colour_is_turned_to_grey_and_floats_to_bytes(mnist):
+def test_color_images_and_floats_are_converted(mnist):
     X = mnist[0][:5]
     expected = sift(X, grid=3)[1]
-    for same in (X / 255, (X / 255).astype(np.float32), X[..., None], np.repeat(X[..., None], 3, axis=3)):
-        np.testing.assert_array_equal(sift(same, grid=3)[1], expected)
+    for converted in (X / 255, (X / 255).astype(np.float32), X[..., None], np.repeat(X[..., None], 3, axis=3)):
+        np.testing.assert_array_equal(sift(converted, grid=3)[1], expected)
 
 
 @pytest.mark.parametrize("encoding", ["vlad", "bag_of_words"])
 @pytest.mark.parametrize("grid", [None, 3])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (28, 28)])
-def test_flat_and_tiny_images_give_finite_vectors(encoding, grid, shape):
+def test_features_of_constant_and_tiny_images_are_finite(encoding, grid, shape):
     flat = np.full((5, *shape), 77, dtype=np.uint8)
     transformer = SIFTTransformer(4, encoding=encoding, grid=grid, random_state=0)
     features = transformer.fit_transform(flat)
@@ -53,15 +57,15 @@ def test_flat_and_tiny_images_give_finite_vectors(encoding, grid, shape):
     assert features.shape == (5, len(transformer.get_feature_names_out()))
 
 
-def test_images_without_points_beside_others_are_zeros(mnist):
+def test_features_of_images_without_keypoints_are_zeros(mnist):
     transformer = SIFTTransformer(4, grid=None, enlarge=4, random_state=0).fit(mnist[0][:100])
     features = transformer.transform(np.concatenate([np.zeros((1, 28, 28), np.uint8), mnist[0][:50]]))
     assert not features[0].any()
     np.testing.assert_allclose(np.linalg.norm(features, axis=1).max(), 1, rtol=1e-6)
 
 
-def by_hand(images, vocabulary, encoding):
-    """VLAD and bags of words by their definitions, place by place."""
+def expected_encoding(images, vocabulary, encoding):
+    """Compute VLAD or bag of words by definition, one descriptor at a time."""
     rows = []
     for descriptors in sift(images, grid=8, enlarge=2)[1]:
         vector = np.zeros((len(vocabulary), 128 if encoding == "vlad" else 1))
@@ -75,13 +79,15 @@ def by_hand(images, vocabulary, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["vlad", "bag_of_words"])
-def test_the_encoding_is_as_defined(mnist, encoding):
+def test_encoding_equals_its_definition(mnist, encoding):
     X = mnist[0][:40]
     transformer = SIFTTransformer(5, encoding=encoding, random_state=0).fit(X)
-    np.testing.assert_allclose(transformer.transform(X), by_hand(X, transformer.vocabulary_, encoding), atol=2e-3)
+    np.testing.assert_allclose(
+        transformer.transform(X), expected_encoding(X, transformer.vocabulary_, encoding), atol=2e-3
+    )
 
 
-def test_a_seed_gives_the_same_again_in_any_number_of_threads(mnist):
+def test_random_state_is_reproducible_for_any_number_of_threads(mnist):
     X = mnist[0][:40]
     first = SIFTTransformer(4, max_descriptors=1000, random_state=0).fit_transform(X)
     again = SIFTTransformer(4, max_descriptors=1000, random_state=0, n_jobs=2).fit_transform(X)
@@ -90,16 +96,17 @@ def test_a_seed_gives_the_same_again_in_any_number_of_threads(mnist):
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "n_test", "least"), [(300, 150, 0.9), pytest.param(1000, 500, 0.94, marks=pytest.mark.exhaustive)]
+    ("n_samples", "n_test", "min_accuracy"),
+    [(300, 150, 0.9), pytest.param(1000, 500, 0.94, marks=pytest.mark.exhaustive)],
 )
-def test_digits_are_told_apart(n_samples, n_test, least):
+def test_classification_of_digits(n_samples, n_test, min_accuracy):
     X, y = load_mnist(n_samples=n_samples, random_state=0, return_X_y=True)
     X_test, y_test = load_mnist("test", n_samples=n_test, random_state=0, return_X_y=True)
     classifier = make_pipeline(SIFTTransformer(random_state=0, n_jobs=2), LinearSVC()).fit(X, y)
-    assert classifier.score(X_test, y_test) > least
+    assert classifier.score(X_test, y_test) > min_accuracy
 
 
-def test_rows_names_and_an_unfitted_transformer(mnist):
+def test_flattened_rows_feature_names_and_unfitted_transformer(mnist):
     X = mnist[0][:30]
     transformer = SIFTTransformer(2, random_state=0)
     with pytest.raises(NotFittedError):
@@ -117,15 +124,15 @@ def test_rows_names_and_an_unfitted_transformer(mnist):
         ({"encoding": "fisher"}, "encoding must be one of"),
         ({"n_words": 0}, "n_words == 0, must be >= 1"),
         ({"max_descriptors": 3}, "max_descriptors == 3, must be >= 16"),
-        ({"grid": 0}, "grid must be two whole numbers"),
-        ({"grid": "dense"}, "grid must be two whole numbers"),
-        ({"grid": None, "keypoint_size": 3}, "give grid too"),
+        ({"grid": 0}, "grid must be a tuple of two positive integers"),
+        ({"grid": "dense"}, "grid must be a tuple of two positive integers"),
+        ({"grid": None, "keypoint_size": 3}, "keypoint_size requires a grid. Received: keypoint_size=3"),
         ({"keypoint_size": -1}, "keypoint_size == -1, must be > 0"),
         ({"enlarge": 0}, "enlarge == 0, must be > 0"),
         ({"enlarge": np.inf}, "enlarge must be finite"),
     ],
 )
-def test_what_does_not_fit_is_said(mnist, parameters, message):
+def test_invalid_parameters_raise(mnist, parameters, message):
     with pytest.raises(ValueError, match=message):
         SIFTTransformer(**parameters).fit(mnist[0][:5])
 
@@ -134,10 +141,10 @@ def test_what_does_not_fit_is_said(mnist, parameters, message):
     ("images", "message"),
     [
         (np.full((1, 9, 9), 200), "or floats in .*Received: float64 from 200 to 200"),
-        (np.zeros((1, 9, 9, 2)), "grey or RGB images. Received: images of 2 channels"),
+        (np.zeros((1, 9, 9, 2)), "Expected grayscale or RGB images. Received: images with 2 channels"),
         (np.zeros((9, 9)), "Expected images of shape"),
     ],
 )
-def test_what_is_no_image_is_said(images, message):
+def test_invalid_images_raise(images, message):
     with pytest.raises(ValueError, match=message):
         sift(images)

@@ -36,7 +36,7 @@ ONE_OF_EACH_SCALING = ("densenet121", "efficientnet_v2_b0", "mobilenet", "vgg16"
 
 def assert_preprocessing_is_that_of_keras(name):
     shape = (80, 76, 3)
-    model = build_backbone(name, shape, 3)
+    model = build_backbone(shape, 3, backbone=name)
     network = model.get_layer(name)
     before = keras.Model(model.input, model.layers[model.layers.index(network) - 1].output)
     images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
@@ -68,8 +68,8 @@ def test_one_backbone_of_each_scaling_is_always_built():
 
 
 def test_grey_images_are_repeated_and_small_ones_enlarged():
-    grey = build_backbone("mobilenet", (28, 28, 1), 2, layer="conv_pw_2_relu")
-    colour = build_backbone("mobilenet", (28, 28, 3), 2, layer="conv_pw_2_relu")
+    grey = build_backbone((28, 28, 1), 2, backbone="mobilenet", layer="conv_pw_2_relu")
+    colour = build_backbone((28, 28, 3), 2, backbone="mobilenet", layer="conv_pw_2_relu")
     colour.set_weights(grey.get_weights())
     images = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
     np.testing.assert_allclose(grey(images), colour(np.repeat(images, 3, axis=3)), atol=1e-6)
@@ -81,14 +81,14 @@ def test_grey_images_are_repeated_and_small_ones_enlarged():
 
 
 def test_statistics_follow_within_some_tens_of_steps():
-    network = build_backbone("mobilenet_v2", (32, 32, 3), 2).get_layer("mobilenet_v2")
+    network = build_backbone((32, 32, 3), 2, backbone="mobilenet_v2").get_layer("mobilenet_v2")
     momenta = {each.momentum for each in network.layers if isinstance(each, keras.layers.BatchNormalization)}
     assert momenta == {0.9}
 
 
 @pytest.mark.parametrize(("trainable", "n_layers"), [(True, None), (False, 0), (5, 5)])
 def test_what_is_trained(trainable, n_layers):
-    network = build_backbone("mobilenet", (32, 32, 3), 2, trainable=trainable).get_layer("mobilenet")
+    network = build_backbone((32, 32, 3), 2, backbone="mobilenet", trainable=trainable).get_layer("mobilenet")
     trained = [layer for layer in network.layers if layer.trainable]
     assert trained == (network.layers if n_layers is None else network.layers[len(network.layers) - n_layers :])
 
@@ -111,7 +111,7 @@ def test_two_phases_of_fine_tuning(mnist):
 @pytest.fixture(scope="module")
 def donor(tmp_path_factory):
     """A MobileNet without top, and the file of its weights."""
-    network = build_backbone("mobilenet", (32, 32, 3), None).get_layer("mobilenet")
+    network = build_backbone((32, 32, 3), None, backbone="mobilenet").get_layer("mobilenet")
     path = tmp_path_factory.mktemp("donor") / "donor.weights.h5"
     network.save_weights(path)
     return network, path
@@ -120,7 +120,7 @@ def donor(tmp_path_factory):
 def test_weights_from_a_file_are_read_once_and_never_from_an_archive(donor, tmp_path, mnist):
     X, y = mnist[0][:30], mnist[1][:30]
     donor, path = donor[0], shutil.copy(donor[1], tmp_path)
-    network = build_backbone("mobilenet", (40, 40, 3), 2, weights=path).get_layer("mobilenet")
+    network = build_backbone((40, 40, 3), 2, backbone="mobilenet", weights=path).get_layer("mobilenet")
     for one, other in zip(network.weights, donor.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     about = {"backbone": "mobilenet", "layer": "conv_pw_2_relu", "weights": path, "trainable": False}
@@ -152,7 +152,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offl
         rf"weights of {name} cannot be downloaded from https://\S+\. Expected the file \S+\.h5: put it into .*models"
     )
     with pytest.raises(OSError, match=message):
-        build_backbone(name, (224, 224, 3), weights="imagenet")
+        build_backbone((224, 224, 3), backbone=name, weights="imagenet")
 
 
 @pytest.mark.filterwarnings("error::UserWarning")  # one error tells more than a page of warnings
@@ -246,5 +246,7 @@ def test_a_path_of_weights_is_kept_as_a_text(donor, tmp_path):
 
 def test_numpy_tells_what_is_trained_as_python_does():
     for trainable in np.array([True, False]):
-        ours, theirs = (build_backbone("vgg16", (32, 32, 3), trainable=each) for each in (trainable, bool(trainable)))
+        ours, theirs = (
+            build_backbone((32, 32, 3), backbone="vgg16", trainable=each) for each in (trainable, bool(trainable))
+        )
         assert len(ours.trainable_weights) == len(theirs.trainable_weights)

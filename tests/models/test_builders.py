@@ -155,7 +155,7 @@ def test_the_geometry_check_agrees_with_keras():
             {"input_shape": (28, 28)},
             r"must be \(height, width, channels\).*Received: \(28, 28\)",
         ),
-        (build_cnn, {"filters": 32}, r"filters must be a tuple of positive ints.*Received: 32"),
+        (build_cnn, {"filters": 0}, r"filters must be a positive int, or a tuple.*Received: 0"),
         (build_cnn, {"filters": (0,)}, r"filters must be"),
         (build_conv_autoencoder, {"filters": ()}, r"filters must have at least one entry"),
         (build_cnn, {"n_outputs": 0}, r"n_outputs must be a positive int. Received: 0"),
@@ -173,3 +173,23 @@ def test_the_geometry_check_agrees_with_keras():
 def test_bad_arguments_are_refused(builder, arguments, message):
     with pytest.raises(ValueError, match=message):
         builder(**arguments)
+
+
+@pytest.mark.parametrize("name", ["cnn", "lenet", "mlp", "conv1d", "conv_autoencoder", "simple_rnn", "lstm", "gru"])
+def test_an_int_is_one_layer(name):
+    accepted = inspect.signature(entry_of(name).builder).parameters
+    for argument in {"filters", "units", "dense_units"} & accepted.keys():
+        one, same = (create_model(name, **{argument: value}).get_config() for value in (5, (5,)))
+        assert one == same
+
+
+def test_builders_have_one_signature():
+    for name in list_models():
+        first, *others = inspect.signature(entry_of(name).builder).parameters.values()
+        assert first.name == "input_shape"
+        if "n_outputs" in (names := [each.name for each in others]):
+            assert names[0] == "n_outputs"
+            assert "output_activation" in names
+        assert all(each.kind is each.KEYWORD_ONLY for each in others if each.name != "n_outputs")
+        assert next(each for each in others if each.name == "weights").default is None
+        assert others[-1].default == name

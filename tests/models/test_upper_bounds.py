@@ -60,7 +60,7 @@ def test_no_model_has_more_layers_than_its_registration_declares(name):
     ],
 )
 def test_no_backbone_has_more_layers_or_unused_variables_than_declared(backbone):
-    whole = build_backbone(backbone, (76, 76, 1), dropout=0.5)
+    whole = build_backbone((76, 76, 1), backbone=backbone, dropout=0.5)
     n_layers, _ = registered_model("backbone").upper_bounds({"backbone": backbone})
     assert n_layers_of(whole) <= n_layers
     n_bytes = sum(variable.value.numpy().nbytes for variable in whole.variables)

@@ -238,13 +238,18 @@ def test_three_equal_channels_give_the_outputs_of_the_grayscale_image(mnist):
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [
-        ("lenet", {"weights": "cifar"}, ValueError, r"a set that ships for 'lenet' \(.*mnist\)\. Received: 'cifar'"),
-        ("mlp", {"weights": "mnist"}, ValueError, r"ships for 'mlp' \(none\)"),
+        (
+            "lenet",
+            {"weights": "cifar"},
+            ValueError,
+            r"weights of the model 'lenet' must be None or .*'mnist'\. Received: 'cifar'",
+        ),
+        ("mlp", {"weights": "mnist"}, ValueError, r"weights of the model 'mlp' must be None\. Received"),
         ("lenet", {"weights": ["mnist"]}, ValueError, r"Received: \['mnist'\]"),
         (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Got 5"),
         (kerasnet.build_lenet, {}, kerasnet.errors.UnknownModelError, "Expected the name"),
         ("lenet", {"weights": "mnist", "filters": (8, 32)}, CheckpointMismatchError, "conv_1/kernel has shape"),
-        ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "the same layers"),
+        ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "do not fit this architecture"),
         ("lenet", {"weights": "mnist", "input_shape": (32, 32, 1)}, CheckpointMismatchError, "dense_1/kernel"),
         ("lstm", {"weights": "mnist", "input_shape": (28, 20)}, CheckpointMismatchError, "do not fit"),
     ],

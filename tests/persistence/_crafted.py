@@ -1,4 +1,4 @@
-"""Archives taken apart, changed, and put together again with sums that agree."""
+"""Read archives, change them, and write them with updated hashes."""
 
 import hashlib
 import io
@@ -9,14 +9,14 @@ import numpy as np
 
 
 class Crafted:
-    """The members of an archive, to be changed and written.
+    """The members of an archive, which can be changed and written.
 
     Attributes
     ----------
     manifest, state : dict and list
-        Two of them, parsed.
+        The parsed manifest and state.
     members : dict of str to bytes
-        The others.
+        The other members.
     """
 
     def __init__(self, path):
@@ -39,34 +39,34 @@ class Crafted:
 
     @property
     def schema(self):
-        return json.loads(self.files_of_steps()["schema.json"])
+        return json.loads(self.step_files()["schema.json"])
 
     @schema.setter
     def schema(self, schema):
-        self.members["steps.skops"] = zip_of({**self.files_of_steps(), "schema.json": json.dumps(schema).encode()})
+        self.members["steps.skops"] = zip_of({**self.step_files(), "schema.json": json.dumps(schema).encode()})
 
-    def files_of_steps(self):
+    def step_files(self):
         with zipfile.ZipFile(io.BytesIO(self.members["steps.skops"])) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
     def node(self, name, schema=None):
-        """The first node of a class in the schema, in which it may be changed."""
-        waiting = [self.schema if schema is None else schema]
-        while waiting:
-            node = waiting.pop(0)
+        """Return the first node of a class in the schema, which can be changed in place."""
+        pending = [self.schema if schema is None else schema]
+        while pending:
+            node = pending.pop(0)
             if isinstance(node, dict):
                 if node.get("__class__") == name and "__loader__" in node:
                     return node
-                waiting += node.values()
+                pending += node.values()
             elif isinstance(node, list):
-                waiting += node
+                pending += node
         raise LookupError(name)
 
-    def write(self, path, *, with_sums=True):
-        """Write the archive; its sizes and hashes agree, unless the manifest's own are kept."""
+    def write(self, path, *, update_hashes=True):
+        """Write the archive, by default with updated sizes and hashes in the manifest."""
         contents = {"state.json": json.dumps(self.state).encode(), **self.members}
         manifest = dict(self.manifest)
-        if with_sums:
+        if update_hashes:
             manifest["members"] = {
                 name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 for name, content in contents.items()
@@ -75,7 +75,7 @@ class Crafted:
 
 
 def zip_of(contents, compression=zipfile.ZIP_STORED):
-    """The bytes of a zip archive."""
+    """Return a zip archive as bytes."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", compression) as archive:
         for name, content in contents.items():
@@ -84,7 +84,7 @@ def zip_of(contents, compression=zipfile.ZIP_STORED):
 
 
 def npz_of(arrays, save=np.savez):
-    """The bytes of an npz file."""
+    """Return an npz file as bytes."""
     written = io.BytesIO()
     save(written, **arrays)
     return written.getvalue()

@@ -1,7 +1,7 @@
-"""Processes that save an archive over an earlier one, and are stopped.
+"""Interrupt processes that overwrite an archive.
 
-``python _interrupted_saves.py FOLDER NUMBER`` prints, as JSON, what became of the archive: in processes that are killed
-at each step of a save and at NUMBER random moments, that are sent signals, and that may not write.
+``python _interrupted_saves.py FOLDER NUMBER`` prints the state of the archive as JSON after processes were killed at
+each step of a save and at NUMBER random times, received signals, or were not allowed to write.
 """
 
 import json
@@ -26,8 +26,8 @@ ARCHIVE = FOLDER / "model.kerasnet"
 X = np.random.default_rng(0).random((40, 4), dtype=np.float32)
 
 
-class AtStep(logging.Handler):
-    """Does something at one step of a save."""
+class StepHandler(logging.Handler):
+    """Calls a function at one step of a save."""
 
     def __init__(self, step, do):
         super().__init__()
@@ -39,8 +39,8 @@ class AtStep(logging.Handler):
             self.do()
 
 
-def in_a_process(work):
-    """Start a process that works and ends; return its number and what it writes to."""
+def run_in_process(work):
+    """Fork a process that calls a function; return its id and the pipe that it writes to."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid:
@@ -57,9 +57,9 @@ def in_a_process(work):
 
 
 def outcome(pid, reader):
-    """Wait for a process; return what became of it and of the archive, and whether another save sweeps up."""
+    """Wait for a process; return its status, the state of the archive, and the number of temporary files."""
     with os.fdopen(reader) as file:
-        said = file.read()
+        output = file.read()
     _, status = os.waitpid(pid, 0)
     content = ARCHIVE.read_bytes()
     kind = {EARLIER: "earlier", LATER: "later"}.get(content, "broken")
@@ -70,7 +70,7 @@ def outcome(pid, reader):
     assert ARCHIVE.read_bytes() == EARLIER
     return {
         "killed": os.WIFSIGNALED(status),
-        "said": said,
+        "output": output,
         "archive": kind if equal else "broken",
         "leftovers": len(leftovers) - 1,
         "after the next save": len(os.listdir(FOLDER)) - 1,
@@ -78,8 +78,8 @@ def outcome(pid, reader):
 
 
 def save_later(step=None, do=None):
-    """Save, and do something at a step."""
-    handler = AtStep(step, do)
+    """Save, and call a function at a step."""
+    handler = StepHandler(step, do)
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
     kn.save(later, ARCHIVE)
@@ -90,14 +90,14 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_small_files():
+def save_with_file_size_limit():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     save_later()
 
 
-def as_nobody():
+def save_without_permission():
     if not os.geteuid():
-        os.setuid(65_534)  # the system refuses root nothing
+        os.setuid(65_534)  # root may write anywhere
     save_later()
 
 
@@ -112,26 +112,26 @@ if __name__ == "__main__":
     kn.save(earlier, ARCHIVE)
     EARLIER = ARCHIVE.read_bytes()
 
-    # what a save does, and how long it takes
+    # the steps and the duration of a save
     started = time.perf_counter()
     labels = save_later()
     seconds = time.perf_counter() - started
     log.handlers.clear()
     kn.save(earlier, ARCHIVE)
 
-    results = {"labels": labels, "steps": {}, "moments": [], "signals": {}, "refused": {}}
+    results = {"labels": labels, "steps": {}, "random times": [], "signals": {}, "failed": {}}
     for step, label in enumerate(labels, start=1):
-        results["steps"][f"{step} {label}"] = outcome(*in_a_process(lambda step=step: save_later(step, kill)))
+        results["steps"][f"{step} {label}"] = outcome(*run_in_process(lambda step=step: save_later(step, kill)))
     rng = random.Random(0)
     for _ in range(NUMBER):
         begun, begin = os.pipe()
-        pid, reader = in_a_process(lambda begin=begin: (os.write(begin, b"!"), save_later()))
+        pid, reader = run_in_process(lambda begin=begin: (os.write(begin, b"!"), save_later()))
         os.read(begun, 1)
         time.sleep(rng.uniform(0, seconds))
         os.kill(pid, signal.SIGKILL)
         os.close(begun)
         os.close(begin)
-        results["moments"].append(outcome(pid, reader))
+        results["random times"].append(outcome(pid, reader))
     for name in ("SIGINT", "SIGTERM"):
         for step, label in enumerate(labels, start=1):
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -139,14 +139,14 @@ if __name__ == "__main__":
             def save(step=step, name=name):
                 save_later(step, lambda: signal.raise_signal(getattr(signal, name)))
 
-            made = outcome(*in_a_process(save))
-            results["signals"][f"{name} {step} {label}"] = made
+            result = outcome(*run_in_process(save))
+            results["signals"][f"{name} {step} {label}"] = result
 
-    results["refused"]["a full disk"] = outcome(*in_a_process(with_small_files))
+    results["failed"]["a full disk"] = outcome(*run_in_process(save_with_file_size_limit))
     os.chmod(FOLDER, 0o555)
-    pid, reader = in_a_process(as_nobody)
+    pid, reader = run_in_process(save_without_permission)
     time.sleep(0.1)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     os.chmod(FOLDER, 0o755)
-    results["refused"]["a folder that may only be read"] = outcome(pid, reader)
+    results["failed"]["a read-only folder"] = outcome(pid, reader)
     print(json.dumps(results))

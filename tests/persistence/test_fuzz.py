@@ -1,4 +1,4 @@
-"""Good files, changed at random: documented errors only, and never a silently different model."""
+"""Valid files with random changes raise documented errors, or load the same model."""
 
 import contextlib
 import gzip
@@ -23,8 +23,8 @@ IMAGE = np.random.default_rng(0).integers(256, size=(20, 30), dtype=np.uint8)
 DOCUMENTED = (KerasNetError, OSError)
 
 
-def mutated(content, rng):
-    """Content with one to three changes of some kind."""
+def mutate(content, rng):
+    """Return the content with one to three random changes."""
     content = bytearray(content)
     for _ in range(rng.integers(1, 4)):
         place, length = rng.integers(max(len(content), 1)), int(rng.choice([1, 1, 1, 4, 20, 200]))
@@ -48,54 +48,56 @@ def network():
     return kn.KerasNetClassifier("mlp", dense_units=(4,), dropout=0.5, epochs=2, random_state=0)
 
 
-def archive_of(estimator, folder):
-    kn.save(estimator.fit(X, Y), folder / "good.kerasnet")
-    return (folder / "good.kerasnet").read_bytes()
+def save_archive(estimator, folder):
+    kn.save(estimator.fit(X, Y), folder / "valid.kerasnet")
+    return (folder / "valid.kerasnet").read_bytes()
 
 
-def predicted(path):
+def predict(path):
     return kn.load(path).predict_proba(X).tobytes()
 
 
-def resumed(path):
-    """Fit in memory of a state that is the file, and return what comes out."""
+def resume(path):
+    """Resume a fit from a checkpoint, and return the predictions."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fitted = network().set_params(memory=str(path.parent / "memory"), epochs=3).fit(X, Y)
-    assert all("A state of this training cannot be" in str(each.message) for each in caught), caught
+    assert all("A checkpoint cannot be" in str(each.message) for each in caught), caught
     return fitted.predict_proba(X).tobytes()
 
 
-def loader_of_states(folder):
-    """A state after two epochs of three, and where it is put back."""
+def checkpoint_loader(folder):
+    """Return a checkpoint after two of three epochs, and a function that resumes from a file."""
     memory = folder / "memory"
     network().set_params(memory=str(memory)).fit(X, Y)
-    state = max(memory.rglob("*.npz"), key=lambda path: path.stat().st_mtime_ns)  # a slow machine writes one before
+    state = max(
+        memory.rglob("*.npz"), key=lambda path: path.stat().st_mtime_ns
+    )  # on a slow machine, there is an earlier one
     content = state.read_bytes()
 
     def load(path):
         for each in memory.rglob("*.npz"):
             each.unlink()
         state.write_bytes(path.read_bytes())
-        return resumed(path)
+        return resume(path)
 
     return content, load
 
 
-def idx_of(images):
+def to_idx(images):
     return b"\0\0\x08\2" + struct.pack(">2I", *images.shape) + images.tobytes()
 
 
-LOADERS = {  # name -> what makes content and loader; whether a loaded one must equal the good one
-    "load: network": (lambda folder: (archive_of(network(), folder), predicted), True),
+LOADERS = {  # name -> (function that returns content and loader, whether a loaded object must equal the original)
+    "load: network": (lambda folder: (save_archive(network(), folder), predict), True),
     "load: pipeline": (
-        lambda folder: (archive_of(make_pipeline(StandardScaler(), network()), folder), predicted),
+        lambda folder: (save_archive(make_pipeline(StandardScaler(), network()), folder), predict),
         True,
     ),
-    "inspect": (lambda folder: (archive_of(network(), folder), lambda path: dict(kn.inspect(path))), True),
-    "states of training": (loader_of_states, True),
-    "read_idx": (lambda folder: (idx_of(IMAGE), kn.datasets.read_idx), False),
-    "read_idx, packed": (lambda folder: (gzip.compress(idx_of(IMAGE)), kn.datasets.read_idx), False),
+    "inspect": (lambda folder: (save_archive(network(), folder), lambda path: dict(kn.inspect(path))), True),
+    "checkpoints": (checkpoint_loader, True),
+    "read_idx": (lambda folder: (to_idx(IMAGE), kn.datasets.read_idx), False),
+    "read_idx, packed": (lambda folder: (gzip.compress(to_idx(IMAGE)), kn.datasets.read_idx), False),
     "load_fashion_mnist": (
         lambda folder: (
             npz_of({"x_train": np.zeros((9, 28, 28), np.uint8), "y_train": np.arange(9)}, np.savez_compressed),
@@ -105,17 +107,17 @@ LOADERS = {  # name -> what makes content and loader; whether a loaded one must 
     ),
     "load_csv": (
         lambda folder: (
-            b"size,colour,label\n" + b"".join(b"%d.5,red %d,%d\n" % (n, n % 3, n % 2) for n in range(50)),
+            b"size,color,label\n" + b"".join(b"%d.5,red %d,%d\n" % (n, n % 3, n % 2) for n in range(50)),
             lambda path: kn.datasets.load_csv(path, target="label"),
         ),
         False,
     ),
-    "prepare_images, PNG": (lambda folder: (encoded(".png"), prepare), False),
-    "prepare_images, JPEG": (lambda folder: (encoded(".jpg"), prepare), False),
+    "prepare_images, PNG": (lambda folder: (encode_image(".png"), prepare), False),
+    "prepare_images, JPEG": (lambda folder: (encode_image(".jpg"), prepare), False),
 }
 
 
-def encoded(suffix):
+def encode_image(suffix):
     return cv2.imencode(suffix, IMAGE)[1].tobytes()
 
 
@@ -128,72 +130,72 @@ NUMBERS = [200, pytest.param(2000, marks=pytest.mark.exhaustive)]
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("name", LOADERS)
-def test_changed_files_are_refused_or_load_as_they_were(record_property, tmp_path, name, number):
-    make, has_sums = LOADERS[name]
-    number = number // 4 if name == "states of training" else number  # each of them is a fit
+def test_mutated_files_raise_or_load_unchanged(record_property, tmp_path, name, number):
+    make, has_hashes = LOADERS[name]
+    number = number // 4 if name == "checkpoints" else number  # each of them needs a fit
     content, load = make(tmp_path)
-    path, n_loaded, n_refused = tmp_path / "changed", 0, 0
+    path, n_loaded, n_rejected = tmp_path / "changed", 0, 0
     path.write_bytes(content)
-    good = load(path)
+    original = load(path)
     for seed in range(number):
-        path.write_bytes(mutated(content, np.random.default_rng(seed)))
+        path.write_bytes(mutate(content, np.random.default_rng(seed)))
         try:
             loaded = load(path)
         except DOCUMENTED as error:
-            assert str(path) in str(error)  # noqa: PT017 - which error it is has been seen
-            n_refused += 1
+            assert str(path) in str(error)  # noqa: PT017 - the type was checked by except
+            n_rejected += 1
         else:
             n_loaded += 1
-            assert not has_sums or loaded == good, f"seed {seed}"
-    record_property("counts", f"{name}: {number} changed files, {n_refused} refused, {n_loaded} loaded")
+            assert not has_hashes or loaded == original, f"seed {seed}"
+    record_property("counts", f"{name}: {number} mutated files, {n_rejected} rejected, {n_loaded} loaded")
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_changed_archives_with_sums_that_agree_raise_documented_errors(record_property, tmp_path, number):
-    """What checks of sums hold back in the test above, meets the checks behind them here."""
-    path, n_refused = tmp_path / "changed.kerasnet", 0
-    archive_of(make_pipeline(StandardScaler(), network()), tmp_path)
-    crafted = [Crafted(tmp_path / "good.kerasnet")]
-    archive_of(make_pipeline(StandardScaler(), RandomForestClassifier(2, random_state=0)), tmp_path)
-    crafted.append(Crafted(tmp_path / "good.kerasnet"))
+def test_mutated_archives_with_valid_hashes_raise_documented_errors(record_property, tmp_path, number):
+    """Test the checks that follow the hash checks."""
+    path, n_rejected = tmp_path / "changed.kerasnet", 0
+    save_archive(make_pipeline(StandardScaler(), network()), tmp_path)
+    crafted = [Crafted(tmp_path / "valid.kerasnet")]
+    save_archive(make_pipeline(StandardScaler(), RandomForestClassifier(2, random_state=0)), tmp_path)
+    crafted.append(Crafted(tmp_path / "valid.kerasnet"))
     for seed in range(number):
         rng = np.random.default_rng(seed)
         archive = crafted[seed % 2]
-        kept = dict(archive.members), archive.manifest, archive.state
+        original = dict(archive.members), archive.manifest, archive.state
         parts = [*archive.members, "state", *archive.manifest]
         part = parts[rng.integers(len(parts))]
         if part in archive.members:
-            archive.members[part] = mutated_within(archive.members[part], rng)
+            archive.members[part] = mutate_member(archive.members[part], rng)
         elif part == "state":
-            archive.state = changed_value(archive.state, rng)
+            archive.state = change_value(archive.state, rng)
         else:
-            archive.manifest = {**archive.manifest, part: changed_value(archive.manifest[part], rng)}
+            archive.manifest = {**archive.manifest, part: change_value(archive.manifest[part], rng)}
         archive.write(path)
-        archive.members, archive.manifest, archive.state = kept
+        archive.members, archive.manifest, archive.state = original
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 loaded = kn.load(path)
         except DOCUMENTED:
-            n_refused += 1
+            n_rejected += 1
             continue
-        with contextlib.suppress(Exception), warnings.catch_warnings():  # it may make no sense, but does no harm
+        with contextlib.suppress(Exception), warnings.catch_warnings():  # may be invalid, but must be safe
             warnings.simplefilter("ignore")
             loaded.predict_proba(X)
-    record_property("counts", f"{number} changed archives with sums that agree, {n_refused} refused")
+    record_property("counts", f"{number} mutated archives with valid hashes, {n_rejected} rejected")
 
 
-def mutated_within(content, rng):
-    """A zip archive with another byte somewhere, and its checksums mended."""
+def mutate_member(content, rng):
+    """Mutate a member of a zip archive, and update its checksum."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     if members:
         name = list(members)[rng.integers(len(members))]
-        members[name] = mutated(members[name], rng)
+        members[name] = mutate(members[name], rng)
     return zip_of(members)
 
 
-STRANGE = (
+UNEXPECTED_VALUES = (
     None,
     True,
     -1,
@@ -212,12 +214,12 @@ STRANGE = (
 )
 
 
-def changed_value(value, rng):
-    """JSON with something else at a random place."""
+def change_value(value, rng):
+    """Replace a random part of a JSON value."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
         name = list(value)[rng.integers(len(value))]
-        return {**value, name: changed_value(value[name], rng)}
+        return {**value, name: change_value(value[name], rng)}
     if isinstance(value, list) and value and rng.random() < 0.9:
         place = rng.integers(len(value))
-        return [*value[:place], changed_value(value[place], rng), *value[place + 1 :]]
-    return STRANGE[rng.integers(len(STRANGE))]
+        return [*value[:place], change_value(value[place], rng), *value[place + 1 :]]
+    return UNEXPECTED_VALUES[rng.integers(len(UNEXPECTED_VALUES))]

@@ -1,4 +1,4 @@
-"""What a file asks for is compared with what it holds before a model is built, and weights come from it alone."""
+"""Limits are checked before models are built, and weights are read from the file only."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ SHAPES = {"image": (32, 32, 3), "sequence": (10, 4), "vector": (4,)}
 
 @pytest.fixture
 def archive(tmp_path):
-    """A small archive, to be changed."""
+    """A small archive that tests change."""
     kn.save(kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=1).fit(X, Y), tmp_path / "a.kerasnet")
     return Crafted(tmp_path / "a.kerasnet")
 
@@ -30,8 +30,8 @@ def own_registry(monkeypatch):
     monkeypatch.setattr(_registry, "_REGISTRY", dict(_registry._REGISTRY))
 
 
-def ask_for(archive, name, arguments):
-    """Have an archive ask for a registered model, with its few arrays."""
+def set_model(archive, name, arguments):
+    """Set the model of an archive without changing its few arrays."""
     kind = registered_model(name).input_kind
     shape = {"tuple": list(SHAPES[kind])}
     archive.network["model"]["name"] = archive.network["fit"]["model"]["name"] = name
@@ -41,13 +41,13 @@ def ask_for(archive, name, arguments):
 
 
 def replace_builder(name, builder):
-    """Register another builder, with the same signature, for a model."""
+    """Replace the builder of a registered model with one that has the same signature."""
     entry = registered_model(name)
     _registry._REGISTRY[name] = dataclasses.replace(entry, builder=functools.wraps(entry.builder)(builder))
 
 
 def huge_values(name):
-    """Return the arguments of a model by which a few bytes in a file could ask for very many layers."""
+    """Return arguments that need a few bytes in a file but would create very many layers."""
     entry, found = registered_model(name), {}
     for each in inspect.signature(entry.builder).parameters.values():
         if isinstance(each.default, tuple) and each.name != "input_shape":
@@ -61,19 +61,17 @@ HUGE = [(name, argument, value) for name in BUILT_IN for argument, value in huge
 
 
 @pytest.mark.parametrize(("name", "argument", "value"), HUGE, ids=[f"{name}-{argument}" for name, argument, _ in HUGE])
-def test_huge_arguments_are_refused_before_the_builder_is_called(
-    archive, own_registry, tmp_path, name, argument, value
-):
+def test_huge_arguments_raise_before_the_builder_is_called(archive, own_registry, tmp_path, name, argument, value):
     calls = []
     replace_builder(name, lambda **arguments: calls.append(arguments))
-    ask_for(archive, name, {argument: value})
+    set_model(archive, name, {argument: value})
     archive.write(tmp_path / "a.kerasnet")
-    with pytest.raises(UnsafeFileError, match=r"network 0: expected weights for the up to \d+ layers .* only 4 arrays"):
+    with pytest.raises(UnsafeFileError, match=r"network 0: expected weights for up to \d+ layers, .* only 4 arrays"):
         kn.load(tmp_path / "a.kerasnet")
     assert not calls
 
 
-def test_models_of_many_layers_are_loaded_when_the_file_has_weights_for_them(archive, tmp_path):
+def test_models_with_many_layers_load_if_the_file_has_their_weights(archive, tmp_path):
     units = (1,) * 260
     assert registered_model("mlp").upper_bounds({"dense_units": units})[0] > 512
     model = kn.build_mlp((4,), 3, dense_units=units)
@@ -87,7 +85,7 @@ def test_models_of_many_layers_are_loaded_when_the_file_has_weights_for_them(arc
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
     archive.arrays = dict(list(arrays.items())[:200])
     archive.write(tmp_path / "a.kerasnet")
-    with pytest.raises(UnsafeFileError, match="up to 523 layers that its arguments ask for, found only 200 arrays"):
+    with pytest.raises(UnsafeFileError, match="up to 523 layers, which the arguments ask for, found only 200 arrays"):
         kn.load(tmp_path / "a.kerasnet")
 
 
@@ -97,7 +95,7 @@ def build_blocks(input_shape, n_outputs, *, n_blocks=1, output_activation="softm
     return keras.Sequential([keras.Input(input_shape), *hidden, output])
 
 
-def test_a_bound_that_a_user_declares_holds_for_files(own_registry, tmp_path):
+def test_declared_max_layers_of_user_defined_builders_limit_files(own_registry, tmp_path):
     declare = functools.partial(register_model, "blocks", input_kind="vector", tasks=("classification",))
     declare(max_layers=lambda n_blocks, **_: 100 * n_blocks + 1)(build_blocks)
     classifier = kn.KerasNetClassifier("blocks", n_blocks=2, epochs=1, random_state=0).fit(X, Y)
@@ -107,9 +105,9 @@ def test_a_bound_that_a_user_declares_holds_for_files(own_registry, tmp_path):
     crafted = Crafted(tmp_path / "a.kerasnet")
     crafted.network["fit"]["arguments"]["n_blocks"] = 6
     crafted.write(tmp_path / "a.kerasnet")
-    with pytest.raises(UnsafeFileError, match="up to 601 layers that its arguments ask for, found only 6 arrays"):
+    with pytest.raises(UnsafeFileError, match="up to 601 layers, which the arguments ask for, found only 6 arrays"):
         kn.load(tmp_path / "a.kerasnet")
-    declare()(build_blocks)  # without a bound, variables alone are limited
+    declare()(build_blocks)  # without max_layers, only the variables are limited
     with pytest.raises(CheckpointMismatchError, match="expected the arrays of the model, did not find"):
         kn.load(tmp_path / "a.kerasnet")
 
@@ -119,7 +117,7 @@ WITH_WEIGHTS = [name for name in BUILT_IN if "weights" in inspect.signature(regi
 
 @pytest.mark.parametrize("weights", ["imagenet", "mnist", "/etc/hostname"])
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
-def test_registered_builders_get_no_weights_from_a_file(archive, own_registry, tmp_path, name, weights):
+def test_registered_builders_receive_no_weights_argument_from_a_file(archive, own_registry, tmp_path, name, weights):
     received = []
 
     def build(**arguments):
@@ -127,7 +125,7 @@ def test_registered_builders_get_no_weights_from_a_file(archive, own_registry, t
         return kn.build_mlp((32, 32, 3), 3)
 
     replace_builder(name, build)
-    ask_for(archive, name, {"weights": weights, "n_outputs": 3})
+    set_model(archive, name, {"weights": weights, "n_outputs": 3})
     archive.write(tmp_path / "a.kerasnet")
     with pytest.raises(CheckpointMismatchError, match="expected the arrays of the model|expected float32"):
         kn.load(tmp_path / "a.kerasnet")
@@ -135,7 +133,7 @@ def test_registered_builders_get_no_weights_from_a_file(archive, own_registry, t
 
 
 @pytest.mark.parametrize("default", ["imagenet", None])
-def test_a_registered_builder_of_a_user_gets_no_weights_from_a_file(own_registry, tmp_path, default):
+def test_registered_user_defined_builders_receive_no_weights_argument_from_a_file(own_registry, tmp_path, default):
     received = []
 
     def build_pretrained(input_shape, n_outputs, *, weights=default, output_activation="softmax"):
@@ -156,8 +154,8 @@ def test_a_registered_builder_of_a_user_gets_no_weights_from_a_file(own_registry
 
 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in WITH_WEIGHTS])
-def test_models_without_pretrained_weights_refuse_the_argument(archive, tmp_path, name):
-    ask_for(archive, name, {"weights": "mnist"})
+def test_models_without_pretrained_weights_reject_the_argument(archive, tmp_path, name):
+    set_model(archive, name, {"weights": "mnist"})
     archive.write(tmp_path / "a.kerasnet")
     with pytest.raises(CheckpointMismatchError, match="unexpected keyword argument 'weights'"):
         kn.load(tmp_path / "a.kerasnet")

@@ -1,4 +1,4 @@
-"""Every kind of frame against the plain pandas frame of the same values."""
+"""Tests that all kinds of data frames give the same results as pandas data frames with NumPy dtypes."""
 
 import datetime
 
@@ -42,8 +42,8 @@ def nullable_pandas(columns):
 
 def objects_with_na(columns):
     frame = plain_pandas(columns)
-    texts = [name for name, (dtype, _) in columns.items() if dtype in ("Boolean", "String")]
-    for name in texts:
+    names = [name for name, (dtype, _) in columns.items() if dtype in ("Boolean", "String")]
+    for name in names:
         frame[name] = pd.Series(
             [pd.NA if value is None else value for value in columns[name][1]],
             dtype=object if None in columns[name][1] else None,
@@ -71,8 +71,8 @@ KINDS = [polars, nullable_pandas, objects_with_na, arrow_pandas]
 MISSING = [(), (1,), (0, 3)]
 
 
-def without(columns, rows):
-    """Return columns whose values are missing in some rows."""
+def set_missing(columns, rows):
+    """Return columns whose values are missing in the given rows."""
     return {
         name: (dtype, [None if row in rows else value for row, value in enumerate(values)])
         for name, (dtype, values) in columns.items()
@@ -98,25 +98,25 @@ def copy_of(frame):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("given", [True, False], ids=["at construction", "in fit"])
-def test_preprocessor_gives_what_it_gives_for_plain_pandas(kind, rows, options, given):
-    columns = without(NUMBERS | CATEGORIES, rows)
+@pytest.mark.parametrize("pass_X", [True, False], ids=["with X", "without X"])
+def test_preprocessor_equals_that_for_plain_pandas(kind, rows, options, pass_X):
+    columns = set_missing(NUMBERS | CATEGORIES, rows)
     plain, frame = plain_pandas(columns), kind(columns)
     before = copy_of(frame)
     expected = make_tabular_preprocessor(**options).fit(plain)
-    fitted = make_tabular_preprocessor(frame if given else None, **options).fit(frame)
+    fitted = make_tabular_preprocessor(frame if pass_X else None, **options).fit(frame)
     assert fitted.get_feature_names_out().tolist() == expected.get_feature_names_out().tolist()
     result = fitted.transform(frame)
     assert result.dtype == expected.transform(plain).dtype
     np.testing.assert_array_equal(result, expected.transform(plain))
-    np.testing.assert_array_equal(fitted.transform(plain), result)  # fitted on one kind, used on another
+    np.testing.assert_array_equal(fitted.transform(plain), result)  # fitted on one kind of frame, applied to another
     assert frame.equals(before)
 
 
 @pytest.mark.parametrize("rows", MISSING, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_by_dtype(kind, rows):
-    columns = without(NUMBERS | CATEGORIES, rows)
+    columns = set_missing(NUMBERS | CATEGORIES, rows)
     transformers = make_tabular_preprocessor(kind(columns))["columns"].transformers
     assert [names for _, _, names in transformers] == [[*NUMBERS][:4], ["sold", *CATEGORIES]]
 
@@ -125,8 +125,8 @@ def test_columns_by_dtype(kind, rows):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("names", [*([name] for name in NUMBERS), [*NUMBERS], ["size", "rooms"]], ids=str)
 @pytest.mark.parametrize("transformer", [InterpolationImputer(), OutlierClipper(), OutlierClipper(action="missing")])
-def test_transformers_give_what_they_give_for_plain_arrays(transformer, names, kind, rows):
-    columns = without({name: NUMBERS[name] for name in names}, rows)
+def test_transformers_equal_those_for_plain_arrays(transformer, names, kind, rows):
+    columns = set_missing({name: NUMBERS[name] for name in names}, rows)
     frame = kind(columns)
     before = copy_of(frame)
     dtype = np.float32 if names == ["size"] or (names == ["size", "rooms"] and not rows) else np.float64
@@ -139,7 +139,7 @@ def test_transformers_give_what_they_give_for_plain_arrays(transformer, names, k
     assert frame.equals(before)
 
 
-def test_whole_numbers_have_the_same_names_with_and_without_missing_values():
+def test_integer_category_names_do_not_depend_on_missing_values():
     columns = {"age": ("Int64", [20, None, 30, 20]), "mark": ("Float64", [1.5, 1.0, None, 1.5])}
     for kind in (plain_pandas, nullable_pandas, polars):
         preprocessor = make_tabular_preprocessor(categorical_columns=["age", "mark"]).fit(kind(columns))
@@ -149,7 +149,7 @@ def test_whole_numbers_have_the_same_names_with_and_without_missing_values():
 
 
 @pytest.mark.parametrize("kind", [polars, nullable_pandas])
-def test_large_integers_remain_different_categories(kind):
+def test_large_integers_are_distinct_categories(kind):
     frame = kind({"id": ("UInt64", [2**63, 2**63 + 1, None, 2**63])})
     names = make_tabular_preprocessor(categorical_columns=["id"]).fit(frame).get_feature_names_out()
     assert names.tolist() == [f"id_{2**63}", f"id_{2**63 + 1}"]
@@ -157,7 +157,7 @@ def test_large_integers_remain_different_categories(kind):
 
 @pytest.mark.parametrize("dtype", ["Int8", "Int128", "UInt128", "Decimal", "Float16", "UInt64"])
 @pytest.mark.parametrize("values", [[1, 2, 4], [1, None, 4]], ids=str)
-def test_every_polars_number_is_numeric(dtype, values):
+def test_all_numeric_polars_dtypes_are_numeric(dtype, values):
     frame = pl.DataFrame({"a": pl.Series(values).cast(pl.Decimal(10, 2) if dtype == "Decimal" else getattr(pl, dtype))})
     plain = pd.DataFrame({"a": values}, dtype=float)
     for imputation in ("median", "interpolate"):
@@ -182,20 +182,20 @@ DATES = {
     "polars dates": pl.Series(DAYS),
     "polars dates, one missing": pl.Series([None, *DAYS[1:]]),
     "polars dates, all missing": pl.Series([None] * 3, dtype=pl.Date),
-    "polars times": pl.Series(TIMES),
-    "polars times in a zone": pl.Series(TIMES).dt.replace_time_zone("UTC"),
+    "polars datetimes": pl.Series(TIMES),
+    "polars datetimes with a time zone": pl.Series(TIMES).dt.replace_time_zone("UTC"),
     "polars durations": pl.Series(DURATIONS),
     "pandas date objects": pd.Series(DAYS),
     "pandas date objects, one missing": pd.Series([None, *DAYS[1:]], dtype=object),
-    "pandas times": pd.Series(TIMES),
-    "pandas time objects": pd.Series(TIMES, dtype=object),
-    "pandas times in a zone": pd.Series(TIMES).dt.tz_localize("UTC"),
+    "pandas datetimes": pd.Series(TIMES),
+    "pandas datetime objects": pd.Series(TIMES, dtype=object),
+    "pandas datetimes with a time zone": pd.Series(TIMES).dt.tz_localize("UTC"),
     "pandas durations": pd.Series(DURATIONS),
 }
 
 
 @pytest.mark.parametrize("dates", DATES.values(), ids=DATES)
-def test_dates_and_durations_are_refused(dates):
+def test_dates_and_durations_raise(dates):
     frame = (pl if isinstance(dates, pl.Series) else pd).DataFrame({"day": dates, "x": [1, 2, 3]})
     message = r"Expected columns of numbers, .* Received dates or durations in \['day'\]"
     with pytest.raises(ValueError, match=message):
@@ -215,14 +215,14 @@ def test_dates_and_durations_are_refused(dates):
 
 
 @pytest.mark.parametrize("dtype", ["datetime64[s]", "timedelta64[s]"])
-def test_arrays_of_dates_are_refused(dtype):
+def test_arrays_of_dates_raise(dtype):
     dates = np.arange(3).astype(dtype)[:, None]
     for transformer in (make_tabular_preprocessor(), InterpolationImputer(), OutlierClipper()):
         with pytest.raises(ValueError, match=r"Received dates or durations in \[0\]"):
             transformer.fit(dates)
 
 
-def test_polars_times_as_categories_are_those_of_pandas():
+def test_polars_datetime_categories_equal_those_of_pandas():
     times = pd.Series(TIMES).dt.tz_localize("Europe/Berlin")
     frame = pl.DataFrame({"t": pl.Series(TIMES).dt.replace_time_zone("Europe/Berlin")})
     names = [
@@ -253,7 +253,7 @@ def test_read_only_arrays_are_not_changed(imputation, dtype, n_columns):
     np.testing.assert_array_equal(writable, before)
 
 
-def test_one_hot_columns_are_those_of_the_encoder():
+def test_one_hot_columns_equal_those_of_onehotencoder():
     columns = {"city": CATEGORIES["city"], "sold": NUMBERS["sold"]}
     expected = OneHotEncoder(sparse_output=False).fit_transform(plain_pandas(columns))
     for kind in (plain_pandas, nullable_pandas, polars):

@@ -1,4 +1,4 @@
-"""Interpolation against pandas'."""
+"""Tests of InterpolationImputer against pandas."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ def series():
     return X
 
 
-def test_filled_as_by_pandas(series):
+def test_imputed_values_equal_those_of_pandas(series):
     before = series.copy()
     filled = InterpolationImputer().fit_transform(series)
     pd.testing.assert_frame_equal(series, before)
@@ -32,7 +32,7 @@ def test_arrays_are_not_changed(series):
     np.testing.assert_array_equal(X, before)
 
 
-def test_columns_without_values_take_the_medians_of_fit(series):
+def test_missing_columns_in_transform_are_filled_with_medians(series):
     imputer = InterpolationImputer().fit(series)
     np.testing.assert_allclose(imputer.statistics_, series.median())
     np.testing.assert_allclose(imputer.transform(series * np.nan), [series.median()] * len(series))
@@ -41,7 +41,7 @@ def test_columns_without_values_take_the_medians_of_fit(series):
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_column_without_values_in_fit_is_kept():
+def test_missing_columns_in_fit_are_kept():
     imputer = InterpolationImputer().fit([[np.nan, 1.0], [np.nan, 3.0]])
     np.testing.assert_array_equal(imputer.statistics_, [0, 2])
     np.testing.assert_array_equal(imputer.transform([[np.nan, np.nan]]), [[0, 2]])
@@ -73,7 +73,7 @@ def test_errors(series):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Int64", "Int8", "Float64", "Float32", "boolean"])
-def test_nullable_columns_are_filled_and_left_as_they_were(dtype):
+def test_nullable_columns_are_imputed_and_not_changed(dtype):
     values = [1, np.nan, 0] if dtype.startswith("float") else pd.array([1, None, 0], dtype=dtype)
     X = pd.DataFrame({"a": pd.Series(values, dtype=dtype)})
     before = X.copy()

@@ -1,4 +1,4 @@
-"""Limits against pandas' quantiles and SciPy's z-scores."""
+"""Tests of OutlierClipper against quantiles of pandas and z-scores of SciPy."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ def table():
     return X.mask(rng.random(X.shape) < 0.1)
 
 
-def test_iqr_limits_are_those_of_pandas_quantiles(table):
+def test_iqr_limits_equal_those_of_pandas(table):
     clipper = OutlierClipper("iqr", factor=2).fit(table)
     first, third = table.quantile(0.25), table.quantile(0.75)
     np.testing.assert_allclose(clipper.lower_, first - 2 * (third - first))
@@ -31,14 +31,14 @@ def test_default_factors(table, method, factor):
 
 
 @pytest.mark.parametrize("factor", [3, 0.7])
-def test_zscore_marks_what_scipy_calls_far(table, factor):
-    marked = OutlierClipper("zscore", factor=factor, action="missing").fit_transform(table)
-    far = np.abs(stats.zscore(table.to_numpy(), nan_policy="omit")) > factor
-    assert far.any()
-    np.testing.assert_array_equal(np.isnan(marked), far | table.isna())
+def test_zscore_outliers_equal_those_of_scipy(table, factor):
+    transformed = OutlierClipper("zscore", factor=factor, action="missing").fit_transform(table)
+    is_outlier = np.abs(stats.zscore(table.to_numpy(), nan_policy="omit")) > factor
+    assert is_outlier.any()
+    np.testing.assert_array_equal(np.isnan(transformed), is_outlier | table.isna())
 
 
-def test_quantile_limits_are_those_of_pandas(table):
+def test_quantile_limits_equal_those_of_pandas(table):
     clipper = OutlierClipper("quantile").fit(table)
     np.testing.assert_allclose(clipper.lower_, table.quantile(0.01))
     np.testing.assert_allclose(clipper.upper_, table.quantile(0.99))
@@ -48,7 +48,7 @@ def test_quantile_limits_are_those_of_pandas(table):
 
 
 @pytest.mark.parametrize("method", ["iqr", "zscore", "quantile"])
-def test_clipping_is_that_of_pandas_and_keeps_nan(table, method):
+def test_clipping_equals_that_of_pandas_and_keeps_nan(table, method):
     before = table.copy()
     clipper = OutlierClipper(method)
     clipped = clipper.fit_transform(table)
@@ -57,7 +57,7 @@ def test_clipping_is_that_of_pandas_and_keeps_nan(table, method):
     np.testing.assert_array_equal(clipped, table.clip(clipper.lower_, clipper.upper_, axis=1))
 
 
-def test_limits_are_those_of_fit():
+def test_limits_are_computed_in_fit():
     clipper = OutlierClipper(action="clip").fit([[1.0], [2.0], [3.0], [4.0]])
     np.testing.assert_array_equal(
         clipper.transform([[-1000.0], [2.5], [1000.0], [np.nan]]).ravel(), [-0.5, 2.5, 5.5, np.nan]
@@ -71,7 +71,7 @@ def test_limits_are_those_of_fit():
 @pytest.mark.parametrize("method", ["iqr", "zscore"])
 @pytest.mark.parametrize("action", ["clip", "missing"])
 def test_columns_without_spread_have_no_limits(method, action):
-    X = np.full((3, 2), 0.1)  # the mean of three times 0.1 is not 0.1
+    X = np.full((3, 2), 0.1)  # the computed mean of three values 0.1 is not 0.1
     X[:, 1] = np.nan
     clipper = OutlierClipper(method, factor=1e-3, action=action).fit(X)
     np.testing.assert_array_equal(clipper.transform(X), X)
@@ -79,7 +79,7 @@ def test_columns_without_spread_have_no_limits(method, action):
     np.testing.assert_array_equal(clipper.transform([[7.0, 8.0]]), [[7, 8]])
 
 
-def test_iqr_leaves_a_rare_mark():
+def test_iqr_keeps_an_imbalanced_binary_feature():
     X = np.repeat([[0.0], [1.0]], [95, 5], axis=0)
     np.testing.assert_array_equal(OutlierClipper().fit_transform(X), X)
 
@@ -126,7 +126,7 @@ def test_nullable_columns():
     ],
     ids=str,
 )
-def test_wrong_parameters_are_refused_in_fit(parameters, message):
+def test_invalid_parameters_raise_in_fit(parameters, message):
     with pytest.raises(ValueError, match=message):
         OutlierClipper(**parameters).fit([[1.0], [2.0]])
 

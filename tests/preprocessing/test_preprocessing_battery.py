@@ -1,4 +1,4 @@
-"""scikit-learn's battery of checks."""
+"""Run the estimator checks of scikit-learn."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -16,5 +16,5 @@ from kerasnet.preprocessing import InterpolationImputer, OutlierClipper
         OutlierClipper("quantile", quantiles=(0.2, 0.7), action="missing"),
     ]
 )
-def test_scikit_learns_checks(estimator, check):
+def test_estimator_checks(estimator, check):
     check(estimator)

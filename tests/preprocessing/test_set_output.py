@@ -1,4 +1,4 @@
-"""Frames out of the transformers: every configured output holds the values of the default one."""
+"""Tests that all configured outputs contain the same values as the default output."""
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,11 @@ TEXTS = [None, "b", "a"] * 8
 TABLES = {
     "text with missing values": {"c": TEXTS, "x": [*range(N)]},
     "text first, missing later": {"c": ["a", "b", None] * 8, "x": [*range(N)]},
-    "text alone": {"c": TEXTS},
-    "all of one text column missing": {"c": [None] * N, "d": TEXTS},
+    "only text": {"c": TEXTS},
+    "entirely missing text column": {"c": [None] * N, "d": TEXTS},
     "booleans with missing values": {"c": [True, None, False] * 8, "x": [*range(N)]},
     "numbers with missing values": {"x": [None, 1.5, 2.5] * 8},
-    "everything": {"x": [1, None, 3] * 8, "y": [0.5, 1.0, 99.0] * 8, "c": TEXTS, "d": [True, False, None] * 8},
+    "all dtypes": {"x": [1, None, 3] * 8, "y": [0.5, 1.0, 99.0] * 8, "c": TEXTS, "d": [True, False, None] * 8},
 }
 FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
 KINDS = {**FRAMES, "nullable pandas": lambda table: pd.DataFrame(table).convert_dtypes()}
@@ -32,9 +32,12 @@ OPTIONS = [
 
 
 def outputs(estimator, output, X):
-    """Yield what an estimator returns when the output is set on it, and when it is set for all estimators."""
-    for configured, general in ((clone(estimator).set_output(transform=output), "default"), (clone(estimator), output)):
-        with config_context(transform_output=general):
+    """Yield outputs of an estimator with the output configured by ``set_output``, and by the global configuration."""
+    for configured, global_output in (
+        (clone(estimator).set_output(transform=output), "default"),
+        (clone(estimator), output),
+    ):
+        with config_context(transform_output=global_output):
             yield configured.fit_transform(X), configured.transform(X), configured.get_feature_names_out()
 
 
@@ -52,7 +55,7 @@ def assert_outputs(estimator, output, X):
 @pytest.mark.parametrize("output", longer(["polars", "pandas", "default"], ["default"]))
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_preprocessor_has_the_same_values_in_every_output(table, kind, output):
+def test_preprocessor_has_the_same_values_in_all_outputs(table, kind, output):
     assert_outputs(make_tabular_preprocessor(), output, kind(table))
 
 
@@ -60,13 +63,13 @@ def test_preprocessor_has_the_same_values_in_every_output(table, kind, output):
 @pytest.mark.parametrize("output", ["polars", "pandas", "default"])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_options_have_the_same_values_in_every_output(kind, output, options):
-    assert_outputs(make_tabular_preprocessor(**options), output, kind(TABLES["everything"]))
+def test_options_have_the_same_values_in_all_outputs(kind, output, options):
+    assert_outputs(make_tabular_preprocessor(**options), output, kind(TABLES["all dtypes"]))
 
 
 @pytest.mark.parametrize("output", ["polars", "pandas", "default"])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_missing_text_as_a_category_in_every_output(kind, output):
+def test_separate_category_for_missing_text_in_all_outputs(kind, output):
     X = kind(TABLES["text with missing values"])
     preprocessor = make_tabular_preprocessor(X).set_params(
         columns__categorical__imputation=SimpleImputer(strategy="constant", fill_value="missing")
@@ -80,13 +83,13 @@ def test_missing_text_as_a_category_in_every_output(kind, output):
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("transformer", [InterpolationImputer(), OutlierClipper(), OutlierClipper(action="missing")])
 @pytest.mark.parametrize("n_columns", [1, 2])
-def test_transformers_have_the_same_values_in_every_output(transformer, n_columns, kind, output):
+def test_transformers_have_the_same_values_in_all_outputs(transformer, n_columns, kind, output):
     columns = {"x": [1, None, 3] * 8, "y": [0.5, 1.0, 99.0] * 8}
     assert_outputs(transformer, output, kind(dict([*columns.items()][:n_columns])))
 
 
-def test_output_set_after_the_fit():
-    X = pd.DataFrame(TABLES["everything"])
+def test_set_output_after_fit():
+    X = pd.DataFrame(TABLES["all dtypes"])
     preprocessor = make_tabular_preprocessor(X).fit(X)
     expected = preprocessor.transform(X)
     for output, frame in FRAMES.items():

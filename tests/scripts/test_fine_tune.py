@@ -226,7 +226,7 @@ def broken(folder):
     [
         (lambda folder: None, "expected a folder with a sub-folder of images for each class"),
         (one_class, "expected a folder for each of at least two classes, found ['circle']"),
-        (broken, "expected a whole image"),
+        (broken, "expected a valid image"),
         (
             few(4, 4, 1),
             "at least two images of each class, one to learn from and one to test on. Found one in: ",

@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_said(tmp_path, capfd):
         for part in ("train", "test"):
             write(folder, f"emnist-{split}-{part}", *bars(range(10), 10))
     assert train_mnist.main(["--data", str(folder), "--output", str(tmp_path / "run")]) == 1
-    assert "found emnist-digits, emnist-mnist. Choose one by its name" in capfd.readouterr().err
+    assert "found emnist-digits, emnist-mnist. Select one by name" in capfd.readouterr().err
     write(folder, "emnist-mnist-train", *bars(range(5), 10))
     options = ["--data", str(folder), "--dataset", "emnist-mnist", "--output", str(tmp_path / "run")]
     assert train_mnist.main(options) == 1

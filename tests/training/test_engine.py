@@ -1,4 +1,4 @@
-"""The engine against Keras itself: steps, callbacks, validation; and what models must never share."""
+"""Compare the engine with Keras: steps, callbacks and validation; models must not share state."""
 
 import csv
 import threading
@@ -24,7 +24,7 @@ def order(seed, epoch, n_samples):
 
 
 def train_on_batches(model, X, y, weight, batch_size, epochs, seed):
-    model.run_eagerly = True  # the same steps, and nothing to trace
+    model.run_eagerly = True  # the same steps without tracing
     for epoch in range(epochs):
         rows = order(seed, epoch, len(X))
         for start in range(0, len(X), batch_size):
@@ -53,7 +53,7 @@ def dense(**arguments):
     return lambda: keras.layers.Dense(8, activation="relu", **arguments)
 
 
-class OddLoss(keras.losses.Loss):
+class CustomLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return keras.ops.mean((keras.ops.one_hot(keras.ops.cast(y_true, "int32"), 3) - y_pred) ** 4, axis=-1)
 
@@ -79,12 +79,12 @@ def two_outputs():
 
 def custom_loss_and_metric():
     model = network(dense())()
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), OddLoss(), metrics=["accuracy", MeanConfidence()])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), CustomLoss(), metrics=["accuracy", MeanConfidence()])
     return model
 
 
-class OwnStep(keras.Model):
-    """A model with a training step of its own, whose logs are not metrics."""
+class CustomTrainStep(keras.Model):
+    """A model with a custom training step that returns logs that are not metrics."""
 
     def __init__(self):
         super().__init__()
@@ -101,8 +101,8 @@ class OwnStep(keras.Model):
         return {"loss": loss, "twice": 2 * loss}
 
 
-def own_step():
-    model = OwnStep()
+def custom_train_step():
+    model = CustomTrainStep()
     model(np.zeros((1, 12)))
     model.compile(keras.optimizers.SGD(0.1), "mse")
     return model
@@ -111,16 +111,16 @@ def own_step():
 recurrent = {"shape": (6, 2)}
 CASES = {
     "dropout": network(dense(), lambda: keras.layers.Dropout(0.5)),
-    # no bias: its gradient is 0 but for rounding, which Adam would blow up
-    "batch normalisation": network(dense(use_bias=False), keras.layers.BatchNormalization),
+    # no bias: its gradient is 0 except for rounding errors, which Adam would amplify
+    "batch normalization": network(dense(use_bias=False), keras.layers.BatchNormalization),
     "noise": network(lambda: keras.layers.GaussianNoise(0.3), dense()),
-    "penalties": network(dense(kernel_regularizer=keras.regularizers.L1L2(0.01, 0.01))),
+    "regularizers": network(dense(kernel_regularizer=keras.regularizers.L1L2(0.01, 0.01))),
     "recurrent dropout": network(lambda: keras.layers.LSTM(5, dropout=0.3, recurrent_dropout=0.2), **recurrent),
     "simple recurrent": network(lambda: keras.layers.SimpleRNN(5, recurrent_dropout=0.2), **recurrent),
     "gru": network(lambda: keras.layers.GRU(5), **recurrent),
     "two outputs": two_outputs,
     "custom loss and metric": custom_loss_and_metric,
-    "own step": own_step,
+    "custom training step": custom_train_step,
 }
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.01, amsgrad=True),
@@ -156,10 +156,10 @@ def build_registered(name):
     return build
 
 
-# Adam divides small gradients by themselves, so that rounding grows with the number of layers: to 4e-6 in the residual
-# network, 1e-5 in attention, whose biases of keys have no gradient but rounding, and beyond use in a backbone's 155.
+# Adam normalizes small gradients, so that rounding errors grow with the number of layers: to 4e-6 in the residual
+# network, 1e-5 in attention (the gradient of key biases is rounding only), and too far with the 155 of a backbone.
 DEEP = {"attention": 5e-5, "resnet_small": 5e-5, "lenet": 5e-5, "conv_autoencoder": 5e-5}
-WEIGHTED = ["cnn", "simple_rnn", "dropout", "penalties", "custom loss and metric"]
+WEIGHTED = ["cnn", "simple_rnn", "dropout", "regularizers", "custom loss and metric"]
 
 
 LONGER = [*(name for name in list_models() if name not in ("cnn", "lstm", "backbone"))]
@@ -167,7 +167,7 @@ LONGER = [*(name for name in list_models() if name not in ("cnn", "lstm", "backb
 
 def check_epochs(name, build, weighted=False):
     ours, oracle = seeded(build), seeded(build)
-    X, y = samples((12,) if name == "own step" else oracle.input_shape[1:])
+    X, y = samples((12,) if name == "custom training step" else oracle.input_shape[1:])
     y = {**dict.fromkeys(AUTOENCODERS, X), "two outputs": {"label": y, "number": X[:, :1]}}.get(name, y)
     weight = np.linspace(0, 2, len(X), dtype=np.float32) if weighted else None
     train(ours, X, y, weight, epochs=2, batch_size=8, seed=3)
@@ -210,7 +210,7 @@ def build_small():
 
 
 def through_keras(model, X, y, callbacks, epochs=4, batch_size=8, seed=3, validation_data=None):
-    """Train by ``keras.Model.fit``, with the samples in the order of the engine."""
+    """Train with ``keras.Model.fit``, with the samples in the order of the engine."""
     model.run_eagerly = True
     batches = [
         order(seed, epoch, len(X))[start : start + batch_size] for epoch in range(epochs) for start in range(0, 21, 8)
@@ -232,7 +232,7 @@ def through_keras(model, X, y, callbacks, epochs=4, batch_size=8, seed=3, valida
 
 
 class Recorder(keras.callbacks.Callback):
-    """Write down every call."""
+    """Record every call."""
 
     def __init__(self):
         super().__init__()
@@ -249,7 +249,7 @@ for _hook in ("train_begin", "train_end", "test_begin", "test_end"):
     setattr(Recorder, f"on_{_hook}", lambda self, logs=None, hook=_hook: self._note(hook, None, logs))
 
 
-class OwnRate(keras.callbacks.Callback):
+class SetLearningRate(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self.model.optimizer.learning_rate = 0.01 / (batch + 1)
 
@@ -271,7 +271,7 @@ CALLBACKS = {
     "plateau": lambda folder: keras.callbacks.ReduceLROnPlateau(monitor="loss", mode="max", patience=1, factor=0.1),
     "csv": lambda folder: keras.callbacks.CSVLogger(folder / "log.csv"),
     "lambda": lambda folder: keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None),
-    "rate by batch": lambda folder: OwnRate(),
+    "rate by batch": lambda folder: SetLearningRate(),
     "stop in an epoch": lambda folder: StopInEpoch(),
 }
 
@@ -279,7 +279,7 @@ CALLBACKS = {
 @pytest.mark.parametrize(
     "name", longer(CALLBACKS, ["checkpoint by batch", "plateau", "csv", "lambda", "rate by batch"])
 )
-def test_callbacks_mean_what_they_mean_in_keras(name, tmp_path):
+def test_callbacks_behave_as_in_keras(name, tmp_path):
     X, y = samples()
     ours, oracle = seeded(build_small), seeded(build_small)
     histories, folders = [], []
@@ -324,13 +324,13 @@ def test_callbacks_mean_what_they_mean_in_keras(name, tmp_path):
     assert all(callback.model is ours for callback in ours_callbacks)
 
 
-def test_tensorboard_records_what_it_records_in_keras(tmp_path):
+def test_tensorboard_writes_the_same_records_as_in_keras(tmp_path):
     X, y = samples()
     scalars = []
-    for train_it in (train, through_keras):
-        folder, model = tmp_path / train_it.__name__, seeded(build_small)
+    for train_function in (train, through_keras):
+        folder, model = tmp_path / train_function.__name__, seeded(build_small)
         board = keras.callbacks.TensorBoard(folder, histogram_freq=1, write_graph=False, update_freq=2)
-        train_it(model, X, y, epochs=3, batch_size=8, seed=3, callbacks=[board], validation_data=(X, y))
+        train_function(model, X, y, epochs=3, batch_size=8, seed=3, callbacks=[board], validation_data=(X, y))
         found = {}
         for part in ("train", "validation"):
             events = EventAccumulator(str(folder / part)).Reload()
@@ -347,23 +347,23 @@ def test_tensorboard_records_what_it_records_in_keras(tmp_path):
             np.testing.assert_allclose(mine, other, atol=1e-5, err_msg=str(tag))
 
 
-def test_without_hooks_for_batches_an_epoch_is_one_call(monkeypatch):
+def test_an_epoch_is_one_call_without_batch_hooks(monkeypatch):
     calls = []
     original = _engine.Engine.train
     monkeypatch.setattr(_engine.Engine, "train", lambda self, *a: calls.append(a[-2:]) or original(self, *a))
-    monkeypatch.setattr(_loop, "_SECONDS_A_CALL", 60)  # however slow the machine
+    monkeypatch.setattr(_loop, "_SECONDS_PER_CALL", 60)  # also on a slow machine
     X, y = samples()
     model = seeded(build_small)
     train(model, X, y, epochs=3, batch_size=8, seed=0)
     assert calls == [(0, 3)] * 3
     del calls[:]
-    train(model, X, y, epochs=1, batch_size=8, seed=0, callbacks=[OwnRate()])
+    train(model, X, y, epochs=1, batch_size=8, seed=0, callbacks=[SetLearningRate()])
     assert calls == [(0, 1), (1, 2), (2, 3)]
 
 
 @pytest.fixture
-def traced(monkeypatch, no_compiled_code):
-    """A list that gets an entry whenever training steps of a network with a dense layer are compiled."""
+def traced_units(monkeypatch, no_compiled_code):
+    """A list to which an entry is added whenever training steps of a network with a dense layer are compiled."""
     calls, original = [], keras.layers.Dense.call
 
     def call(self, inputs, training=None):
@@ -375,7 +375,7 @@ def traced(monkeypatch, no_compiled_code):
     return calls
 
 
-def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights(traced):
+def test_no_retracing_for_different_rates_batch_sizes_samples_or_weights(traced_units):
     X, y = samples()
     for n_samples, batch_size, rates in (
         (21, 8, None),
@@ -388,10 +388,10 @@ def test_nothing_is_traced_again_for_other_rates_batches_samples_or_weights(trac
             model.set_weights([weight + seed for weight in model.get_weights()])
             model.optimizer.learning_rate = 0.1 * (seed + 1)
             train(model, X[:n_samples], y[:n_samples], epochs=2, batch_size=batch_size, seed=seed, rates=rates)
-            assert traced == [8]
+            assert traced_units == [8]
 
 
-def test_a_model_that_runs_eagerly_runs_python_in_each_step():
+def test_run_eagerly_runs_python_in_each_step():
     calls = []
 
     class Watched(keras.layers.Dense):
@@ -415,19 +415,19 @@ def test_a_model_that_runs_eagerly_runs_python_in_each_step():
     np.testing.assert_allclose(predict(eager, X), predict(compiled, X), atol=1e-6)
 
 
-def test_a_stop_before_an_epoch_leaves_it_one_step_as_in_keras():
+def test_stopping_at_the_start_of_an_epoch_runs_one_step_as_in_keras():
     X, y = samples()
     stop = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(stop.model, "stop_training", epoch == 1)
     )
-    for train_it in (train, through_keras):
+    for train_function in (train, through_keras):
         model, history = seeded(build_small), keras.callbacks.History()
-        train_it(model, X, y, epochs=4, batch_size=8, seed=3, callbacks=[stop, history])
+        train_function(model, X, y, epochs=4, batch_size=8, seed=3, callbacks=[stop, history])
         assert len(history.history["loss"]) == 2
         assert int(model.optimizer.iterations) == 4
 
 
-def test_several_inputs_as_a_list():
+def test_multiple_inputs_as_a_list():
     def build():
         inputs = [keras.Input((12,)), keras.Input((12,))]
         outputs = keras.layers.Dense(3, activation="softmax")(keras.layers.Add()(inputs))
@@ -442,7 +442,7 @@ def test_several_inputs_as_a_list():
     assert_same_state(ours, oracle)
 
 
-def test_models_of_one_architecture_never_share_weights():
+def test_models_with_the_same_architecture_do_not_share_weights():
     X, y = samples()
     kept = seeded(build_small)
     train(kept, X, y, epochs=2, batch_size=8, seed=0)
@@ -453,11 +453,11 @@ def test_models_of_one_architecture_never_share_weights():
     np.testing.assert_array_equal(predict(kept, X), outputs)
     for before, after in zip(weights, kept.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
-    kept.set_weights(other.get_weights())  # by hand
+    kept.set_weights(other.get_weights())
     np.testing.assert_array_equal(predict(kept, X), predict(other, X))
 
 
-def test_four_threads_train_as_one_after_another():
+def test_training_in_threads_equals_sequential_training():
     X, y = samples()
     models = [seeded(build_small) for _ in range(8)]
 
@@ -475,7 +475,7 @@ def test_four_threads_train_as_one_after_another():
         assert_same_state(serial, threaded)
 
 
-def test_a_training_inside_a_training_is_another_one():
+def test_nested_training_is_independent():
     X, y = samples()
     inner, outer, alone = (seeded(build_small) for _ in range(3))
 
@@ -490,7 +490,7 @@ def test_a_training_inside_a_training_is_another_one():
 
 
 class Scale(keras.layers.Layer):
-    """A layer that keeps its factor out of its configuration."""
+    """A layer with a factor that is not part of its configuration."""
 
     def __init__(self, factor=1.0, **arguments):
         super().__init__(**arguments)
@@ -509,7 +509,7 @@ class ScaleByFirst(Scale):
 
 
 class HiddenVariable(keras.layers.Layer):
-    """A layer with a variable that Keras does not know."""
+    """A layer with a variable that Keras does not track."""
 
     def __init__(self, value):
         super().__init__()
@@ -540,7 +540,7 @@ def with_loss(factor):
 def with_huber(delta):
     def build():
         model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(1)])
-        model.compile("sgd", keras.losses.Huber(delta))  # its configuration does not tell delta
+        model.compile("sgd", keras.losses.Huber(delta))  # its configuration does not include delta
         return model
 
     return build
@@ -549,7 +549,7 @@ def with_huber(delta):
 PAIRS = {
     "configuration left out": (network(lambda: Scale(1.0)), network(lambda: Scale(3.0))),
     "list left out of it": (network(lambda: ScaleByFirst([1.0])), network(lambda: ScaleByFirst([3.0]))),
-    "hidden variable": (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
+    "untracked variable": (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
     "activation": (network(dense()), network(lambda: keras.layers.Dense(8, activation="tanh"))),
     "loss": (with_loss(1.0), with_loss(5.0)),
     "a loss of Keras": (with_huber(0.01), with_huber(1.0)),
@@ -557,7 +557,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", longer(PAIRS, ["configuration left out", "activation", "loss"]))
-def test_what_differs_shares_nothing(name):
+def test_different_models_do_not_share_compiled_code(name):
     first, second = PAIRS[name]
     X, y = samples()
     for build in (first, second, first):
@@ -568,7 +568,7 @@ def test_what_differs_shares_nothing(name):
         np.testing.assert_allclose(predict(model, X), oracle.predict(X, verbose=0), atol=1e-6)
 
 
-def test_a_model_changed_by_hand_is_trained_as_it_is():
+def test_trainable_flags_set_by_the_user_are_respected():
     X, y = samples()
     model, oracle = seeded(build_small), seeded(build_small)
     for each in (model, oracle):
@@ -579,7 +579,7 @@ def test_a_model_changed_by_hand_is_trained_as_it_is():
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_training_that_fails_or_diverges_leaves_the_model_as_it_was(shared):
+def test_failed_or_diverged_training_restores_the_model(shared):
     X, y = samples()
     build = build_small if shared else network(dense(), lambda: Scale(1.0))
     model, expected = seeded(build), seeded(build)
@@ -601,7 +601,7 @@ def test_a_training_that_fails_or_diverges_leaves_the_model_as_it_was(shared):
     assert_same_state(model, expected)
 
 
-def test_weights_that_end_infinite_are_a_divergence():
+def test_infinite_weights_raise_divergence_error():
     def build():
         model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(8), keras.layers.Dense(1)])
         model.compile(keras.optimizers.SGD(1e38), "mse")
@@ -612,7 +612,7 @@ def test_weights_that_end_infinite_are_a_divergence():
         train(build(), X, X[:, :1] * 100, epochs=1, batch_size=-1, seed=0)
 
 
-def test_diverging_ends_within_the_epoch():
+def test_divergence_is_detected_within_the_epoch():
     X, y = samples(n_samples=400)
     X[100:] = np.inf
     steps = []
@@ -630,8 +630,8 @@ def test_diverging_ends_within_the_epoch():
     assert steps[0] < 10
 
 
-def test_few_engines_wait_and_clearing_forgets_them(traced, monkeypatch):
-    monkeypatch.setattr(_pool, "_MAX_WAITING", 2)
+def test_engine_pool_is_bounded_and_clear_cache_empties_it(traced_units, monkeypatch):
+    monkeypatch.setattr(_pool, "_MAX_ENGINES", 2)
     X, y = samples()
 
     def train_network_of(units):
@@ -640,16 +640,16 @@ def test_few_engines_wait_and_clearing_forgets_them(traced, monkeypatch):
 
     for units in (3, 4, 5, 4, 5):
         train_network_of(units)
-    assert traced == [3, 4, 5]
+    assert traced_units == [3, 4, 5]
     train_network_of(3)
     train_network_of(5)
-    assert traced == [3, 4, 5, 3]
+    assert traced_units == [3, 4, 5, 3]
     clear_cache()
     train_network_of(5)
-    assert traced == [3, 4, 5, 3, 5]
+    assert traced_units == [3, 4, 5, 3, 5]
 
 
-def test_every_size_of_batch_gives_the_same_predictions():
+def test_predictions_do_not_depend_on_the_batch_size():
     model = seeded(build_small)
     X = np.random.default_rng(0).random((1100, 12), dtype=np.float32)
     expected = model.predict(X, verbose=0)
@@ -666,8 +666,8 @@ def test_every_size_of_batch_gives_the_same_predictions():
         *(pytest.param(*case, marks=pytest.mark.exhaustive) for case in [(3, 50), (8, 50), (61, 512)]),
     ],
 )
-def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, monkeypatch):
-    monkeypatch.setattr(_predict, "_VALUES_A_BATCH", largest * 12)
+def test_prediction_does_not_depend_on_the_position_of_the_sample(n_samples, largest, monkeypatch):
+    monkeypatch.setattr(_predict, "_MAX_VALUES_PER_BATCH", largest * 12)
     model = seeded(build_small)
     rng = np.random.default_rng(0)
     X = rng.random((n_samples, 12), dtype=np.float32)
@@ -684,7 +684,7 @@ def test_what_a_sample_gives_does_not_depend_on_its_place(n_samples, largest, mo
     ("n_values", "n_samples", "sizes"),
     [(12, 1, [24]), (12, 601, [624]), (200, 1, [2]), (200, 25, [26]), (200, 601, [602])],
 )
-def test_of_large_samples_hardly_more_are_computed(n_values, n_samples, sizes):
+def test_batches_of_large_samples_are_padded_less(n_values, n_samples, sizes):
     model = keras.Sequential([keras.Input((n_values,)), keras.layers.Dense(1)])
 
     def size_of_batch(_):

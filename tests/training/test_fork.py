@@ -1,4 +1,4 @@
-"""A forked process is told at once that TensorFlow would wait forever in it."""
+"""TensorFlow cannot run in a process that was forked after it had started; kerasnet raises an error."""
 
 import multiprocessing
 import os
@@ -11,10 +11,10 @@ from sklearn.datasets import load_iris
 
 from kerasnet import KerasNetClassifier
 
-pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="fork is not available")
 
 
-def test_a_fork_of_a_process_that_has_computed_raises_at_once():
+def test_fork_after_tensorflow_has_started_raises():
     X, y = load_iris(return_X_y=True)
     fitted = KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
     pickled = pickle.dumps(fitted)
@@ -43,7 +43,7 @@ def test_a_fork_of_a_process_that_has_computed_raises_at_once():
     finally:
         child.kill()
         child.join()
-    assert fitted.predict(X).shape == (150,)  # here all is as before
+    assert fitted.predict(X).shape == (150,)  # the parent process still works
 
 
 FORKS_FIRST = """
@@ -61,11 +61,11 @@ sys.exit(child.exitcode)
 """
 
 
-def test_a_fork_before_the_first_computation_works():
+def test_fork_before_tensorflow_has_started_works():
     done = run("-c", FORKS_FIRST)
     assert "fitted" in done.stdout, done.stderr
 
 
-def test_without_sched_getaffinity_as_on_macos(monkeypatch, tmp_path):
+def test_memory_without_sched_getaffinity_as_on_macos(monkeypatch, tmp_path):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     KerasNetClassifier("mlp", epochs=1, random_state=0, memory=tmp_path).fit(*load_iris(return_X_y=True))

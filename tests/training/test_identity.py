@@ -1,4 +1,4 @@
-"""What has equal descriptions, in one process and in others; what has not; and what is refused."""
+"""Descriptions of values: equal across processes, different for different behavior, or an error."""
 
 import functools
 import importlib
@@ -161,7 +161,7 @@ _numbers = itertools.count()
 
 
 def load(folder, monkeypatch, old="", new="", in_helpers=False):
-    """Import the module with a change, under its usual name, from a file of its own."""
+    """Import a changed copy of the module under its usual name."""
     folder = folder / str(next(_numbers))
     folder.mkdir()
     texts = {"helpers_of_mine": HELPERS, "mine": MODULE.format(helpers="helpers_of_mine")}
@@ -189,7 +189,7 @@ from kerasnet.training._identity import digest, identify
 
 import mine
 CELL = "def in_a_cell(x):\\n    return OFFSET * x + LIMITS[1]\\n"
-linecache.cache["<cell 1>"] = (len(CELL), None, CELL.splitlines(True), "<cell 1>")  # as IPython does
+linecache.cache["<cell 1>"] = (len(CELL), None, CELL.splitlines(True), "<cell 1>")  # like IPython
 exec(compile(CELL, "<cell 1>", "exec"))
 THINGS["cell"] = in_a_cell
 
@@ -204,8 +204,8 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("seeds", longer(["1", "12"], ["12"]))  # of hashes: not those of this process
-def test_other_processes_describe_alike(seeds, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seeds", longer(["1", "12"], ["12"]))  # hash seeds that differ from that of this process
+def test_descriptions_are_equal_across_processes(seeds, tmp_path, monkeypatch):
     here = descriptions(load(tmp_path, monkeypatch).THINGS)
     folder = max(tmp_path.iterdir())
     script = folder / "script.py"
@@ -214,7 +214,7 @@ def test_other_processes_describe_alike(seeds, tmp_path, monkeypatch):
     for seed in seeds:
         command, environment = [script, folder, folder / "sent"], {**os.environ, "PYTHONHASHSEED": seed}
         if seed == "1":
-            done = run(*command)  # with the seed that the server of these processes has drawn
+            done = run(*command)  # with the hash seed of the forkserver
         else:
             done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -222,7 +222,7 @@ def test_other_processes_describe_alike(seeds, tmp_path, monkeypatch):
     assert found[0] == found[-1]
     assert found[0]["module"] == here
     assert len({*found[0]["main"].values()}) == len(here) + 1
-    for name, thing in pickle.loads((folder / "sent").read_bytes()).items():  # as a worker of joblib gets it
+    for name, thing in pickle.loads((folder / "sent").read_bytes()).items():  # as in a joblib worker
         assert digest(identify(name, thing)) == found[0]["main"][name], name
 
 
@@ -265,10 +265,10 @@ def unchanged(tmp_path_factory):
         ("activation=activate", "activation='relu'", "activation"),
         ("Huber(0.3)", "Huber(0.4)", "loss of Keras"),
         ("L2(0.1)", "L2(0.2)", "regularizer"),
-        ("Slow(0.1", "Slow(0.2", ""),  # a variable
+        ("Slow(0.1", "Slow(0.2", ""),  # a constant learning rate is a variable
     ],
 )
-def test_what_acts_differently_is_described_differently(tmp_path, monkeypatch, unchanged, old, new, names):
+def test_different_behavior_has_different_descriptions(tmp_path, monkeypatch, unchanged, old, new, names):
     found = descriptions(load(tmp_path, monkeypatch, old, new).THINGS)
     assert {name for name in found if found[name] != unchanged[name]} == {*filter(None, names.split(","))}
 
@@ -281,13 +281,15 @@ def test_what_acts_differently_is_described_differently(tmp_path, monkeypatch, u
         ("2 * x", "3 * x", {"module", "import"}),
     ],
 )
-def test_modules_of_the_user_are_described_by_text_and_values(tmp_path, monkeypatch, unchanged, old, new, names):
+def test_user_defined_modules_are_described_by_source_text_and_values(
+    tmp_path, monkeypatch, unchanged, old, new, names
+):
     module = load(tmp_path, monkeypatch, old, new, in_helpers=True)
     found = descriptions(module.THINGS)
     assert {name for name in found if found[name] != unchanged[name]} == names
 
 
-def test_values_that_change_in_a_running_process_count(tmp_path, monkeypatch, unchanged):
+def test_values_changed_at_run_time_change_the_description(tmp_path, monkeypatch, unchanged):
     module = load(tmp_path, monkeypatch)
     module.LIMITS.append(2)
     module.helpers.TABLE["scale"] = 3.0
@@ -295,14 +297,14 @@ def test_values_that_change_in_a_running_process_count(tmp_path, monkeypatch, un
     assert {name for name in found if found[name] != unchanged[name]} == {"nested functions", "module", "import"}
 
 
-def test_lines_and_files_make_no_difference(tmp_path, monkeypatch, unchanged):
+def test_line_numbers_and_file_names_do_not_change_the_description(tmp_path, monkeypatch, unchanged):
     assert descriptions(load(tmp_path, monkeypatch, "import enum", "\n\n# more\nimport enum").THINGS) == unchanged
 
 
-def test_a_function_whose_file_was_changed_after_its_import_is_refused(tmp_path, monkeypatch):
+def test_function_with_a_file_changed_after_import_raises(tmp_path, monkeypatch):
     module = load(tmp_path, monkeypatch)
     for _ in range(100):
-        module.double(1)  # Python specializes the code of functions that run often
+        module.double(1)  # Python specializes the bytecode of functions that run often
     before = identify("it", module.double)
     path = module.helpers.__file__
     with open(path, "a") as file:
@@ -312,9 +314,9 @@ def test_a_function_whose_file_was_changed_after_its_import_is_refused(tmp_path,
     with open(path, "w") as file:
         file.write(HELPERS.replace("2 * x", "3 * x"))
     os.utime(path, (time.time() + 20, time.time() + 20))
-    with pytest.raises(ValueError, match="changed after double was imported from it; start Python again"):
+    with pytest.raises(ValueError, match="changed after double was imported from it; restart Python"):
         identify("it", module.double)
-    with pytest.raises(ValueError, match="start Python again"):
+    with pytest.raises(ValueError, match="restart Python"):
         identify("it", module.by_module)
 
 
@@ -326,11 +328,11 @@ def other(n):
     return n and recursive(n - 1)
 
 
-def test_functions_that_call_each_other_are_described():
+def test_mutually_recursive_functions_are_described():
     assert json.dumps(identify("it", recursive)) != json.dumps(identify("it", other))
 
 
-def test_plain_values_are_told_apart():
+def test_plain_values_of_different_types_have_different_descriptions():
     values = [1, 1.0, True, "1", None, [1], (1,), {1}, {1: 1}, {"1": 1}, np.float32(1), np.float64(1), np.ones(1), b"1"]
     assert len({json.dumps(identify("it", value)) for value in values}) == len(values)
 
@@ -340,7 +342,7 @@ def straight_through(x):
     return keras.ops.round(x), lambda upstream: upstream
 
 
-class Holds:
+class Container:
     def __init__(self, what):
         self.what = what
 
@@ -356,29 +358,30 @@ def without_source():
     [
         (lambda: 1, "is a lambda"),
         (functools.partial(lambda: 1), "is a lambda"),
-        (Holds(lambda: 1), "is a lambda"),
+        (Container(lambda: 1), "is a lambda"),
         (without_source(), "the source text of mine.function cannot be read"),
         (functools.wraps(keras.losses.mean_squared_error)(lambda y_true, y_pred: 0), "is a lambda"),
-        (Holds(np.random.default_rng()), "keeps cannot be described"),
-        (Holds(np.random.RandomState(0)), "keeps cannot be described"),
-        (Holds(io.StringIO()), "keeps cannot be described"),
+        (Container(np.random.default_rng()), "the attributes of .* cannot be described"),
+        (Container(np.random.RandomState(0)), "the attributes of .* cannot be described"),
+        (Container(io.StringIO()), "the attributes of .* cannot be described"),
         (np.array([object()]), "contains Python objects"),
         (keras.layers.Lambda(lambda x: x), "is a lambda"),
-        (straight_through, "keeps cannot be described"),  # TensorFlow's wrapper is found where the function should be
+        # the module attribute is TensorFlow's wrapper, not the function
+        (straight_through, "the attributes of .* cannot be described"),
     ],
 )
-def test_what_cannot_be_described_is_refused_with_the_remedy(value, reason):
-    with pytest.raises(ValueError, match=f"must recognize the thing in.*{reason}.*`def`.*, or nothing, or set memory"):
+def test_error_for_values_without_description_names_the_remedy(value, reason):
+    with pytest.raises(ValueError, match=f"a cache key for the thing.*{reason}.*`def`.*, or nothing, or set memory"):
         identify("the thing", value, ", or nothing")
 
 
-def test_losses_are_not_told_apart_by_their_number():
+def test_automatic_names_of_losses_do_not_change_the_description():
     losses = [keras.losses.Huber(0.5, name=None) for _ in range(2)] + [keras.losses.Huber(0.6)]
     first, second, third = (identify("it", loss) for loss in losses)
     assert first == second != third
 
 
-def test_vocabularies_of_adapted_layers_count():
+def test_vocabulary_of_an_adapted_layer_changes_the_description():
     layers = [keras.layers.StringLookup(name="lookup") for _ in range(3)]
     for layer, words in zip(layers, (["a", "b"], ["a", "b"], ["a", "c"]), strict=True):
         layer.adapt(words)
@@ -386,7 +389,7 @@ def test_vocabularies_of_adapted_layers_count():
     assert first == second != third
 
 
-def test_constants_of_functional_models_count():
+def test_constants_of_functional_models_change_the_description():
     def build(value):
         inputs = keras.Input((2,), name="input")
         return keras.Model(inputs, keras.ops.add(inputs, np.full(2, value)), name="model")
@@ -397,7 +400,7 @@ def test_constants_of_functional_models_count():
     assert first == second != third
 
 
-def test_a_cell_of_a_notebook_that_is_run_again_with_changes_counts():
+def test_changed_notebook_cell_changes_the_description():
     def run(number, text):
         name = f"<cell {number}>"
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
@@ -409,7 +412,7 @@ def test_a_cell_of_a_notebook_that_is_run_again_with_changes_counts():
     assert run(1, text) == run(2, text) != run(3, text.replace("2", "3"))
 
 
-def test_a_long_value_is_not_written_out():
+def test_long_values_are_abbreviated_in_error_messages():
     with pytest.raises(ValueError, match="cannot be described") as error:
         identify("it", iter([textwrap.dedent(MODULE)] * 1000))
     assert len(str(error.value)) < 700

@@ -1,4 +1,4 @@
-"""Initial states on reused compiled code: equal, bit for bit, to those of a model that was built for the fit."""
+"""Initial states with reused compiled code are bit-identical to those of a new model."""
 
 import gc
 import inspect
@@ -38,7 +38,7 @@ OPTIMIZERS = {
 
 @pytest.fixture
 def register(no_compiled_code):
-    """A decorator that registers a builder for vectors under the name "of_a_test"."""
+    """A decorator that registers a builder of vector models under the name "of_a_test"."""
     yield register_model("of_a_test", input_kind="vector", tasks=("classification",))
     _registry._REGISTRY.pop("of_a_test", None)
 
@@ -57,8 +57,8 @@ def assert_equal_variables(first, second):
         np.testing.assert_array_equal(first[path], second[path], err_msg=path)
 
 
-def assert_fits_equal_fits_on_new_code(estimator, X, y, seeds=(3, 4)):
-    """Compare fits with several seeds, of which only the first compiles, with fits that all compile."""
+def assert_reused_code_gives_equal_fits(estimator, X, y, seeds=(3, 4)):
+    """Compare fits with multiple seeds that reuse compiled code with fits that compile again."""
     clear_cache()
     fits = [clone(estimator).set_params(random_state=seed).fit(X, y) for seed in seeds]
     for seed, each in zip(seeds[1:], fits[1:], strict=True):
@@ -81,7 +81,7 @@ def samples_for(name):
 
 
 @pytest.mark.parametrize("name", longer(list_models(), SLOW))
-def test_initial_weights_of_registered_models_are_those_of_a_real_build(name):
+def test_initial_weights_of_registered_models_equal_a_real_build(name):
     X, y = samples_for(name)
     if name in list_models(task="reconstruction"):
         estimator, of_samples = Autoencoder(**({"model": name} if name != "autoencoder" else {})), "transform"
@@ -104,34 +104,34 @@ def test_initial_weights_of_registered_models_are_those_of_a_real_build(name):
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_initial_weights_for_several_seeds_from_one_engine(name):
+def test_initial_weights_for_multiple_seeds_from_one_engine(name):
     X, y = samples_for(name)
     estimators = [KerasNetClassifier(name, random_state=seed).initialize(X, y) for seed in range(2)]
     outputs = [each.predict_proba(X) for each in estimators]
     for seed, (each, from_engine) in enumerate(zip(estimators, outputs, strict=True)):
         clear_cache()
         alone = KerasNetClassifier(name, random_state=seed).initialize(X, y)
-        expected = variables(alone.model_)  # asked for before anything else: a real build
+        expected = variables(alone.model_)  # accessed first, so that the model is built
         assert_equal_variables(variables(each.model_), expected)
         np.testing.assert_array_equal(from_engine, alone.predict_proba(X))
     assert not np.array_equal(outputs[0], outputs[1])
 
 
 # slots that start at zero, as in adam
-OFTEN_ENOUGH_ZEROS = [
-    "adam",  # the default of all other tests
-    "adagrad",  # as "instance"
+EXHAUSTIVE_OPTIMIZERS = [
+    "adam",  # used in the other tests
+    "adagrad",  # like "instance"
     "amsgrad", "momentum", "adamw", "adadelta", "adamax", "rmsprop", "ftrl", "lion", "schedule"
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", longer(OPTIMIZERS, OFTEN_ENOUGH_ZEROS))
+@pytest.mark.parametrize("name", longer(OPTIMIZERS, EXHAUSTIVE_OPTIMIZERS))
 def test_every_optimizer_starts_from_its_initial_state(name, iris):
-    assert_fits_equal_fits_on_new_code(mlp(**OPTIMIZERS[name]), *iris)
+    assert_reused_code_gives_equal_fits(mlp(**OPTIMIZERS[name]), *iris)
 
 
 @pytest.mark.parametrize("name", longer(["mlp", "cnn", "gru", "lstm", "conv1d"], ["cnn", "gru", "lstm", "conv1d"]))
-def test_dropout_draws_as_in_a_new_model(name):
+def test_dropout_equals_that_of_a_new_model(name):
     X, y = samples_for(name)
     dropout = {
         argument: 0.4
@@ -139,10 +139,10 @@ def test_dropout_draws_as_in_a_new_model(name):
         if "dropout" in argument
     }
     assert dropout
-    assert_fits_equal_fits_on_new_code(KerasNetClassifier(name, epochs=2, batch_size=8, **dropout), X, y)
+    assert_reused_code_gives_equal_fits(KerasNetClassifier(name, epochs=2, batch_size=8, **dropout), X, y)
 
 
-def test_augmentation_early_stopping_and_schedules_on_reused_code(digits):
+def test_augmentation_early_stopping_and_schedules_with_reused_code(digits):
     X, y = (part[:120] for part in digits)
     estimator = KerasNetClassifier(
         "cnn",
@@ -153,10 +153,10 @@ def test_augmentation_early_stopping_and_schedules_on_reused_code(digits):
         learning_rate_schedule="cosine",
         epochs=3,
     )
-    assert_fits_equal_fits_on_new_code(estimator, X, y)
+    assert_reused_code_gives_equal_fits(estimator, X, y)
 
 
-def test_a_fit_after_one_with_another_learning_rate_uses_its_own(iris):
+def test_reused_code_uses_the_learning_rate_of_the_fit(iris):
     slow, fast, slow_again = (mlp(learning_rate=rate).fit(*iris).predict_proba(iris[0]) for rate in (0.001, 0.1, 0.001))
     np.testing.assert_array_equal(slow, slow_again)
     clear_cache()
@@ -168,26 +168,26 @@ def build_plain(input_shape, n_outputs, output_activation, *hidden, name="of_a_t
     return keras.Sequential([keras.Input(input_shape), *hidden, output], name=name)
 
 
-def drawing_from_numpy(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def numpy_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     constant = keras.initializers.Constant(float(np.random.rand()))
     return build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(5, "relu", bias_initializer=constant)
     )
 
 
-def drawing_from_python(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def python_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     constant = keras.initializers.Constant(random.random())
     return build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(5, "relu", bias_initializer=constant)
     )
 
 
-def drawing_a_rate(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def random_dropout_rate(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     dropout = keras.layers.Dropout(random.choice([0.1, 0.3, 0.5, 0.7]))
     return build_plain(input_shape, n_outputs, output_activation, keras.layers.Dense(16, "relu"), dropout)
 
 
-def drawing_from_keras(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def keras_random_numbers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     bias = np.asarray(keras.random.uniform((5,)))
 
     def initialize(shape, dtype=None):
@@ -198,7 +198,7 @@ def drawing_from_keras(input_shape=(4,), n_outputs=3, *, output_activation="soft
     )
 
 
-def closure_around_an_initializer(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def initializer_in_a_closure(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     inner = keras.initializers.RandomNormal()
 
     def initialize(shape, dtype=None):
@@ -210,7 +210,7 @@ def closure_around_an_initializer(input_shape=(4,), n_outputs=3, *, output_activ
 
 
 class Doubled(keras.initializers.Initializer):
-    """An initializer with a seed that Keras draws, and a count of its calls."""
+    """An initializer with a seed that Keras draws, which counts its calls."""
 
     def __init__(self):
         self.seed = keras.src.random.seed_generator.make_default_seed()
@@ -224,7 +224,7 @@ class Doubled(keras.initializers.Initializer):
         return self
 
 
-def an_initializer_that_counts(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def stateful_initializer(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     shared = Doubled()
     return build_plain(
         input_shape,
@@ -236,7 +236,7 @@ def an_initializer_that_counts(input_shape=(4,), n_outputs=3, *, output_activati
 
 
 class Noise(keras.layers.Layer):
-    """Noise from a generator of the layer's own, which is part of its state."""
+    """Noise from a seed generator that is part of the layer's state."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -255,59 +255,59 @@ class Noise(keras.layers.Layer):
         return inputs * (1 + self.scale) + 0.3 * noise * self.count
 
 
-def own_seed_generator(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def custom_seed_generator(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     return build_plain(input_shape, n_outputs, output_activation, Noise(), keras.layers.Dense(5, "relu"))
 
 
-RECORDED = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+FIXED_WEIGHTS = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
 
 
-def recorded_weights(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def fixed_weights(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     model = build_plain(
         input_shape, n_outputs, output_activation, keras.layers.Dense(6, "relu"), keras.layers.BatchNormalization()
     )
-    model.layers[0].set_weights([RECORDED, np.ones(6, np.float32)])
+    model.layers[0].set_weights([FIXED_WEIGHTS, np.ones(6, np.float32)])
     return model
 
 
-def one_seed_for_two_layers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def initializer_shared_by_two_layers(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     shared = keras.initializers.GlorotUniform(seed=random.randint(1, 10**6))
     hidden = [keras.layers.Dense(4, "relu", kernel_initializer=shared) for _ in range(2)]
     return build_plain(input_shape, n_outputs, output_activation, *hidden)
 
 
-def scaled_after_building(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
+def weights_scaled_after_the_build(input_shape=(4,), n_outputs=3, *, output_activation="softmax", name="of_a_test"):
     model = build_plain(input_shape, n_outputs, output_activation, keras.layers.Dense(6, "relu"))
     model.set_weights([2 * weight for weight in model.get_weights()])
     return model
 
 
 BUILDERS = [
-    drawing_from_numpy,
-    drawing_from_python,
-    drawing_a_rate,
-    drawing_from_keras,
-    closure_around_an_initializer,
-    an_initializer_that_counts,
-    own_seed_generator,
-    recorded_weights,
-    one_seed_for_two_layers,
-    scaled_after_building,
+    numpy_random_numbers,
+    python_random_numbers,
+    random_dropout_rate,
+    keras_random_numbers,
+    initializer_in_a_closure,
+    stateful_initializer,
+    custom_seed_generator,
+    fixed_weights,
+    initializer_shared_by_two_layers,
+    weights_scaled_after_the_build,
 ]
 
 
-OFTEN_ENOUGH = [drawing_from_python, an_initializer_that_counts, recorded_weights, scaled_after_building]
+EXHAUSTIVE_BUILDERS = [python_random_numbers, stateful_initializer, fixed_weights, weights_scaled_after_the_build]
 
 
-@pytest.mark.parametrize("builder", longer(BUILDERS, OFTEN_ENOUGH), ids=lambda builder: builder.__name__)
-def test_registered_builders_that_draw_in_ways_of_users(builder, register, iris):
+@pytest.mark.parametrize("builder", longer(BUILDERS, EXHAUSTIVE_BUILDERS), ids=lambda builder: builder.__name__)
+def test_registered_builders_with_custom_random_numbers(builder, register, iris):
     register(builder)
-    # some builders draw rarely something else: the rates of dropout for these seeds differ
-    seeds = (3, 5) if builder is drawing_a_rate else (3, 4)
-    assert_fits_equal_fits_on_new_code(KerasNetClassifier("of_a_test", epochs=2, batch_size=50), *iris, seeds)
+    # some builders rarely draw different values: the dropout rates for these seeds differ
+    seeds = (3, 5) if builder is random_dropout_rate else (3, 4)
+    assert_reused_code_gives_equal_fits(KerasNetClassifier("of_a_test", epochs=2, batch_size=50), *iris, seeds)
 
 
-def test_initializers_as_arguments_have_seeds_of_their_own(register, iris):
+def test_initializers_as_arguments_keep_their_seeds(register, iris):
     @register
     def build(input_shape=(4,), n_outputs=3, *, initializer="zeros", output_activation="softmax", name="of_a_test"):
         model = build_plain(input_shape, n_outputs, output_activation)
@@ -326,7 +326,7 @@ def test_initializers_as_arguments_have_seeds_of_their_own(register, iris):
 
 
 @pytest.mark.parametrize("kind", ["mutable argument", "numpy argument"])
-def test_arguments_changed_in_place_are_seen(kind, register, iris):
+def test_arguments_changed_in_place_take_effect(kind, register, iris):
     @register
     def build(input_shape=(4,), n_outputs=3, *, bias=None, output_activation="softmax", name="of_a_test"):
         value = float(np.sum(bias))
@@ -373,8 +373,8 @@ GLOBALS = {
 
 
 @pytest.mark.parametrize("name", longer(GLOBALS, ["scaled losses"]))
-def test_fits_under_other_globals_of_keras_use_code_of_their_own(name, iris, keras_globals):
-    estimator = mlp(loss="poisson", learning_rate=0.01)  # which adds epsilon
+def test_compiled_code_is_not_shared_across_global_settings_of_keras(name, iris, keras_globals):
+    estimator = mlp(loss="poisson", learning_rate=0.01)  # uses epsilon
     usual = clone(estimator).fit(*iris)
     outputs = usual.predict_proba(iris[0])
     GLOBALS[name]()
@@ -384,10 +384,10 @@ def test_fits_under_other_globals_of_keras_use_code_of_their_own(name, iris, ker
     alone = clone(estimator).fit(*iris)
     np.testing.assert_array_equal(other.predict_proba(iris[0]), alone.predict_proba(iris[0]))
     assert not np.array_equal(other.predict_proba(iris[0]), outputs)
-    np.testing.assert_array_equal(usual.predict_proba(iris[0]), outputs)  # under these globals, too
+    np.testing.assert_array_equal(usual.predict_proba(iris[0]), outputs)  # with these global settings, too
 
 
-def test_code_that_a_further_training_makes_under_other_globals_is_not_reused(iris, keras_globals):
+def test_compiled_code_of_partial_fit_under_different_settings_is_not_reused(iris, keras_globals):
     fitted = mlp(loss="poisson").fit(*iris)
     _ = fitted.model_
     clear_cache()
@@ -401,12 +401,12 @@ def test_code_that_a_further_training_makes_under_other_globals_is_not_reused(ir
 
 
 @pytest.mark.parametrize("name", longer(["dtype policy", "scaled losses", "floatx"], ["scaled losses", "floatx"]))
-def test_initial_states_under_other_globals(name, iris, keras_globals):
+def test_initial_states_under_different_global_settings(name, iris, keras_globals):
     GLOBALS[name]()
-    assert_fits_equal_fits_on_new_code(mlp(), *iris)
+    assert_reused_code_gives_equal_fits(mlp(), *iris)
 
 
-def test_a_name_registered_again_uses_the_new_builder_at_once(iris):
+def test_builder_registered_again_replaces_the_old_one(iris):
     cell = """
 @register_model("from_two_cells", input_kind="vector", tasks=("classification",))
 def build(input_shape=(4,), n_outputs=3, *, units=4, output_activation="softmax", name="from_two_cells"):
@@ -440,13 +440,13 @@ def build(input_shape=(4,), n_outputs=3, *, units=4, output_activation="softmax"
         np.testing.assert_array_equal(untouched.predict_proba(iris[0]), others)
         assert before.model_.get_layer("hidden").activation is keras.activations.relu
         before.partial_fit(*iris)
-        untouched.partial_fit(*iris)  # has no model_ yet
+        untouched.partial_fit(*iris)  # model_ has not been built
         assert untouched.model_.get_layer("hidden").activation is keras.activations.relu
     finally:
         _registry._REGISTRY.pop("from_two_cells", None)
 
 
-def test_xla_on_request_gives_close_results_and_is_off_by_default(iris):
+def test_xla_gives_close_results_and_is_off_by_default(iris):
     X, y = iris
     estimator = mlp(epochs=3)
     default, off, on = (
@@ -461,7 +461,7 @@ def test_xla_on_request_gives_close_results_and_is_off_by_default(iris):
     np.testing.assert_array_equal(default.predict_proba(X), after.predict_proba(X))
 
 
-def test_fits_of_a_registered_model_keep_no_models(iris):
+def test_fits_of_a_registered_model_do_not_leak_models(iris):
     X, y = iris
 
     def live_models():
@@ -482,7 +482,7 @@ def test_fits_of_a_registered_model_keep_no_models(iris):
         gc.enable()
 
 
-def test_a_dropped_estimator_with_a_model_frees_it(iris):
+def test_deleted_estimator_frees_its_model(iris):
     fitted = mlp(epochs=1).fit(*iris)
     model = weakref.ref(fitted.model_)
     fitted.predict(iris[0])

@@ -1,4 +1,4 @@
-"""Keys within a process: equal for what may share compiled code, different for what must not, refused otherwise."""
+"""Keys are equal exactly for values and models that can share compiled code; other values have no key."""
 
 import functools
 import inspect
@@ -25,12 +25,12 @@ ONE_OF_EACH = [
 ]
 
 
-def again(value):
-    """Make an equal value, of other objects where Python has any."""
+def copy_value(value):
+    """Return an equal value that consists of different objects, where Python creates them."""
     if isinstance(value, list | tuple | set | frozenset):
-        return type(value)(again(each) for each in value)
+        return type(value)(copy_value(each) for each in value)
     if isinstance(value, dict):
-        return {again(name): again(each) for name, each in value.items()}
+        return {copy_value(name): copy_value(each) for name, each in value.items()}
     if isinstance(value, functools.partial):
         return functools.partial(value.func, **value.keywords)
     if isinstance(value, keras.losses.Huber):
@@ -38,14 +38,14 @@ def again(value):
     return value.copy() if isinstance(value, np.ndarray) else float(repr(value)) if type(value) is float else value
 
 
-def test_values_have_equal_keys_exactly_when_they_mean_the_same():
+def test_equivalent_values_and_only_those_have_equal_keys():
     keys = [key_of(value) for value in ONE_OF_EACH]
     assert len(set(keys)) == len(ONE_OF_EACH)
-    assert keys == [key_of(again(value)) for value in ONE_OF_EACH]
+    assert keys == [key_of(copy_value(value)) for value in ONE_OF_EACH]
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
 
 
-def test_values_that_contain_themselves_have_keys():
+def test_recursive_values_have_keys():
     lists = [[1], [1], [2]]
     for each in lists:
         each.append(each)
@@ -53,12 +53,12 @@ def test_values_that_contain_themselves_have_keys():
     assert first == second != third
 
 
-def of_user(y_true, y_pred):
+def user_function(y_true, y_pred):
     return keras.ops.mean(y_pred, axis=-1)
 
 
 @functools.wraps(keras.losses.mean_squared_error)
-def disguised(y_true, y_pred):
+def wrapped_loss(y_true, y_pred):
     return 3 * keras.losses.mean_squared_error(y_true, y_pred)
 
 
@@ -72,12 +72,12 @@ class Numbers(list):
 
 
 NO_KEYS = {
-    "function": of_user,
+    "function": user_function,
     "lambda": lambda: 1,
-    "wrapper of a function of Keras": disguised,
-    "partial": functools.partial(of_user, 1),
-    "argument": functools.partial(keras.losses.huber, delta=of_user),
-    "metric of a function": keras.metrics.MeanMetricWrapper(of_user),
+    "wrapper of a function of Keras": wrapped_loss,
+    "partial": functools.partial(user_function, 1),
+    "argument": functools.partial(keras.losses.huber, delta=user_function),
+    "metric of a function": keras.metrics.MeanMetricWrapper(user_function),
     "class": Steep,
     "loss": Steep(),
     "method": Steep().call,
@@ -86,9 +86,9 @@ NO_KEYS = {
     "variable": tf.Variable(1.0),
     "variable of Keras": keras.Variable(1.0),
     "layer": keras.layers.Dense(1),
-    "array of objects": np.array([of_user]),
-    "tf.function": tf.function(of_user),
-    "custom gradient": tf.custom_gradient(of_user),
+    "array of objects": np.array([user_function]),
+    "tf.function": tf.function(user_function),
+    "custom gradient": tf.custom_gradient(user_function),
     "method of a dict": {}.get,
     "schedule": keras.optimizers.SGD(lambda: 0.1),
     "variables without weight decay": keras.optimizers.AdamW(),
@@ -98,7 +98,7 @@ NO_KEYS["variables without weight decay"].exclude_from_weight_decay([keras.Varia
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")  # on purpose
 @pytest.mark.parametrize("name", NO_KEYS)
-def test_what_users_write_and_what_has_state_has_no_key(name):
+def test_user_defined_and_stateful_objects_have_no_key(name):
     with pytest.raises(NoKeyError):
         key_of([{"a": NO_KEYS[name]}])
 
@@ -107,7 +107,7 @@ MODULES = [keras.losses, keras.metrics, keras.optimizers, keras.optimizers.sched
 MODULES += [keras.constraints, keras.initializers, keras.dtype_policies]
 CLASSES = {kind for module in MODULES for kind in vars(module).values() if inspect.isclass(kind)}
 SCHEDULES = [keras.optimizers.schedules.ExponentialDecay(0.1, 3, rate) for rate in (0.5, 0.6)]
-# what to try for a parameter; others are tried by the type of their defaults
+# values to try for parameters; for others, values depend on the type of the default
 VALUES = {
     "average": ["micro"],
     "boundaries": [[1, 2], [1, 3]],
@@ -145,7 +145,7 @@ MODES |= {"Quantized": ["int8", "int4"], "QuantizedFloat8": ["float8"]}
 
 
 def candidates(kind, parameter):
-    """Return other values than the default of a parameter; two for a required one."""
+    """Return values that differ from the default of a parameter; two for a required parameter."""
     if parameter.name == "mode" and issubclass(kind, keras.DTypePolicy):
         return MODES[kind.__name__.removesuffix("DTypePolicy")]
     if parameter.name in VALUES:
@@ -158,18 +158,18 @@ def candidates(kind, parameter):
 
 
 def parameters_of(kind):
-    """Return the parameters of a constructor, or of the one of Keras that it hands all its arguments to."""
+    """Return the parameters of a constructor, or of the Keras constructor that it passes all arguments to."""
     constructor = next(vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base))
     parameters = [*inspect.signature(constructor).parameters.values()][1:]
     return [each for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
 
 
 def variants(kind):
-    """Yield the arguments of instances that differ in one constructor argument each; None for the defaults."""
+    """Yield constructor arguments that differ in one argument each; None for the defaults."""
     parameters = parameters_of(kind)
     base = {each.name: candidates(kind, each)[0] for each in parameters if each.default is each.empty}
     if issubclass(kind, keras.Metric):
-        base["name"] = "metric"  # Keras counts automatic names, which are part of the logs
+        base["name"] = "metric"  # Keras numbers automatic names, which are part of the logs
     yield None, base
     for parameter in parameters:
         required = parameter.default is parameter.empty
@@ -183,7 +183,10 @@ def variants(kind):
             yield parameter.name, arguments
             break
         else:
-            assert (kind.__name__, parameter.name) == ("QuantizedFloat8DTypePolicy", "mode")  # which takes one value
+            assert (kind.__name__, parameter.name) == (
+                "QuantizedFloat8DTypePolicy",
+                "mode",
+            )  # which has only one valid value
 
 
 SWEPT = sorted(
@@ -192,17 +195,17 @@ SWEPT = sorted(
 
 
 @pytest.mark.parametrize("kind", SWEPT, ids=lambda kind: kind.__name__)
-def test_each_constructor_argument_of_each_class_of_keras_counts(kind):
+def test_each_constructor_argument_of_keras_classes_is_part_of_the_key(kind):
     counted = {key_of(kind(**arguments)) for _, arguments in variants(kind)}
-    again = [key_of(kind(**arguments)) for _, arguments in variants(kind)]
+    copy_value = [key_of(kind(**arguments)) for _, arguments in variants(kind)]
     without = {"name"} & {each.name for each in parameters_of(kind)}
     if not issubclass(kind, keras.losses.Loss | keras.optimizers.Optimizer):
         without = set()
-    assert set(again) == counted
-    assert len(counted) == len(again) - len(without)
+    assert set(copy_value) == counted
+    assert len(counted) == len(copy_value) - len(without)
 
 
-def test_automatic_names_of_losses_and_optimizers_and_rates_that_are_numbers_do_not_count():
+def test_automatic_names_and_constant_learning_rates_are_not_part_of_the_key():
     assert keras.losses.Huber(name=None).name != keras.losses.Huber(name=None).name
     assert key_of(keras.losses.Huber(name=None)) == key_of(keras.losses.Huber(name=None))
     assert key_of(keras.optimizers.SGD(0.1)) == key_of(keras.optimizers.SGD(0.2))
@@ -211,19 +214,19 @@ def test_automatic_names_of_losses_and_optimizers_and_rates_that_are_numbers_do_
     assert constructor_arguments(keras.optimizers.SGD(0.1))["learning_rate"] is None
 
 
-def test_names_that_are_excluded_from_weight_decay_count():
+def test_exclusion_from_weight_decay_is_part_of_the_key():
     def optimizer(*names):
-        made = keras.optimizers.AdamW()
-        made.exclude_from_weight_decay(var_names=names)
-        return made
+        built_layers = keras.optimizers.AdamW()
+        built_layers.exclude_from_weight_decay(var_names=names)
+        return built_layers
 
     assert key_of(optimizer("bias", "gamma")) == key_of(optimizer("gamma", "bias")) != key_of(optimizer("bias"))
 
 
 def network(*layers, shape=(4,), trainable=True, **compile_settings):
     def build():
-        made = [layer() for layer in layers] or [keras.layers.Dense(3, activation="relu")]
-        model = keras.Sequential([keras.Input(shape), *made])
+        built_layers = [layer() for layer in layers] or [keras.layers.Dense(3, activation="relu")]
+        model = keras.Sequential([keras.Input(shape), *built_layers])
         model.trainable = trainable
         model.compile(**{"optimizer": "adam", "loss": "mse", **compile_settings})
         return model
@@ -245,8 +248,8 @@ def dense(**settings):
     return network(lambda: keras.layers.Dense(3, **settings))
 
 
-def tied(first, second):
-    """Build four layers, of which two have the same kernel."""
+def with_shared_kernel(first, second):
+    """Build four layers, two of which share a kernel."""
 
     def build():
         model = network(*[lambda: keras.layers.Dense(4, use_bias=False)] * 4)()
@@ -259,7 +262,7 @@ def tied(first, second):
     return build
 
 
-def by_hand(change):
+def with_changed_model(change):
     def build():
         model = network()()
         change(model)
@@ -288,26 +291,26 @@ MUST_SHARE = {
     "attention": functional(lambda x: LAYERS.MultiHeadAttention(1, 2)(*2 * [LAYERS.Reshape((2, 2))(x)])),
     "augmentation": network(lambda: LAYERS.RandomFlip(seed=0), shape=(8, 8, 1)),
     "hashing": network(lambda: LAYERS.Hashing(5), shape=(1,)),
-    "penalties": dense(kernel_regularizer="l2", activity_regularizer="l1", kernel_constraint="max_norm"),
+    "regularizers": dense(kernel_regularizer="l2", activity_regularizer="l1", kernel_constraint="max_norm"),
     "nested": network(lambda: keras.Sequential([keras.Input((4,)), LAYERS.Dense(2)])),
     "activations of TensorFlow": dense(activation=tf.nn.silu),
     "metrics": with_metrics("accuracy", keras.metrics.AUC, name="auc"),
     "functions as metrics": with_metrics(keras.metrics.mean_absolute_error),
     "loss": network(loss=keras.losses.Huber(0.1)),
-    "rate": network(optimizer=keras.optimizers.SGD(0.1)),
+    "learning rate": network(optimizer=keras.optimizers.SGD(0.1)),
     "mixed precision": dense(dtype="mixed_float16"),
-    "not compiled": by_hand(lambda model: setattr(model, "compiled", False)),
+    "not compiled": with_changed_model(lambda model: setattr(model, "compiled", False)),
 }
 
 
 @pytest.mark.parametrize("name", MUST_SHARE)
-def test_equal_models_have_equal_keys_also_after_training(name):
+def test_equal_models_have_equal_keys_before_and_after_training(name):
     first, second = MUST_SHARE[name](), MUST_SHARE[name]()
     key = model_key(first)
     assert key == model_key(second)
-    if name == "rate":
+    if name == "learning rate":
         second.optimizer.learning_rate = 0.2
-    if name in ("sequential", "penalties", "functional", "recurrent"):
+    if name in ("sequential", "regularizers", "functional", "recurrent"):
         outputs = first(np.ones((2, *first.input_shape[1:])))
         first.fit(np.ones((2, *first.input_shape[1:])), np.ones(outputs.shape), verbose=0)
         first.predict(np.ones((2, *first.input_shape[1:])), verbose=0)
@@ -317,15 +320,15 @@ def test_equal_models_have_equal_keys_also_after_training(name):
 MUST_DIFFER = {
     "units": (dense(), network(lambda: LAYERS.Dense(4))),
     "activation": (dense(activation="relu"), dense(activation="tanh")),
-    "functions of one name": (dense(activation=tf.nn.silu), dense(activation=keras.activations.silu)),
-    "penalty": (dense(kernel_regularizer=keras.regularizers.L2(0.1)), dense(kernel_regularizer="l2")),
+    "functions with the same name": (dense(activation=tf.nn.silu), dense(activation=keras.activations.silu)),
+    "regularizer": (dense(kernel_regularizer=keras.regularizers.L2(0.1)), dense(kernel_regularizer="l2")),
     "shape": (network(), network(shape=(5,))),
     "dtype": (dense(dtype="float16"), dense(dtype="float32")),
     "frozen": (network(), network(trainable=False)),
     "constant": (functional(lambda x: 2 * x), functional(lambda x: 3 * x)),
     "order": (functional(lambda x: keras.ops.tanh(2 * x)), functional(lambda x: 2 * keras.ops.tanh(x))),
-    "shared weights": (tied(0, 1), tied(0, 2)),
-    "argument that the configuration leaves out": (
+    "shared weights": (with_shared_kernel(0, 1), with_shared_kernel(0, 2)),
+    "argument missing from the configuration": (
         dense(),
         dense(autocast=False),
     ),
@@ -338,13 +341,13 @@ MUST_DIFFER = {
     "schedule": tuple(network(optimizer=keras.optimizers.SGD(schedule)) for schedule in SCHEDULES),
     "metric": (with_metrics("accuracy"), with_metrics("crossentropy")),
     "argument of a metric": tuple(with_metrics(keras.metrics.TopKCategoricalAccuracy, name="top", k=k) for k in (1, 2)),
-    "form of a metric": (
+    "adapted metric": (
         with_metrics(keras.metrics.AUC, name="auc"),
         network(metrics=[keras.metrics.AUC(name="auc")]),
     ),
     "weighted metrics": (network(metrics=["mae"]), network(weighted_metrics=["mae"])),
-    "run eagerly": (network(), network(run_eagerly=True)),
-    "run eagerly, by hand": (network(), by_hand(lambda model: setattr(model, "run_eagerly", True))),
+    "run_eagerly": (network(), network(run_eagerly=True)),
+    "run_eagerly set after compile": (network(), with_changed_model(lambda model: setattr(model, "run_eagerly", True))),
     "XLA": (network(), network(jit_compile=True)),
 }
 
@@ -356,22 +359,22 @@ def test_different_models_have_different_keys(name):
 
 
 @pytest.mark.parametrize("setting", ["floatx", "epsilon", "image_data_format"])
-def test_what_keras_compiles_by_counts(setting, monkeypatch):
+def test_global_settings_of_keras_are_part_of_the_key(setting, monkeypatch):
     model = network()()
     key = model_key(model)
     monkeypatch.setattr(keras.config, setting, lambda: {"floatx": "float16", "epsilon": 1e-3}.get(setting, "other"))
     assert model_key(model) != key
 
 
-class Own(keras.layers.Dense):
+class CustomDense(keras.layers.Dense):
     pass
 
 
-class OwnModel(keras.Sequential):
+class CustomModel(keras.Sequential):
     pass
 
 
-class OwnRegularizer(keras.regularizers.Regularizer):
+class CustomRegularizer(keras.regularizers.Regularizer):
     def __call__(self, x):
         return 0.0
 
@@ -379,7 +382,7 @@ class OwnRegularizer(keras.regularizers.Regularizer):
         return {}
 
 
-class OwnOperation(keras.Operation):
+class CustomOperation(keras.Operation):
     def call(self, x):
         return 2 * x
 
@@ -397,54 +400,54 @@ def adapted():
     return layer
 
 
-def own_model():
-    model = OwnModel([keras.Input((4,)), keras.layers.Dense(3)])
+def custom_model():
+    model = CustomModel([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile("adam", "mse")
     return model
 
 
 MODELS_WITHOUT_KEY = {
-    "layer of a user": network(lambda: Own(3)),
-    "model of a user": own_model,
-    "layer of a user inside": network(lambda: LAYERS.TimeDistributed(Own(3)), shape=(3, 2)),
+    "custom layer": network(lambda: CustomDense(3)),
+    "custom model": custom_model,
+    "nested custom layer": network(lambda: LAYERS.TimeDistributed(CustomDense(3)), shape=(3, 2)),
     "Lambda": network(lambda: LAYERS.Lambda(abs)),
     "adapted": network(adapted),
     "lookup": network(lambda: LAYERS.IntegerLookup(vocabulary=[1, 2]), shape=(1,)),
-    "activation that is named as one of Keras": dense(activation=relu),
+    "function named like a Keras activation": dense(activation=relu),
     "tf.function": dense(activation=tf.function(relu)),
     "activation of recurrent cells": network(lambda: LAYERS.GRU(2, activation=relu), shape=(3, 2)),
     "initializer": dense(kernel_initializer=lambda shape, dtype=None: tf.ones(shape, dtype)),
-    "regularizer": dense(kernel_regularizer=OwnRegularizer()),
+    "regularizer": dense(kernel_regularizer=CustomRegularizer()),
     "array in an operation": functional(lambda x: x + np.ones(4, "float32")),
     "tensor in an operation": functional(lambda x: x + tf.ones(4)),
-    "operation of a user": functional(OwnOperation()),
+    "custom operation": functional(CustomOperation()),
     "function in an operation": functional(lambda x: keras.ops.vectorized_map(relu, x)),
-    "array in a layer": by_hand(lambda model: setattr(model.layers[0], "table", np.ones(2))),
-    "variable in a layer": by_hand(lambda model: setattr(model.layers[0], "table", [tf.Variable(1.0)])),
-    "method of a layer": by_hand(lambda model: setattr(model.layers[0], "call", relu)),
-    "method of a model": by_hand(lambda model: setattr(model, "train_step", relu)),
-    "loss": network(loss=of_user),
-    "loss of a class": network(loss=Steep()),
-    "metric": network(metrics=["mae", of_user]),
-    "metric of an output": network(metrics={"dense": [of_user]}),
-    "adapted metric": with_metrics(of_user),
+    "array in a layer": with_changed_model(lambda model: setattr(model.layers[0], "table", np.ones(2))),
+    "variable in a layer": with_changed_model(lambda model: setattr(model.layers[0], "table", [tf.Variable(1.0)])),
+    "method of a layer": with_changed_model(lambda model: setattr(model.layers[0], "call", relu)),
+    "method of a model": with_changed_model(lambda model: setattr(model, "train_step", relu)),
+    "loss": network(loss=user_function),
+    "custom loss": network(loss=Steep()),
+    "metric": network(metrics=["mae", user_function]),
+    "metric of an output": network(metrics={"dense": [user_function]}),
+    "adapted metric": with_metrics(user_function),
     "optimizer": network(optimizer=type("Mine", (keras.optimizers.SGD,), {"__module__": __name__})()),
 }
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")  # on purpose
 @pytest.mark.parametrize("name", MODELS_WITHOUT_KEY)
-def test_models_beyond_their_configuration_have_no_key(name):
+def test_models_not_defined_by_their_configuration_have_no_key(name):
     model = MODELS_WITHOUT_KEY[name]()
     with pytest.raises(NoKeyError):
         model_key(model)
 
 
 def test_names_of_registered_losses_and_metrics_have_no_key():
-    with keras.saving.custom_object_scope({"mse": of_user}):
+    with keras.saving.custom_object_scope({"mse": user_function}):
         for settings in ({"loss": "mse"}, {"loss": "mae", "metrics": ["mse"]}):
             model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
             model.compile("adam", **settings)
-            with pytest.raises(NoKeyError, match="registered object"):
+            with pytest.raises(NoKeyError, match="registered user-defined object"):
                 model_key(model)
     model_key(model)

@@ -1,4 +1,4 @@
-"""The training loop against Keras' own single steps."""
+"""Compare the training loop with single steps of Keras."""
 
 import keras
 import numpy as np
@@ -32,7 +32,7 @@ def data():
         *(pytest.param(*case, marks=pytest.mark.exhaustive) for case in [(4, True), (7, False), (-1, True)]),
     ],
 )
-def test_an_epoch_is_train_on_batch_over_the_shuffled_batches(data, batch_size, weighted):
+def test_epoch_equals_train_on_batch_over_shuffled_batches(data, batch_size, weighted):
     X, y = data
     weight = np.linspace(0.1, 2, len(X), dtype=np.float32) if weighted else None
     trained, oracle = make_model(), make_model()
@@ -48,7 +48,7 @@ def test_an_epoch_is_train_on_batch_over_the_shuffled_batches(data, batch_size, 
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(data):
+def test_sample_order_depends_only_on_seed_and_epoch(data):
     X, y = data
     whole, halves = make_model(), make_model()
     train(whole, X, y, epochs=4, batch_size=4, seed=1)
@@ -58,14 +58,14 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(data):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_seed_is_another_order(data):
+def test_different_seeds_give_different_orders(data):
     first, second = make_model(), make_model()
     for seed, model in enumerate((first, second)):
         train(model, *data, epochs=1, batch_size=4, seed=seed)
     assert any((a != b).any() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 
 
-def test_bytes_are_divided_by_255_in_training_and_prediction(data):
+def test_uint8_is_divided_by_255_in_training_and_prediction(data):
     _, y = data
     X = np.random.default_rng(1).integers(0, 256, (21, 6), dtype=np.uint8)
     from_bytes, from_floats = make_model(), make_model()
@@ -84,7 +84,7 @@ class Recorder(keras.callbacks.Callback):
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 
-def test_each_step_has_its_rate_and_the_optimizer_keeps_its_own(data):
+def test_each_step_uses_its_rate_and_the_optimizer_rate_is_restored(data):
     model, recorder = make_model(keras.optimizers.SGD(0.5)), Recorder()
     rates = np.linspace(0.1, 0.4, 6, dtype=np.float32)
     train(model, *data, epochs=2, batch_size=7, seed=0, rates=rates, callbacks=[recorder])
@@ -92,7 +92,7 @@ def test_each_step_has_its_rate_and_the_optimizer_keeps_its_own(data):
     assert float(model.optimizer.learning_rate) == 0.5
 
 
-def test_the_rate_is_back_in_place_after_an_error(data):
+def test_learning_rate_is_restored_after_an_error(data):
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             raise RuntimeError("in the middle")
@@ -103,19 +103,19 @@ def test_the_rate_is_back_in_place_after_an_error(data):
     assert float(model.optimizer.learning_rate) == 0.5
 
 
-def test_a_schedule_inside_an_optimizer_is_left_alone(data):
+def test_learning_rate_schedule_of_the_optimizer_is_used(data):
     model = make_model(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)))
     train(model, *data, epochs=1, batch_size=7, seed=0)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.5 * 0.9**0.3)
 
 
-def test_prediction_in_batches_is_prediction_at_once():
+def test_prediction_in_batches_equals_prediction_at_once():
     X = np.random.default_rng(0).random((2500, 6), dtype=np.float32)
     model = make_model()
     np.testing.assert_allclose(predict(model, X), model.predict(X, batch_size=2500, verbose=0), atol=1e-6)
 
 
-def test_training_leaves_tensorflows_random_state_alone(data):
+def test_training_does_not_change_the_random_state_of_tensorflow(data):
     def draw(with_training):
         tf.random.set_seed(3)
         tf.random.uniform(())
@@ -124,10 +124,10 @@ def test_training_leaves_tensorflows_random_state_alone(data):
         return float(tf.random.uniform(()))
 
     model = make_model()
-    train(model, *data, epochs=1, batch_size=4, seed=0)  # traced before
+    train(model, *data, epochs=1, batch_size=4, seed=0)  # trace the graph first
     assert draw(with_training=True) == draw(with_training=False)
 
 
 @pytest.mark.parametrize(("n_samples", "batch_size", "expected"), [(10, 5, 2), (11, 5, 3), (4, 5, 1), (9, -1, 1)])
-def test_batches_are_counted(n_samples, batch_size, expected):
+def test_n_batches(n_samples, batch_size, expected):
     assert n_batches(n_samples, batch_size) == expected

@@ -1,4 +1,4 @@
-"""The folder of states: keys, files, limits, and going on bit for bit."""
+"""Checkpoints: cache keys, files, limits, and bit-identical resuming."""
 
 import json
 import os
@@ -31,11 +31,11 @@ SHAPES = {"image": (16, 16, 1), "sequence": (6, 4), "vector": (12,)}
 @pytest.fixture
 def keep_every_epoch(monkeypatch):
     monkeypatch.setattr(resume, "_SECONDS_BETWEEN", 0)
-    monkeypatch.setattr(resume, "_SHARE_OF_WRITING", np.inf)
+    monkeypatch.setattr(resume, "_MAX_WRITING_FRACTION", np.inf)
 
 
 def network(*layers, optimizer="adam"):
-    """Build a network with the same initial weights each time."""
+    """Build a network with fixed initial weights."""
 
     def build():
         model = keras.Sequential([keras.Input((6, 2)), *(layer() for layer in layers), keras.layers.Flatten()])
@@ -74,8 +74,8 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-class Halve(keras.callbacks.Callback):
-    """Acts by what it remembers."""
+class HalveLearningRate(keras.callbacks.Callback):
+    """Changes training depending on its state."""
 
     def on_train_begin(self, logs=None):
         self.seen, self.least, self.weights = {}, None, []
@@ -102,7 +102,7 @@ CASES = {
     "nadam": {"optimizer": "nadam"},
     "moving average": {"optimizer": lambda: keras.optimizers.Adam(use_ema=True)},
     "gradient accumulation": {"optimizer": lambda: keras.optimizers.Adam(gradient_accumulation_steps=3)},
-    "schedule of its own": {
+    "learning rate schedule": {
         "optimizer": lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.9))
     },
     "bfloat16": {"layers": [lambda: keras.layers.Dense(3, dtype="bfloat16")]},
@@ -112,8 +112,8 @@ CASES = {
         "callbacks": lambda: [keras.callbacks.EarlyStopping("accuracy", patience=2, restore_best_weights=True)]
     },
     "plateau": {"callbacks": lambda: [keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.1)]},
-    "a callback of one's own": {"callbacks": lambda: [Halve()]},
-    "batch by batch": {
+    "custom callback": {"callbacks": lambda: [HalveLearningRate()]},
+    "batch callback": {
         "callbacks": lambda: [keras.callbacks.LambdaCallback(on_train_batch_end=print_nothing)],
     },
 }
@@ -123,7 +123,7 @@ def print_nothing(batch, logs):
     pass
 
 
-@pytest.mark.parametrize("name", longer(CASES, CASES.keys() - {"dropout", "a callback of one's own", "batch by batch"}))
+@pytest.mark.parametrize("name", longer(CASES, CASES.keys() - {"dropout", "custom callback", "batch callback"}))
 def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_every_epoch):
     case = {"layers": (), "optimizer": "adam", "rates": None, "callbacks": list} | CASES[name]
     X, y = data()
@@ -132,30 +132,30 @@ def test_resumed_training_equals_uninterrupted_training(name, tmp_path, keep_eve
     def build():
         return network(*case["layers"], optimizer=case["optimizer"])
 
-    def run(watcher=(), memory=None):
+    def run(extra_callbacks=(), memory=None):
         model, history = build(), keras.callbacks.History()
-        callbacks = [*case["callbacks"](), history, *watcher]
+        callbacks = [*case["callbacks"](), history, *extra_callbacks]
         settings = {"epochs": 6, "batch_size": 13, "seed": 3, "rates": case["rates"], "memory": memory}
-        n_known = train(model, X, y, validation_data=(X_val, y_val), callbacks=callbacks, **settings)
-        return model, history.history, n_known
+        n_restored = train(model, X, y, validation_data=(X_val, y_val), callbacks=callbacks, **settings)
+        return model, history.history, n_restored
 
-    straight, history, _ = run()
-    kept = EpochMemory(tmp_path)
+    uninterrupted, history, _ = run()
+    cache = EpochMemory(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run(watcher=[Interrupt(1)], memory=kept)
+        run(extra_callbacks=[Interrupt(1)], memory=cache)
     with pytest.raises(KeyboardInterrupt):
-        run(watcher=[Interrupt(2)], memory=kept)
-    resumed, resumed_history, n_known = run(memory=kept)
-    assert n_known == 2
-    assert_equal_states(straight, resumed)
+        run(extra_callbacks=[Interrupt(2)], memory=cache)
+    resumed, resumed_history, n_restored = run(memory=cache)
+    assert n_restored == 2
+    assert_equal_states(uninterrupted, resumed)
     assert resumed_history == history
-    known, known_history, n_known = run(memory=kept)
-    assert n_known == len(history["loss"])
-    assert_equal_states(straight, known)
-    assert known_history == history
+    restored, restored_history, n_restored = run(memory=cache)
+    assert n_restored == len(history["loss"])
+    assert_equal_states(uninterrupted, restored)
+    assert restored_history == history
 
 
-FRESH = """
+NEW_PROCESS = """
 import os, signal, sys
 from pathlib import Path
 import keras, numpy as np
@@ -163,15 +163,15 @@ from kerasnet.models import create_model
 from _training import train
 from kerasnet.training import EpochMemory, _resume, learning_rates
 
-_resume._SECONDS_BETWEEN, _resume._SHARE_OF_WRITING = 0, np.inf
+_resume._SECONDS_BETWEEN, _resume._MAX_WRITING_FRACTION = 0, np.inf
 name, task, shape, folder = sys.argv[1], sys.argv[2], *map(eval, sys.argv[3:])
-child = os.fork()  # before the first computation: both processes are as fresh ones, and TensorFlow is imported once
+child = os.fork()  # before TensorFlow starts: both processes behave like new ones, with one import
 killed = None if child else 3
 if child:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-    kept = sorted(path.stem[-6:] for path in Path(folder).rglob("*.npz"))
-    assert kept == ["000002", "000003"], "the newest two"
+    names = sorted(path.stem[-6:] for path in Path(folder).rglob("*.npz"))
+    assert names == ["000002", "000003"], "the newest two"
 
 class Kill(keras.callbacks.Callback):
     changes_nothing = True
@@ -183,7 +183,7 @@ random = np.random.default_rng(0)
 X = random.random((40, *shape)).astype(np.float32)
 y = X if task == "reconstruction" else random.integers(0, 10, 40)
 rates = learning_rates("cosine", 0.01, 5 * 4)
-for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("straight", None)):
+for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("uninterrupted", None)):
     keras.utils.set_random_seed(0)
     keras.backend.clear_session()
     model = create_model(name, input_shape=shape)
@@ -195,29 +195,29 @@ for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("straight"
 
 
 @pytest.mark.parametrize("name", longer(list_models(), {*list_models()} - {"cnn"}))
-def test_a_killed_training_of_a_model_goes_on_in_a_fresh_process(name, tmp_path):
+def test_killed_training_is_resumed_in_a_new_process(name, tmp_path):
     entry = registered_model(name)
 
     arguments = [name, entry.tasks[0], *map(repr, (SHAPES[entry.input_kind], str(tmp_path)))]
-    done = run("-c", FRESH, *arguments)
+    done = run("-c", NEW_PROCESS, *arguments)
     assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "straight.npz") as first, np.load(tmp_path / "resumed.npz") as second:
+    with np.load(tmp_path / "uninterrupted.npz") as first, np.load(tmp_path / "resumed.npz") as second:
         assert len(first) == len(second) > 2
         for array in first:
             np.testing.assert_array_equal(first[array], second[array])
 
 
 def fit(folder, epochs=3, seed=1, **options):
-    """Train a small network; return it and the number of epochs that were known."""
+    """Train a small network; return it and the number of restored epochs."""
     model = network(lambda: keras.layers.Dropout(0.5))
-    kept = folder if folder is None or isinstance(folder, EpochMemory) else EpochMemory(folder)
-    return model, train(model, *data(), epochs=epochs, batch_size=13, seed=seed, memory=kept, **options)
+    cache = folder if folder is None or isinstance(folder, EpochMemory) else EpochMemory(folder)
+    return model, train(model, *data(), epochs=epochs, batch_size=13, seed=seed, memory=cache, **options)
 
 
-def rewritten(path, **changes):
-    """Return the content of a state in which something is changed."""
-    with np.load(path) as kept:
-        arrays = dict(kept)
+def change_checkpoint(path, **changes):
+    """Return the content of a changed checkpoint."""
+    with np.load(path) as file:
+        arrays = dict(file)
     about = json.loads(arrays["about"].tobytes())
     for name, value in changes.items():
         if name in arrays:
@@ -229,73 +229,77 @@ def rewritten(path, **changes):
     return arrays
 
 
-DAMAGES = {
+CORRUPTIONS = {
     "empty": lambda path, other: path.write_bytes(b""),
-    "cut": lambda path, other: path.write_bytes(path.read_bytes()[:-100]),
+    "truncated": lambda path, other: path.write_bytes(path.read_bytes()[:-100]),
     "noise": lambda path, other: path.write_bytes(np.random.default_rng(0).bytes(5000)),
-    "bit": lambda path, other: path.write_bytes(flipped(path.read_bytes(), 1500)),
-    "another training's": lambda path, other: path.write_bytes(other.read_bytes()),
-    "older format": lambda path, other: np.savez(path, **rewritten(path, format=0)),
+    "bit": lambda path, other: path.write_bytes(flip_bit(path.read_bytes(), 1500)),
+    "another training": lambda path, other: path.write_bytes(other.read_bytes()),
+    "older format": lambda path, other: np.savez(path, **change_checkpoint(path, format=0)),
     "no description": lambda path, other: np.savez(path, x=np.zeros(3)),
-    "not JSON": lambda path, other: np.savez(path, **rewritten(path, about=np.zeros(9, np.uint8))),
-    "JSON of something": lambda path, other: np.savez(path, **rewritten(path, about=np.frombuffer(b"[1]", np.uint8))),
-    "deep JSON": lambda path, other: np.savez(path, **rewritten(path, about=np.frombuffer(b"[" * 100_000, np.uint8))),
-    "wrong shape": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.zeros(3, np.float32)})),
-    "wrong dtype": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.zeros((12, 3))})),
-    "other epochs": lambda path, other: np.savez(
-        path, **rewritten(path, known={"dict": [["n_epochs", 2], ["stopped", False], ["logs", None]]})
+    "not JSON": lambda path, other: np.savez(path, **change_checkpoint(path, about=np.zeros(9, np.uint8))),
+    "JSON list": lambda path, other: np.savez(path, **change_checkpoint(path, about=np.frombuffer(b"[1]", np.uint8))),
+    "deep JSON": lambda path, other: np.savez(
+        path, **change_checkpoint(path, about=np.frombuffer(b"[" * 100_000, np.uint8))
     ),
-    "places beyond": lambda path, other: np.savez(path, **rewritten(path, callbacks=[{"array": 99}])),
-    "objects": lambda path, other: np.savez(path, **rewritten(path, **{"1": np.array([print], object)})),
+    "wrong shape": lambda path, other: np.savez(path, **change_checkpoint(path, **{"1": np.zeros(3, np.float32)})),
+    "wrong dtype": lambda path, other: np.savez(path, **change_checkpoint(path, **{"1": np.zeros((12, 3))})),
+    "wrong number of epochs": lambda path, other: np.savez(
+        path, **change_checkpoint(path, known={"dict": [["n_epochs", 2], ["stopped", False], ["logs", None]]})
+    ),
+    "array index beyond the arrays": lambda path, other: np.savez(
+        path, **change_checkpoint(path, callbacks=[{"array": 99}])
+    ),
+    "objects": lambda path, other: np.savez(path, **change_checkpoint(path, **{"1": np.array([print], object)})),
     "folder": lambda path, other: (path.unlink(), path.mkdir()),
 }
 
 
-def flipped(content, place):
+def flip_bit(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """A model that was trained, and the folders of its state and of another one's."""
+def trained(tmp_path_factory):
+    """A trained model, the folder of its checkpoints and that of another training."""
     folder = tmp_path_factory.mktemp("states")
-    straight, _ = fit(folder / "memory")
+    uninterrupted, _ = fit(folder / "memory")
     fit(folder / "other", seed=2)
-    return straight, folder
+    return uninterrupted, folder
 
 
-DAMAGES_TRIED = {"empty", "bit", "another training's", "deep JSON", "wrong shape", "folder"}
+CORRUPTIONS_TRIED = {"empty", "bit", "another training", "deep JSON", "wrong shape", "folder"}
 
 
-@pytest.mark.parametrize("damage", longer(DAMAGES, DAMAGES.keys() - DAMAGES_TRIED))
-def test_a_state_that_is_damaged_or_foreign_is_reported_and_its_epochs_are_trained(damage, good, tmp_path):
-    straight, folder = good
+@pytest.mark.parametrize("corruption", longer(CORRUPTIONS, CORRUPTIONS.keys() - CORRUPTIONS_TRIED))
+def test_corrupted_or_foreign_checkpoint_warns_and_its_epochs_are_trained(corruption, trained, tmp_path):
+    uninterrupted, folder = trained
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     ((path,), (other,)) = files(tmp_path / "memory"), files(tmp_path / "other")
-    DAMAGES[damage](path, other)
-    # a folder in the place of the file cannot be replaced either
-    with pytest.warns(UserWarning, match="its epochs are trained|cannot be kept") as warned:
-        model, n_known = fit(tmp_path / "memory")
+    CORRUPTIONS[corruption](path, other)
+    # a folder instead of the file cannot be replaced either
+    with pytest.warns(UserWarning, match="its epochs are trained again|cannot be written") as warned:
+        model, n_restored = fit(tmp_path / "memory")
     assert "its epochs are trained" in str(warned[0].message)
     assert path.name in str(warned[0].message)
-    assert n_known == 0
-    assert_equal_states(model, straight)
-    if damage != "folder":
+    assert n_restored == 0
+    assert_equal_states(model, uninterrupted)
+    if corruption != "folder":
         assert fit(tmp_path / "memory")[1] == 3, "the file was replaced"
 
 
-def test_the_older_of_two_states_serves_when_the_newer_is_damaged(tmp_path, keep_every_epoch):
+def test_older_checkpoint_is_used_if_the_newer_one_is_corrupted(tmp_path, keep_every_epoch):
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, callbacks=[Interrupt(2)])
     _, newer = files(tmp_path)
     newer.write_bytes(b"")
     with pytest.warns(UserWarning, match=newer.name):
-        model, n_known = fit(tmp_path)
-    assert n_known == 1
+        model, n_restored = fit(tmp_path)
+    assert n_restored == 1
     assert_equal_states(model, fit(None)[0])
 
 
-def test_states_at_the_end_of_a_fit_stay_and_those_in_between_do_not(tmp_path, keep_every_epoch):
+def test_final_checkpoints_are_kept_and_intermediate_ones_are_removed(tmp_path, keep_every_epoch):
     for epochs in (2, 5):
         fit(tmp_path, epochs)
     assert [path.stem.partition("-")[2] for path in files(tmp_path)] == ["000002-end", "000003", "000004", "000005-end"]
@@ -304,7 +308,7 @@ def test_states_at_the_end_of_a_fit_stay_and_those_in_between_do_not(tmp_path, k
     assert [fit(tmp_path, epochs)[1] for epochs in (1, 2, 5, 6)] == [0, 2, 5, 5]
 
 
-def test_between_states_two_seconds_pass_or_twenty_times_what_writing_takes(tmp_path, monkeypatch):
+def test_minimum_time_between_checkpoints(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(resume.time, "monotonic", lambda: now[0])
     written = []
@@ -324,39 +328,39 @@ def test_between_states_two_seconds_pass_or_twenty_times_what_writing_takes(tmp_
     assert written == [(3, False), (8, False), (10, True)]
 
 
-def test_the_states_used_longest_ago_go_when_there_are_too_many(tmp_path):
+def test_least_recently_used_checkpoints_are_removed(tmp_path):
     fit(tmp_path, seed=0)
-    kept = EpochMemory(tmp_path, max_bytes=3 * files(tmp_path)[0].stat().st_size + 100)
+    cache = EpochMemory(tmp_path, max_bytes=3 * files(tmp_path)[0].stat().st_size + 100)
     for age, seed in enumerate((1, 2)):
         os.utime(max(files(tmp_path), key=os.path.getmtime), (age, age))
-        fit(kept, seed=seed)
-    assert fit(kept, seed=0)[1] == 3, "used now, after seed 1"
-    fit(kept, seed=3)
+        fit(cache, seed=seed)
+    assert fit(cache, seed=0)[1] == 3, "used now, after seed 1"
+    fit(cache, seed=3)
     assert len(files(tmp_path)) == 3
     assert [fit(EpochMemory(tmp_path), seed=seed)[1] for seed in (0, 2, 3, 1)] == [3, 3, 3, 0]
 
 
-def test_a_state_beyond_the_limit_is_not_kept_and_says_so(tmp_path):
+def test_checkpoint_larger_than_the_limit_warns_and_is_not_written(tmp_path):
     with pytest.warns(UserWarning, match="max_bytes=100"):
         model, _ = fit(EpochMemory(tmp_path, max_bytes=100))
     assert files(tmp_path) == []
     assert_equal_states(model, fit(None)[0])
 
 
-def test_leftovers_of_killed_writers_are_swept(tmp_path):
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     fit(tmp_path)
     leftover = files(tmp_path)[0].parent / f".x.npz.{'0' * 32}.tmp"
     leftover.write_bytes(b"half")
-    memory._unchecked_bytes.clear()
+    memory._bytes_since_cleanup.clear()
     fit(tmp_path, seed=2)
     assert not leftover.exists()
 
 
-def test_a_full_disk_is_reported_and_training_goes_on(tmp_path):
+def test_full_disk_warns_and_training_continues(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.warns(UserWarning, match="cannot be kept; the training goes on"):
+        with pytest.warns(UserWarning, match="cannot be written; training continues"):
             model, _ = fit(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -364,23 +368,23 @@ def test_a_full_disk_is_reported_and_training_goes_on(tmp_path):
     assert_equal_states(model, fit(None)[0])
 
 
-def test_a_place_that_is_no_folder_is_refused_before_training(tmp_path):
+def test_location_that_is_not_a_folder_raises_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         fit(tmp_path / "file")
 
 
-def test_without_resuming_all_epochs_are_trained_and_kept(tmp_path):
-    assert [fit(EpochMemory(tmp_path, resume=resumes))[1] for resumes in (True, False, True)] == [0, 0, 3]
+def test_resume_false_trains_all_epochs_and_writes_checkpoints(tmp_path):
+    assert [fit(EpochMemory(tmp_path, resume=is_resumed))[1] for is_resumed in (True, False, True)] == [0, 0, 3]
 
 
-def test_what_stands_for_a_memory(tmp_path):
-    kept = EpochMemory(tmp_path, max_bytes=7, resume=False)
-    assert as_memory(kept) is kept
+def test_as_memory(tmp_path):
+    cache = EpochMemory(tmp_path, max_bytes=7, resume=False)
+    assert as_memory(cache) is cache
     assert as_memory(None) is as_memory(joblib.Memory(None)) is None
-    for given in (str(tmp_path), tmp_path, joblib.Memory(tmp_path, verbose=0)):
-        assert as_memory(given).location == str(tmp_path)
-    assert repr(kept) == f"EpochMemory({str(tmp_path)!r}, max_bytes=7, resume=False)"
+    for location in (str(tmp_path), tmp_path, joblib.Memory(tmp_path, verbose=0)):
+        assert as_memory(location).location == str(tmp_path)
+    assert repr(cache) == f"EpochMemory({str(tmp_path)!r}, max_bytes=7, resume=False)"
 
 
 WRITER = """
@@ -389,7 +393,7 @@ from pathlib import Path
 import numpy as np
 import kerasnet
 
-# the module alone: it needs no TensorFlow
+# only this module, which does not import TensorFlow
 spec = importlib.util.spec_from_file_location("memory", Path(kerasnet.__file__).parent / "training" / "memory.py")
 memory = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(memory)
@@ -397,17 +401,17 @@ assert "tensorflow" not in sys.modules
 EpochMemory = memory.EpochMemory
 
 number, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
-kept = EpochMemory(folder, max_bytes=3_000_000)
+cache = EpochMemory(folder, max_bytes=3_000_000)
 random, n_written, n_read = np.random.default_rng(number), 0, 0
 end = time.monotonic() + seconds
 while time.monotonic() < end or min(n_written, n_read) <= 10:
     key, epoch = "ab" + "%030x" % random.integers(4), int(random.integers(1, 9))
     content = np.random.default_rng(epoch).random(50_000)
-    kept._write(key, epoch, {"0": content, "1": content * 2}, at_end=bool(random.integers(2)))
+    cache._write(key, epoch, {"0": content, "1": content * 2}, at_end=bool(random.integers(2)))
     n_written += 1
-    for state in kept._states(key):
+    for state in cache._states(key):
         try:
-            arrays = kept._read(state)
+            arrays = cache._read(state)
         except FileNotFoundError:
             continue
         expected = np.random.default_rng(state.n_epochs).random(50_000)
@@ -418,7 +422,7 @@ print(n_written, n_read)
 
 
 @pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.exhaustive)])
-def test_two_processes_write_and_read_the_same_keys(seconds, tmp_path):
+def test_concurrent_processes_with_the_same_keys(seconds, tmp_path):
     command = [sys.executable, "-W", "error", "-c", WRITER]
     writers = [
         subprocess.Popen([*command, str(number), str(seconds), str(tmp_path)], stdout=-1, stderr=-1, text=True)
@@ -434,18 +438,18 @@ def test_two_processes_write_and_read_the_same_keys(seconds, tmp_path):
     assert not [path for path in files(tmp_path) if path.suffix == ".tmp"]
 
 
-def test_a_state_is_an_archive_of_plain_arrays(tmp_path):
+def test_checkpoint_is_an_npz_file_of_plain_arrays(tmp_path):
     fit(tmp_path, callbacks=[keras.callbacks.History()])
     (path,) = files(tmp_path)
     assert path.parent.parent == tmp_path / "kerasnet-states"
     assert zipfile.ZipFile(path).testzip() is None
-    with np.load(path, allow_pickle=False) as kept:
-        about = json.loads(kept["about"].tobytes())
-        assert about["n_variables"] == len(kept) - 1
+    with np.load(path, allow_pickle=False) as file:
+        about = json.loads(file["about"].tobytes())
+        assert about["n_variables"] == len(file) - 1
     assert [name for name, _ in about["callbacks"][0]["dict"]] == ["history", "epoch"]
 
 
-def test_reading_counts_as_use(tmp_path):
+def test_reading_updates_the_time_of_last_use(tmp_path):
     fit(tmp_path)
     (path,) = files(tmp_path)
     os.utime(path, (0, 0))
@@ -453,14 +457,14 @@ def test_reading_counts_as_use(tmp_path):
     assert time.time() - path.stat().st_mtime < 60
 
 
-def test_names_of_folders(tmp_path, monkeypatch):
+def test_location_formats(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert EpochMemory("~/states").location == str(tmp_path / "states")
     for empty in ("", b""):
-        with pytest.raises(ValueError, match="must name a folder. Received: an empty name"):
+        with pytest.raises(ValueError, match="must be the path of a folder. Received: an empty string"):
             EpochMemory(empty)
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(ValueError, match="empty name"):
+    with pytest.raises(ValueError, match="empty string"):
         KerasNetClassifier("mlp", epochs=1, random_state=0, memory="").fit(X, y)
     KerasNetClassifier("mlp", epochs=1, random_state=0, memory="~/states").fit(X, y)
     assert (tmp_path / "states" / "kerasnet-states").is_dir()

@@ -1,4 +1,4 @@
-"""Data that are not in memory: the same weights and predictions, bit for bit, as from the same data in memory."""
+"""Data that is not in memory gives bit-identical weights and predictions to data in memory."""
 
 import os
 import threading
@@ -29,13 +29,13 @@ from kerasnet.training import _rows
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch, request):
-    """Have small data read in many windows, as large data are."""
+    """Read small data in many windows, like large data."""
     monkeypatch.setattr(_validation, "_READ_AT_ONCE", 0)
-    monkeypatch.setattr(_rows, "WINDOW", 2**20 if "10000" in request.node.name else 4000)
+    monkeypatch.setattr(_rows, "WINDOW_BYTES", 2**20 if "10000" in request.node.name else 4000)
 
 
 def stored(X, kind, folder):
-    """Return an array as another library keeps it."""
+    """Return an array in the format of another library."""
     if kind == "memmap":
         np.save(folder / "x.npy", X)
         return np.load(folder / "x.npy", mmap_mode="r")
@@ -80,17 +80,17 @@ def test_fits_and_predictions_equal_those_of_arrays_in_memory(kind, images, tmp_
         filters=(4,), epochs=2, batch_size=11, early_stopping=True, validation_fraction=0.2, random_state=0
     )
     in_memory = kn.CNNClassifier(**estimator.get_params()).fit(X, y, weight)
-    elsewhere = stored(X, kind, tmp_path)
-    estimator.fit(elsewhere, y, weight)
+    stored_X = stored(X, kind, tmp_path)
+    estimator.fit(stored_X, y, weight)
     assert_equal_fits(estimator, in_memory)
-    np.testing.assert_array_equal(estimator.predict_proba(elsewhere), in_memory.predict_proba(X))
-    assert estimator.score(elsewhere, y) == in_memory.score(X, y)
-    for each, samples in ((estimator, elsewhere), (in_memory, X)):
+    np.testing.assert_array_equal(estimator.predict_proba(stored_X), in_memory.predict_proba(X))
+    assert estimator.score(stored_X, y) == in_memory.score(X, y)
+    for each, samples in ((estimator, stored_X), (in_memory, X)):
         each.set_params(early_stopping=False).partial_fit(samples, y)
     assert_equal_fits(estimator, in_memory)
 
 
-def test_no_copy_is_made_of_a_large_array_in_memory(images, monkeypatch):
+def test_large_array_in_memory_is_not_copied(images, monkeypatch):
     X, y = images
     in_memory = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
     expected = in_memory.predict_proba(X)
@@ -105,14 +105,14 @@ def test_no_copy_is_made_of_a_large_array_in_memory(images, monkeypatch):
 
 
 class FirstColumns(kn.KerasNetClassifier):
-    """Its encoder of features selects columns, which only an array in memory has."""
+    """Its feature encoder selects columns, which requires an array in memory."""
 
     @property
     def feature_encoder(self):
         return FunctionTransformer(lambda X: X[:, :4])
 
 
-def test_an_encoder_of_features_gets_an_array(digits, tmp_path, monkeypatch):
+def test_feature_encoder_receives_an_array(digits, tmp_path, monkeypatch):
     X, y = digits[0][:60].reshape(60, -1), digits[1][:60]
     monkeypatch.setattr(_validation, "_CONVERTED_AT_ONCE", 1000)
     for data in (X, stored(X, "memmap", tmp_path)):
@@ -129,7 +129,7 @@ def test_sparse_matrices_equal_dense_ones(kind, digits, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, bool])
-def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
+def test_rows_are_converted_like_arrays(dtype, digits, tmp_path):
     X, y = (digits[0][:60] * 16).round().astype(dtype), digits[1][:60]
     in_memory = kn.KerasNetRegressor("mlp", epochs=2, random_state=0).fit(X, y)
     assert_equal_fits(
@@ -146,45 +146,45 @@ def test_rows_are_converted_as_arrays_are(dtype, digits, tmp_path):
         pytest.param("lstm", (60, 8, 8), marks=pytest.mark.exhaustive),
     ],
 )
-def test_shapes_are_completed_as_those_of_arrays(model, shape, digits, tmp_path):
+def test_shapes_are_completed_like_those_of_arrays(model, shape, digits, tmp_path):
     X, y = digits[0][:60].reshape(shape), digits[1][:60]
     image_shape = (8, 8, 1) if model == "cnn" else None
     make = lambda: kn.KerasNetClassifier(model, epochs=1, random_state=0, image_shape=image_shape)  # noqa: E731
     assert_equal_fits(make().fit(stored(X, "memmap", tmp_path), y), make().fit(X, y))
 
 
-def test_validation_data_may_lie_elsewhere(images, tmp_path):
+def test_lazy_validation_data(images, tmp_path):
     X, y = images
     make = lambda: kn.KerasNetClassifier("mlp", epochs=2, random_state=0, validation_batch_size=7)  # noqa: E731
     in_memory = make().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
-    elsewhere = stored(X, "lazy", tmp_path)
-    assert_equal_fits(make().fit(elsewhere[:60], y[:60], X_val=elsewhere[60:], y_val=y[60:]), in_memory)
+    stored_X = stored(X, "lazy", tmp_path)
+    assert_equal_fits(make().fit(stored_X[:60], y[:60], X_val=stored_X[60:], y_val=y[60:]), in_memory)
     assert "val_loss" in in_memory.history_
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_autoencoders_and_detectors(dtype, digits, tmp_path):
+def test_autoencoders_and_outlier_detectors(dtype, digits, tmp_path):
     X = (digits[0][:60] * 255).astype(np.uint8) if dtype == np.uint8 else digits[0][:60]
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     in_memory = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(X)
-    autoencoder = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(elsewhere)
+    autoencoder = kn.Autoencoder(code_units=4, epochs=2, random_state=0).fit(stored_X)
     assert_equal_fits(autoencoder, in_memory)
     for method in ("transform", "reconstruct", "reconstruction_errors"):
-        np.testing.assert_array_equal(getattr(autoencoder, method)(elsewhere), getattr(in_memory, method)(X))
+        np.testing.assert_array_equal(getattr(autoencoder, method)(stored_X), getattr(in_memory, method)(X))
     make = lambda: kn.AutoencoderOutlierDetector(code_units=4, epochs=2, random_state=0)  # noqa: E731
-    assert make().fit(elsewhere).offset_ == make().fit(X).offset_
+    assert make().fit(stored_X).offset_ == make().fit(X).offset_
 
 
-def test_features_of_a_backbone(images, tmp_path):
+def test_backbone_features(images, tmp_path):
     X, _ = images
     make = lambda: kn.BackboneFeatures(weights=None, layer="block_1_expand_relu", random_state=0)  # noqa: E731
     X = np.repeat(np.repeat(X[:9], 4, axis=1), 4, axis=2)
-    elsewhere = stored(X, "memmap", tmp_path)
-    np.testing.assert_array_equal(make().fit(elsewhere).transform(elsewhere), make().fit(X).transform(X))
+    stored_X = stored(X, "memmap", tmp_path)
+    np.testing.assert_array_equal(make().fit(stored_X).transform(stored_X), make().fit(X).transform(X))
 
 
 class Batches(keras.callbacks.Callback):
-    """Notes the batches of a training, and ends it in the middle of an epoch."""
+    """Records batches, and stops training in the middle of an epoch."""
 
     def __init__(self, at=None):
         super().__init__()
@@ -195,7 +195,7 @@ class Batches(keras.callbacks.Callback):
         self.model.stop_training = len(self.seen) == self.at
 
 
-def test_callbacks_of_batches_count_through_the_epoch(images, tmp_path):
+def test_batch_callbacks_receive_batch_numbers_of_the_epoch(images, tmp_path):
     X, y = images
     seen = []
     for data in (X, stored(X, "memmap", tmp_path)):
@@ -208,7 +208,7 @@ def test_callbacks_of_batches_count_through_the_epoch(images, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [-1, 1, 30, 1000])
-def test_any_batch_size_and_a_schedule(batch_size, images, tmp_path):
+def test_batch_sizes_and_learning_rate_schedule(batch_size, images, tmp_path):
     X, y = images
     settings = {"epochs": 2, "batch_size": batch_size, "learning_rate_schedule": "one_cycle", "random_state": 0}
     in_memory = kn.KerasNetClassifier("mlp", **settings).fit(X[:40], y[:40])
@@ -221,8 +221,8 @@ def test_checkpoints_are_shared_with_data_in_memory(images, tmp_path):
     X, y = images
     make = lambda epochs: kn.KerasNetClassifier("mlp", epochs=epochs, random_state=0, memory=tmp_path / "m")  # noqa: E731
     make(2).fit(X, y)
-    elsewhere = stored(X, "memmap", tmp_path)
-    estimator = make(3).fit(elsewhere, y)
+    stored_X = stored(X, "memmap", tmp_path)
+    estimator = make(3).fit(stored_X, y)
     assert estimator.n_iter_from_memory_ == 2
     assert_equal_fits(estimator, kn.KerasNetClassifier("mlp", epochs=3, random_state=0).fit(X, y))
     changed = X.copy()
@@ -231,7 +231,7 @@ def test_checkpoints_are_shared_with_data_in_memory(images, tmp_path):
     assert make(3).fit(np.load(tmp_path / "x.npy", mmap_mode="r"), y).n_iter_from_memory_ == 0
 
 
-def test_searches_select_rows_without_reading_them(images, tmp_path):
+def test_search_selects_rows_without_reading_them(images, tmp_path):
     X, y = images
     network = kn.KerasNetClassifier("mlp", epochs=1, random_state=0)
     kinds = []
@@ -244,17 +244,17 @@ def test_searches_select_rows_without_reading_them(images, tmp_path):
 
 
 @pytest.mark.exhaustive  # see test_pickles.py
-def test_workers_read_the_file_themselves(images, tmp_path):
+def test_workers_read_the_file(images, tmp_path):
     X, y = images
     network = kn.KerasNetClassifier("mlp", epochs=1, random_state=0)
     lazily = cross_val_predict(network, stored(X, "lazy", tmp_path), y, cv=2, n_jobs=2)
     np.testing.assert_array_equal(lazily, cross_val_predict(network, X, y, cv=2))
 
 
-def test_no_thread_is_left(images, tmp_path):
+def test_no_thread_is_left_running(images, tmp_path):
     X, y = images
-    elsewhere, before = stored(X, "memmap", tmp_path), threading.active_count()
-    kn.KerasNetClassifier("mlp", epochs=1, callbacks=[Batches(at=2)]).fit(elsewhere, y).predict(elsewhere)
+    stored_X, before = stored(X, "memmap", tmp_path), threading.active_count()
+    kn.KerasNetClassifier("mlp", epochs=1, callbacks=[Batches(at=2)]).fit(stored_X, y).predict(stored_X)
     until = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
@@ -262,7 +262,7 @@ def test_no_thread_is_left(images, tmp_path):
 
 
 class Shrink(keras.callbacks.Callback):
-    """Makes a file shorter, or removes it, after an epoch."""
+    """Truncates or removes a file after an epoch."""
 
     def __init__(self, path, size):
         super().__init__()
@@ -274,20 +274,20 @@ class Shrink(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(("size", "found"), [(2000, "found 2000"), (None, "found none")])
-def test_a_file_that_shrinks_or_vanishes_ends_training_and_the_earlier_model_stays(size, found, images, tmp_path):
+def test_truncated_or_removed_file_raises_and_keeps_the_fitted_model(size, found, images, tmp_path):
     X, y = images
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     estimator = kn.KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
     before = estimator.predict_proba(X)
     estimator.set_params(epochs=4, callbacks=[Shrink(tmp_path / "x.npy", size)])
     with pytest.raises(DataFormatError, match=found):
-        estimator.fit(elsewhere, y)
+        estimator.fit(stored_X, y)
     np.testing.assert_array_equal(estimator.predict_proba(X), before)
     assert estimator.n_iter_ == 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_value_that_is_not_finite_in_the_last_chunk(value, digits, tmp_path, monkeypatch):
+def test_non_finite_value_in_the_last_chunk_raises(value, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(_inputs, "_CHUNK", 4000)
     X, y = digits[0][:90].copy(), digits[1][:90]
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
@@ -302,23 +302,23 @@ def test_a_value_that_is_not_finite_in_the_last_chunk(value, digits, tmp_path, m
 
 
 @pytest.mark.parametrize("dtype", ["S4", "M8[s]", [("a", float)], complex])
-def test_other_dtypes_are_refused(dtype, tmp_path):
+def test_unsupported_dtypes_raise(dtype, tmp_path):
     X = np.zeros((30, 8), dtype)
     with pytest.raises(ValueError, match=r"must hold numbers|[Cc]omplex"):
         kn.KerasNetClassifier("mlp").fit(stored(X, "memmap", tmp_path), np.arange(30) % 2)
 
 
-def test_other_lengths_and_shapes_are_refused(images, tmp_path):
+def test_inconsistent_lengths_and_shapes_raise(images, tmp_path):
     X, y = images
-    elsewhere = stored(X, "memmap", tmp_path)
+    stored_X = stored(X, "memmap", tmp_path)
     estimator = kn.KerasNetClassifier("mlp", epochs=1)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        estimator.fit(elsewhere, y[:-1])
+        estimator.fit(stored_X, y[:-1])
     with pytest.raises(ValueError, match="n_features|features"):
-        estimator.fit(X, y).predict(elsewhere[:, :5])
+        estimator.fit(X, y).predict(stored_X[:, :5])
 
 
-def test_checkpoints_of_files_open_for_writing_go_by_content(images, tmp_path):
+def test_cache_key_of_a_writable_file_depends_on_its_content(images, tmp_path):
     X, y = images
     np.save(tmp_path / "x.npy", X)
     writable = np.load(tmp_path / "x.npy", mmap_mode="r+")
@@ -329,7 +329,7 @@ def test_checkpoints_of_files_open_for_writing_go_by_content(images, tmp_path):
     changed[0] ^= 1
     for source in (writable, file["x"]):
         make().fit(source, y)
-        source[...] = changed  # the time of the file does not tell at once
+        source[...] = changed  # the modification time may not change
         fitted = make().fit(source, y)
         np.testing.assert_array_equal(
             fitted.predict_proba(X), make().set_params(memory=None).fit(changed, y).predict_proba(X)
@@ -338,7 +338,7 @@ def test_checkpoints_of_files_open_for_writing_go_by_content(images, tmp_path):
 
 
 class MapStyle:
-    """A dataset as PyTorch has them: it never raises an IndexError."""
+    """A map-style dataset like those of PyTorch: it never raises an IndexError."""
 
     def __len__(self):
         return 8
@@ -348,19 +348,19 @@ class MapStyle:
 
 
 @pytest.mark.parametrize("samples", [MapStyle(), (row for row in np.zeros((8, 4)))], ids=["map", "generator"])
-def test_samples_one_by_one_are_refused(samples):
+def test_map_style_datasets_raise(samples):
     with pytest.raises(TypeError, match="open_memmap"):
         kn.KerasNetClassifier("mlp").fit(samples, np.arange(8) % 2)
 
 
 @pytest.mark.parametrize("given", [3, (number for number in [1]), (1, 2, 3, 4)])
-def test_validation_data_of_another_form(given, images):
+def test_invalid_validation_data_raises(given, images):
     X, y = images
     with pytest.raises(ValueError, match=r"must be a tuple \(X, y\).*Received: (int|generator|tuple of length 4)"):
         kn.KerasNetClassifier("mlp").fit(X, y, validation_data=given)
 
 
-def test_frames_of_sparse_columns(digits):
+def test_data_frames_with_sparse_columns(digits):
     X, y = digits[0][:60].reshape(60, -1), digits[1][:60]
     frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csr_matrix(X)).rename(columns="column {}".format)
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(frame, y)
@@ -383,13 +383,13 @@ class Dataset(keras.utils.PyDataset):
 
 
 @pytest.mark.parametrize("make", [numbers, Dataset, lambda: _rows.tf.data.Dataset.from_tensors(np.zeros((8, 4)))])
-def test_batches_of_others_are_refused_with_the_way_that_works(make):
+def test_batched_datasets_raise_with_the_remedy(make):
     with pytest.raises(TypeError, match="open_memmap"):
         kn.KerasNetClassifier("mlp").fit(make(), np.arange(8) % 2)
 
 
 @pytest.mark.exhaustive
-def test_workers_of_a_dask_cluster_read_the_file_and_predict_chunk_by_chunk(images, tmp_path, cluster):
+def test_dask_workers_read_the_file_and_predict_in_chunks(images, tmp_path, cluster):
     X, y = images
     estimator = kn.KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X, y)
     chunks = dask.array.from_array(X, chunks=(20, 8, 8))
@@ -407,7 +407,7 @@ def test_workers_of_a_dask_cluster_read_the_file_and_predict_chunk_by_chunk(imag
 
 @pytest.fixture
 def photographs(images, tmp_path):
-    """Return the paths and classes of image files in colour, larger than they are trained at."""
+    """Return the paths and class labels of color images that are larger than the model input."""
     X, y = images
     paths = [tmp_path / f"{number}.png" for number in range(len(X))]
     for path, image in zip(paths, X, strict=True):
@@ -415,7 +415,7 @@ def photographs(images, tmp_path):
     return paths, y
 
 
-def test_image_files_are_decoded_while_a_network_trains(photographs):
+def test_image_files_are_decoded_during_training(photographs):
     paths, y = photographs
     X = prepare_images(paths, (10, 10), color_mode="rgb", dtype="uint8")
     settings = {"filters": (4,), "epochs": 2, "early_stopping": True, "validation_fraction": 0.3, "random_state": 0}
@@ -426,7 +426,7 @@ def test_image_files_are_decoded_while_a_network_trains(photographs):
 
 
 @pytest.mark.exhaustive
-def test_workers_read_image_files_themselves(photographs):
+def test_workers_read_image_files(photographs):
     paths, y = photographs
     X = prepare_images(paths, (10, 10), color_mode="rgb", dtype="uint8")
     network = kn.CNNClassifier(filters=(4,), epochs=2, random_state=0)
@@ -434,14 +434,14 @@ def test_workers_read_image_files_themselves(photographs):
     np.testing.assert_array_equal(scores, cross_val_score(network, X, y, cv=2, n_jobs=2))
 
 
-def test_a_broken_image_in_an_epoch_is_named_and_the_earlier_model_stays(photographs):
+def test_corrupted_image_is_named_and_keeps_the_fitted_model(photographs):
     paths, y = photographs
     X = ImageFiles(paths, (8, 8))
     estimator = kn.CNNClassifier(filters=(4,), epochs=1, random_state=0).fit(X, y)
     before = estimator.predict_proba(X)
     content = paths[40].read_bytes()
     paths[40].write_bytes(content[:90])
-    with pytest.raises(ImageDecodeError, match=r"/40.png: expected a whole"):
+    with pytest.raises(ImageDecodeError, match=r"/40.png: expected a valid"):
         estimator.fit(X, y)
     with pytest.raises(ImageDecodeError, match=r"/40.png"):
         estimator.predict(X)
@@ -451,7 +451,7 @@ def test_a_broken_image_in_an_epoch_is_named_and_the_earlier_model_stays(photogr
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("model", ["mlp", "cnn", "simple_rnn"])
-def test_10000_images_give_the_same_weights_from_everywhere(model, tmp_path):
+def test_10000_images_give_the_same_weights_from_all_sources(model, tmp_path):
     X, y = load_mnist(n_samples=10_000, random_state=0, return_X_y=True)
     in_memory = kn.KerasNetClassifier(model, epochs=1, random_state=0).fit(X, y)
     for kind in DENSE:

@@ -1,4 +1,4 @@
-"""Hostile files: nothing runs, nothing is read or written elsewhere, nothing changes, nothing dies."""
+"""Malicious files run no code, access no other files, change no global state, and do not end the process."""
 
 import json
 import re
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from _fresh import run
 
-SCRIPT = Path(__file__).with_name("_hostile.py")
+SCRIPT = Path(__file__).with_name("_malicious.py")
 
 
-def test_hostile_files_are_refused_and_do_nothing_else(record_property, tmp_path):
+def test_malicious_files_are_rejected_without_side_effects(record_property, tmp_path):
     done = run(SCRIPT, tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert done.returncode == 0, f"it died after {list(results)[-1:]}: {done.stderr[-2000:]}"
+    assert done.returncode == 0, f"the process ended after {list(results)[-1:]}: {done.stderr[-2000:]}"
     faults = []
     for name, found in results.items():
         error, message = found["expected"]
@@ -25,5 +25,5 @@ def test_hostile_files_are_refused_and_do_nothing_else(record_property, tmp_path
     assert len(results) >= 60
     most = max(results, key=lambda name: results[name]["megabytes"])
     record_property(
-        "counts", f"{len(results)} hostile files; the most memory: {results[most]['megabytes']:.0f} MB ({most})"
+        "counts", f"{len(results)} malicious files; peak memory: {results[most]['megabytes']:.0f} MB ({most})"
     )

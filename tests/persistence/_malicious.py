@@ -1,6 +1,6 @@
-"""Hostile files, and a process that opens them one after another and watches what happens.
+"""Malicious files, and a process that opens each of them and records what happens.
 
-``python _hostile.py FOLDER`` makes each file in FOLDER, opens it, and writes FOLDER/results.json.
+``python _malicious.py FOLDER`` writes each file to FOLDER, opens it, and writes FOLDER/results.json.
 """
 
 import copy
@@ -41,7 +41,7 @@ EXECUTED, SECRET = FOLDER / "executed", FOLDER / "secret" / "key.txt"
 X, Y = np.random.default_rng(0).random((40, 4), dtype=np.float32), np.arange(40) % 2
 UNSAFE, CORRUPT, FORMAT = "UnsafeFileError", "CorruptFileError", "DataFormatError"
 MISMATCH, UNKNOWN = "CheckpointMismatchError", "UnknownModelError"
-FILES = {}  # name -> (how it is made at a path, the error, a part of its message, how it is opened)
+FILES = {}  # name -> (function that writes the file, expected error, part of its message, loader)
 
 
 class Payload:
@@ -51,8 +51,8 @@ class Payload:
         return os.system, (f"touch {EXECUTED}",)
 
 
-def hostile(name, error, message, load=None):
-    """Register what makes a file at a path."""
+def malicious(name, error, message, load=None):
+    """Register a function that writes a file."""
 
     def register(make):
         assert name not in FILES, name
@@ -63,12 +63,12 @@ def hostile(name, error, message, load=None):
 
 
 def crafted(name, error, message, base="network", load=None):
-    """Register what changes a good archive; its sums are made to agree."""
+    """Register a function that changes a valid archive, whose hashes are then updated."""
 
     def register(change):
-        @hostile(name, error, message, load)
+        @malicious(name, error, message, load)
         def make(path):
-            archive = Crafted(FOLDER / "good" / f"{base}.kerasnet")
+            archive = Crafted(FOLDER / "valid" / f"{base}.kerasnet")
             change(archive)
             archive.write(path)
 
@@ -78,7 +78,7 @@ def crafted(name, error, message, base="network", load=None):
 
 
 def members_of(base="network"):
-    with zipfile.ZipFile(FOLDER / "good" / f"{base}.kerasnet") as archive:
+    with zipfile.ZipFile(FOLDER / "valid" / f"{base}.kerasnet") as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -86,21 +86,21 @@ def members_of(base="network"):
 
 
 def with_member(name, member, error, found, content=b"print('hello')"):
-    @hostile(name, error, found)
+    @malicious(name, error, found)
     def make(path):
         contents = members_of()
         path.write_bytes(zip_of({**contents, member: content}))
 
 
-with_member("a member outside", "../executed", UNSAFE, "found the member '../executed'")
-with_member("a member at the root", "/tmp/executed", UNSAFE, "found the member '/tmp/executed'")
-with_member("a member with backslashes", "..\\executed", UNSAFE, "found the member")
-with_member("a member more", "setup.py", UNSAFE, "found the member 'setup.py'")
-with_member("a folder", "state.json/", UNSAFE, "found the member 'state.json/'")
-with_member("a member that the manifest has not", "optimizer.npz", CORRUPT, "expected the members")
+with_member("path traversal in a member name", "../executed", UNSAFE, "found the member '../executed'")
+with_member("absolute path in a member name", "/tmp/executed", UNSAFE, "found the member '/tmp/executed'")
+with_member("backslashes in a member name", "..\\executed", UNSAFE, "found the member")
+with_member("unknown member", "setup.py", UNSAFE, "found the member 'setup.py'")
+with_member("folder as member", "state.json/", UNSAFE, "found the member 'state.json/'")
+with_member("member missing from the manifest", "optimizer.npz", CORRUPT, "expected the members")
 
 
-@hostile("a member twice", UNSAFE, "found a name twice")
+@malicious("duplicate member", UNSAFE, "expected unique member names")
 def _(path):
     path.write_bytes(zip_of(members_of()))
     with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
@@ -108,12 +108,12 @@ def _(path):
         archive.writestr("weights.npz", b"another")
 
 
-@hostile("packed members", UNSAFE, "packed or encrypted")
+@malicious("compressed members", UNSAFE, "compressed or encrypted")
 def _(path):
     path.write_bytes(zip_of(members_of(), zipfile.ZIP_DEFLATED))
 
 
-@hostile("a link", UNSAFE, "weights.npz as something else than a file")
+@malicious("symbolic link", UNSAFE, "weights.npz, which is not a regular file")
 def _(path):
     contents = members_of()
     contents.pop("weights.npz")
@@ -124,42 +124,42 @@ def _(path):
         archive.writestr(link, str(SECRET))
 
 
-@hostile("encrypted members", UNSAFE, "packed or encrypted")
+@malicious("encrypted members", UNSAFE, "compressed or encrypted")
 def _(path):
     content = bytearray(zip_of(members_of()))
     content[content.rindex(b"PK\1\2") + 8] |= 1  # in the last entry of the directory
     path.write_bytes(content)
 
 
-@hostile("200,000 members", UNSAFE, "at most 20000 members")
+@malicious("200,000 members", UNSAFE, "at most 20000 members")
 def _(path):
     size = 46 * 65_535
     path.write_bytes(b"PK\3\4" + bytes(size) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, size, 4, 0))
 
 
-@hostile("a directory elsewhere", CORRUPT, "something else at its end")
+@malicious("central directory elsewhere", CORRUPT, "something else at its end")
 def _(path):
     content = zip_of(members_of())
     path.write_bytes(content[:-22] + struct.pack("<4sLQL", b"PK\6\7", 0, 10, 1) + content[-22:])
 
 
-@hostile("something before it", FORMAT, "expected a .kerasnet archive")
+@malicious("data before the archive", FORMAT, "expected a .kerasnet archive")
 def _(path):
     path.write_bytes(b"#!/bin/sh\ntouch executed\n" + zip_of(members_of()))
 
 
-@hostile("something behind it", CORRUPT, "something else at its end")
+@malicious("data after the archive", CORRUPT, "something else at its end")
 def _(path):
     path.write_bytes(zip_of(members_of()) + b"more")
 
 
-@hostile("half of it", CORRUPT, "something else at its end")
+@malicious("truncated archive", CORRUPT, "something else at its end")
 def _(path):
     content = zip_of(members_of())
     path.write_bytes(content[: len(content) // 2])
 
 
-@hostile("a bomb of zeros", UNSAFE, "packed or encrypted")
+@malicious("zip bomb", UNSAFE, "compressed or encrypted")
 def _(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("manifest.json", "state.json", "weights.npz"):
@@ -168,47 +168,47 @@ def _(path):
                     file.write(bytes(2**20))
 
 
-@hostile("4 GB of nothing", UNSAFE, "larger than 1073741824 bytes")
+@malicious("sparse file of 4 GB", UNSAFE, "larger than 1073741824 bytes")
 def _(path):
     with open(path, "wb") as file:
         file.truncate(2**32)
 
 
-@hostile("an endless device", UNSAFE, "expected a file, found a device")
+@malicious("infinite device", UNSAFE, "expected a file, found a device")
 def _(path):
     path.symlink_to("/dev/zero")
 
 
-@hostile("a pipe without an end", UNSAFE, "expected a file, found a device")
+@malicious("named pipe", UNSAFE, "expected a file, found a device")
 def _(path):
     os.mkfifo(path)
 
 
-@hostile("an empty file", FORMAT, "expected a .kerasnet archive")
+@malicious("empty file", FORMAT, "expected a .kerasnet archive")
 def _(path):
     path.write_bytes(b"")
 
 
-@hostile("another size", CORRUPT, "weights.npz: expected 7 bytes")
+@malicious("wrong size", CORRUPT, "weights.npz: expected 7 bytes")
 def _(path):
-    archive = Crafted(FOLDER / "good" / "network.kerasnet")
+    archive = Crafted(FOLDER / "valid" / "network.kerasnet")
     archive.manifest["members"]["weights.npz"]["size"] = 7
-    archive.write(path, with_sums=False)
+    archive.write(path, update_hashes=False)
 
 
-@hostile("another hash", CORRUPT, "weights.npz: expected sha256")
+@malicious("wrong hash", CORRUPT, "weights.npz: expected sha256")
 def _(path):
-    archive = Crafted(FOLDER / "good" / "network.kerasnet")
+    archive = Crafted(FOLDER / "valid" / "network.kerasnet")
     archive.arrays = {name: array + 1 for name, array in archive.arrays.items()}
     archive.manifest["members"]["weights.npz"]["size"] = len(archive.members["weights.npz"])
-    archive.write(path, with_sums=False)
+    archive.write(path, update_hashes=False)
 
 
 # JSON
 
 
 def with_text(name, member, content, error, message):
-    @hostile(name, error, message)
+    @malicious(name, error, message)
     def make(path):
         contents = members_of()
         manifest = json.loads(contents["manifest.json"])
@@ -218,46 +218,54 @@ def with_text(name, member, content, error, message):
         path.write_bytes(zip_of({**contents, member: content}))
 
 
-with_text("deep JSON", "manifest.json", b"[" * 100_000 + b"]" * 100_000, UNSAFE, "nested at most 100 deep")
-with_text("deeper JSON than is read", "state.json", b"[" * 200 + b"]" * 200, UNSAFE, "nested at most 100 deep")
+with_text("deeply nested JSON", "manifest.json", b"[" * 100_000 + b"]" * 100_000, UNSAFE, "nested at most 100 deep")
+with_text("JSON nested deeper than the limit", "state.json", b"[" * 200 + b"]" * 200, UNSAFE, "nested at most 100 deep")
 with_text("long JSON", "manifest.json", b"[" + b" " * 2**22 + b"]", UNSAFE, "more than max_json_bytes=4194304")
-with_text("wide JSON", "state.json", b"[" + b"{}," * 200_000 + b"{}]", CORRUPT, "expected 1 networks in state.json")
-with_text("a wide manifest", "manifest.json", b'{"a":[' + b"[]," * 200_000 + b"[]]}", CORRUPT, "a format of 1 or more")
+with_text(
+    "JSON with many lists", "state.json", b"[" + b"{}," * 200_000 + b"{}]", CORRUPT, "expected 1 networks in state.json"
+)
+with_text(
+    "manifest with many lists",
+    "manifest.json",
+    b'{"a":[' + b"[]," * 200_000 + b"[]]}",
+    CORRUPT,
+    "a format of at least 1",
+)
 with_text("JSON of brackets", "manifest.json", b"[" + b"[[[[]]]]," * 100_000 + b"[]]", UNSAFE, "at most 300000 lists")
-with_text("no JSON", "manifest.json", b"import os", CORRUPT, "expected JSON in UTF-8")
-with_text("an endless number", "manifest.json", b"1" * 1_000_000, CORRUPT, "expected JSON in UTF-8")
-with_text("a manifest of nothing", "manifest.json", b"null", CORRUPT, "expected a format of 1 or more, found None")
+with_text("not JSON", "manifest.json", b"import os", CORRUPT, "expected JSON in UTF-8")
+with_text("number with a million digits", "manifest.json", b"1" * 1_000_000, CORRUPT, "expected JSON in UTF-8")
+with_text("null as manifest", "manifest.json", b"null", CORRUPT, "expected a format of at least 1, found None")
 
 
-@crafted("a newer format", FORMAT, "it is of format 99, and this version of kerasnet reads formats up to 1")
+@crafted("newer format", FORMAT, "expected a format of at most 1, found format 99")
 def _(archive):
     archive.manifest["format"] = 99
 
 
-@crafted("a format in words", CORRUPT, "expected a format of 1 or more, found '1'")
+@crafted("format as a string", CORRUPT, "expected a format of at least 1, found '1'")
 def _(archive):
     archive.manifest["format"] = "1"
 
 
-@crafted("a network too few", CORRUPT, "expected 1 networks in state.json, found 0")
+@crafted("missing network state", CORRUPT, "expected 1 networks in state.json, found 0")
 def _(archive):
     archive.state.clear()
 
 
-# What is said of networks
+# Descriptions of networks
 
 
-@crafted("an unknown architecture", UNKNOWN, "No model 'cnnn' is registered. Did you mean: cnn")
+@crafted("unknown model", UNKNOWN, "No model 'cnnn' is registered. Did you mean: cnn")
 def _(archive):
     archive.network["model"]["name"] = "cnnn"
 
 
-@crafted("a builder that nobody gave", UNKNOWN, "Its model comes from the function 'system'")
+@crafted("unknown builder", UNKNOWN, "The model was built by the function 'system'")
 def _(archive):
     archive.network["model"] = {"name": "system", "given_as": "function", "own": True}
 
 
-@crafted("a class from elsewhere", UNSAFE, "expected a class among .*, found 'os.system'")
+@crafted("class of another module", UNSAFE, "expected a class among .*, found 'os.system'")
 def _(archive):
     archive.network["class"] = "os.system"
 
@@ -275,24 +283,22 @@ SET_FLOATX = [
     ["config", "set_floatx"],
     ["registered_name", "function"],
 ]
-with_argument("a thousand million units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would make the model larger than")
-with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of many digits")
+with_argument("a billion units", "dense_units", {"tuple": [10**9]}, UNSAFE, "would exceed the")
+with_argument("units beyond 64 bits", "dense_units", {"tuple": [10**30]}, CORRUPT, "an int of more than 64 bits")
 with_argument(
-    "a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "layers that its arguments ask for"
+    "a million layers", "dense_units", {"tuple": [1] * 1_000_000}, UNSAFE, "layers, which the arguments ask for"
 )
 with_argument(
-    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, MISMATCH, "dense_units must be a tuple of"
+    "layers within layers", "dense_units", {"tuple": [{"tuple": [8] * 500}]}, MISMATCH, "dense_units must be a positive"
 )
-with_argument("a number for a tuple of units", "dense_units", 10**9, MISMATCH, "'int' has no len|has no len")
-with_argument("negative units", "dense_units", {"tuple": [-8]}, MISMATCH, "dense_units must be a tuple of positive")
-with_argument(
-    "units with a point", "dense_units", {"tuple": [1e9]}, MISMATCH, "dense_units must be a tuple of positive"
-)
-with_argument("a function for an activation", "activation", "os.system", MISMATCH, "cannot be built")
-with_argument("a Keras object for an activation", "activation", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
-with_argument("set_floatx for an activation", "activation", {"dict": SET_FLOATX}, UNSAFE, "a configuration of a Keras")
-with_argument("a name of a million letters", "name", "x" * 3_000_000, UNSAFE, "texts of at most 1000 characters")
-with_argument("samples of another shape", "input_shape", {"tuple": [10**9]}, CORRUPT, "samples of shape")
+with_argument("int instead of a tuple of units", "dense_units", 10**9, UNSAFE, "would exceed the")
+with_argument("negative units", "dense_units", {"tuple": [-8]}, MISMATCH, "dense_units must be a positive int")
+with_argument("units as a float", "dense_units", {"tuple": [1e9]}, MISMATCH, "dense_units must be a positive int")
+with_argument("function as activation", "activation", "os.system", MISMATCH, "cannot be built")
+with_argument("Keras object as activation", "activation", {"dict": LAMBDA}, UNSAFE, "the configuration of a Keras")
+with_argument("set_floatx as activation", "activation", {"dict": SET_FLOATX}, UNSAFE, "the configuration of a Keras")
+with_argument("name with three million letters", "name", "x" * 3_000_000, UNSAFE, "strings of at most 1000 characters")
+with_argument("wrong sample shape", "input_shape", {"tuple": [10**9]}, CORRUPT, "samples of shape")
 
 
 def with_model(name, model, arguments, error, message):
@@ -305,36 +311,44 @@ def with_model(name, model, arguments, error, message):
         archive.state[0]["input_shape_"] = shape
 
 
-FEW = "layers that its arguments ask for, found only"
-with_model("a million blocks", "attention", {"input_shape": [2, 2], "units": 4, "n_blocks": 10**6}, UNSAFE, FEW)
-with_model("a depth of six million", "resnet_small", {"input_shape": [8, 8, 1], "depth": 6 * 10**6 + 2}, UNSAFE, FEW)
+FEW = "layers, which the arguments ask for, found only"
+with_model("a million blocks", "attention", {"input_shape": [2, 2], "n_blocks": 10**6}, UNSAFE, FEW)
+with_model("depth of six million", "resnet_small", {"input_shape": [8, 8, 1], "depth": 6 * 10**6 + 2}, UNSAFE, FEW)
 MANY = {"tuple": [1] * 100_000}
 with_model("100,000 convolutions", "cnn", {"input_shape": [8, 8, 1], "kernel_size": 1, "filters": MANY}, UNSAFE, FEW)
-with_model("100,000 convolutions over time", "conv1d", {"input_shape": [8, 2], "filters": MANY}, UNSAFE, FEW)
+with_model("100,000 1D convolutions", "conv1d", {"input_shape": [8, 2], "filters": MANY}, UNSAFE, FEW)
 with_model("100,000 recurrent layers", "gru", {"input_shape": [8, 2], "units": MANY}, UNSAFE, FEW)
 with_model(
-    "fewer blocks than none", "attention", {"input_shape": [2, 2], "n_blocks": -(10**6)}, MISMATCH, "n_blocks must"
+    "negative number of blocks", "attention", {"input_shape": [2, 2], "n_blocks": -(10**6)}, MISMATCH, "n_blocks must"
 )
-with_model("blocks with a point", "attention", {"input_shape": [2, 2], "n_blocks": 1e300}, MISMATCH, "n_blocks must")
-with_model("blocks of text", "attention", {"input_shape": [2, 2], "n_blocks": "9" * 900}, MISMATCH, "n_blocks must")
 with_model(
-    "a list of blocks",
+    "number of blocks as a float", "attention", {"input_shape": [2, 2], "n_blocks": 1e300}, MISMATCH, "n_blocks must"
+)
+with_model(
+    "number of blocks as a string",
+    "attention",
+    {"input_shape": [2, 2], "n_blocks": "9" * 900},
+    MISMATCH,
+    "n_blocks must",
+)
+with_model(
+    "list of blocks",
     "attention",
     {"input_shape": [2, 2], "n_blocks": {"list": [1] * 300_000}},
     MISMATCH,
     "n_blocks must",
 )
 with_model(
-    "an array of blocks",
+    "array of blocks",
     "attention",
     {"input_shape": [2, 2], "n_blocks": {"array": ["<i8", [2], [1, 10**6]]}},
     MISMATCH,
     "n_blocks must",
 )
 with_model(
-    "an unknown backbone", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet_50"}, MISMATCH, "Did you mean"
+    "unknown backbone", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet_50"}, MISMATCH, "Did you mean"
 )
-# the file that the archive names is not read: the message would say that it is no file of weights
+# the file named in the archive is not read: otherwise, the message would say that it is not a weights file
 with_model(
     "weights from a file",
     "backbone",
@@ -343,28 +357,32 @@ with_model(
     "expected the arrays of the model",
 )
 with_model(
-    "weights from the network",
+    "weights from the internet",
     "backbone",
     {"input_shape": [32, 32, 3], "weights": "imagenet", "layer": "Conv1"},
     MISMATCH,
     "expected the arrays of the model",
 )
 with_model(
-    "weights for a model that takes none", "cnn", {"input_shape": [8, 8, 1], "weights": "mnist"}, MISMATCH, "'weights'"
+    "pretrained weights", "cnn", {"input_shape": [8, 8, 1], "weights": "mnist"}, MISMATCH, "the arrays of the model"
 )
 with_model(
-    "a backbone of 25 million", "backbone", {"input_shape": [32, 32, 3], "backbone": "resnet50"}, UNSAFE, "larger"
+    "backbone with 25 million parameters",
+    "backbone",
+    {"input_shape": [32, 32, 3], "backbone": "resnet50"},
+    UNSAFE,
+    "would exceed",
 )
-with_argument("an unknown argument", "evil", 1, MISMATCH, "unexpected keyword argument 'evil'")
+with_argument("unknown argument", "evil", 1, MISMATCH, "unexpected keyword argument 'evil'")
 
 
-@crafted("samples of texts", CORRUPT, "samples of shape")
+@crafted("sample shape with strings", CORRUPT, "samples of shape")
 def _(archive):
     archive.network["fit"]["arguments"]["input_shape"] = {"tuple": [300_000_000, "abcd"]}
     archive.state[0]["input_shape_"] = {"tuple": [300_000_000, "abcd"]}
 
 
-@crafted("fifty million thresholds", UNSAFE, "expected numbers up to 1000000 for losses and metrics")
+@crafted("fifty million thresholds", UNSAFE, "expected numbers of at most 1000000 for losses and metrics")
 def _(archive):
     fit = archive.network["fit"]
     parameters = {"metrics": {"list": [{"keras": ["metrics", "AUC"]}]}, "metrics__0__num_thresholds": 50_000_000}
@@ -378,11 +396,11 @@ def with_seed(name, seed):
         archive.network["fit"]["seed"] = seed
 
 
-with_seed("a negative seed", -1)
-with_seed("a seed beyond NumPy's", 2**40)
+with_seed("negative seed", -1)
+with_seed("seed beyond 32 bits", 2**40)
 
 
-@crafted("samples without an end", UNSAFE, r"samples of shape \(1000000000000,\) have more than max_parameters")
+@crafted("samples with a trillion values", UNSAFE, r"samples of shape \(1000000000000,\) have more than max_parameters")
 def _(archive):
     archive.network["fit"]["arguments"]["input_shape"] = archive.state[0]["input_shape_"] = {"tuple": [10**12]}
 
@@ -394,25 +412,25 @@ def with_parameter(name, parameter, value, error, message):
         archive.network["fit"]["parameters"][parameter] = value
 
 
-with_parameter("an optimizer from a configuration", "optimizer", {"dict": LAMBDA}, UNSAFE, "a configuration of a Keras")
-with_parameter("a loss from a configuration", "loss", {"list": [{"dict": SET_FLOATX}]}, UNSAFE, "a configuration of a")
+with_parameter("optimizer configuration", "optimizer", {"dict": LAMBDA}, UNSAFE, "the configuration of a Keras")
+with_parameter("loss configuration", "loss", {"list": [{"dict": SET_FLOATX}]}, UNSAFE, "the configuration of a")
 with_parameter(
-    "a configuration among objects",
+    "configuration in an object array",
     "metrics",
     {"list": [{"objects": [{"dict": LAMBDA}]}]},
     UNSAFE,
-    "a configuration of",
+    "the configuration of",
 )
-with_parameter("a loss that is a module's function", "loss", {"keras": ["losses", "deserialize"]}, CORRUPT, "the kind")
-with_parameter("a loss from another module", "loss", {"keras": ["os", "system"]}, CORRUPT, "KeyError")
-with_parameter("a loss that is a module", "loss", {"keras": ["optimizers", "schedules"]}, CORRUPT, "the kind 'keras'")
+with_parameter("deserialize as loss", "loss", {"keras": ["losses", "deserialize"]}, CORRUPT, "the kind")
+with_parameter("loss of another module", "loss", {"keras": ["os", "system"]}, CORRUPT, "KeyError")
+with_parameter("module as loss", "loss", {"keras": ["optimizers", "schedules"]}, CORRUPT, "the kind 'keras'")
 with_parameter("a thousand metrics", "metrics", {"list": ["mse"] * 1000}, UNSAFE, "expected at most 100 metrics")
-with_parameter("an optimizer from elsewhere", "optimizer", "os.system", MISMATCH, "cannot be built")
-with_parameter("a folder for states", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
+with_parameter("function as optimizer", "optimizer", "os.system", MISMATCH, "cannot be built")
+with_parameter("memory folder", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
 with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
-with_parameter("an unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
-with_parameter("a kind of value that there is not", "epochs", {"eval": ["1"]}, CORRUPT, "not enough values|the kind")
-with_parameter("a set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
+with_parameter("unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
+with_parameter("unknown kind of value", "epochs", {"eval": ["1"]}, CORRUPT, "not enough values|the kind")
+with_parameter("set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
 
 
 def with_state(name, attribute, value, error, message):
@@ -421,42 +439,58 @@ def with_state(name, attribute, value, error, message):
         archive.state[0][attribute] = value
 
 
-with_state("a method of the file's own", "predict", "evil", CORRUPT, "the attribute 'predict'")
-with_state("a class of the file's own", "__class__", "evil", CORRUPT, "the attribute '__class__'")
-with_state("an attribute that hides", "_new_model", "evil", CORRUPT, "the attribute '_new_model'")
-with_state("objects for classes", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "the dtype '.O'")
+with_state("attribute that overrides a method", "predict", "evil", CORRUPT, "the attribute 'predict'")
+with_state("attribute __class__", "__class__", "evil", CORRUPT, "the attribute '__class__'")
+with_state("private attribute", "_new_model", "evil", CORRUPT, "the attribute '_new_model'")
+with_state("object dtype for classes_", "classes_", {"array": ["|O", [2], [0, 1]]}, CORRUPT, "the dtype '.O'")
 with_state(
-    "texts without an end", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "the dtype '<U100000000'"
+    "huge string dtype", "classes_", {"array": ["<U100000000", [2], ["a", "b"]]}, CORRUPT, "the dtype '<U100000000'"
 )
-with_state("a shape of texts", "classes_", {"array": ["<f4", [300_000_000, "abcd"], []]}, CORRUPT, "the shape")
+with_state("array shape with strings", "classes_", {"array": ["<f4", [300_000_000, "abcd"], []]}, CORRUPT, "the shape")
 with_state(
-    "wide texts", "classes_", {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000}, CORRUPT, "for shorter texts"
+    "many wide string arrays",
+    "classes_",
+    {"list": [{"array": ["<U99999", [1], ["a"]]}] * 3000},
+    CORRUPT,
+    "for shorter strings",
 )
 with_state(
-    "numbers of the same hash", "extra_", {"set": [k * (2**61 - 1) for k in range(60_000)]}, CORRUPT, "an int of many"
+    "integers with equal hashes", "extra_", {"set": [k * (2**61 - 1) for k in range(60_000)]}, CORRUPT, "an int of more"
 )
-with_state("a dtype without an end", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
-with_state("lists for texts", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U")
-with_state("texts of no size", "classes_", {"array": ["<U0", [2], ["a", "b" * 60_000]]}, CORRUPT, "the dtype '<U0'")
-with_state("longer texts than said", "classes_", {"array": ["<U1", [2], ["a", "b" * 60_000]]}, CORRUPT, "2 values for")
-with_state("a model of the file's own", "model_", "evil", CORRUPT, "the attribute 'model_'")
-with_state("an encoder of the file's own", "target_encoder_", "evil", CORRUPT, "the attribute 'target_encoder_'")
-with_state("classes of another dtype", "classes_", {"array": ["|u1", [2], [0, 300]]}, CORRUPT, "expected what kn.save")
-with_state("an array of another shape", "classes_", {"array": ["<i8", [10**9], [0, 1]]}, CORRUPT, "2 values for int64")
-with_state("one class too many", "classes_", {"array": ["<i8", [3], [0, 1, 2]]}, MISMATCH, "must have 3 outputs")
+with_state("long dtype string", "classes_", {"array": ["i4," * 10**5, [1], [0]]}, CORRUPT, "the dtype")
+with_state(
+    "lists in a string array", "classes_", {"array": ["<U100000", [1], [["a"] * 1500]]}, CORRUPT, "1 values for <U"
+)
+with_state(
+    "string dtype of size 0", "classes_", {"array": ["<U0", [2], ["a", "b" * 60_000]]}, CORRUPT, "the dtype '<U0'"
+)
+with_state(
+    "strings longer than their dtype", "classes_", {"array": ["<U1", [2], ["a", "b" * 60_000]]}, CORRUPT, "2 values for"
+)
+with_state("attribute model_", "model_", "evil", CORRUPT, "the attribute 'model_'")
+with_state("attribute target_encoder_", "target_encoder_", "evil", CORRUPT, "the attribute 'target_encoder_'")
+with_state(
+    "classes_ beyond their dtype",
+    "classes_",
+    {"array": ["|u1", [2], [0, 300]]},
+    CORRUPT,
+    "expected an estimator as kn.save",
+)
+with_state("wrong array shape", "classes_", {"array": ["<i8", [10**9], [0, 1]]}, CORRUPT, "2 values for int64")
+with_state("wrong number of classes", "classes_", {"array": ["<i8", [3], [0, 1, 2]]}, MISMATCH, "must have 3 outputs")
 
 
-@crafted("without a history", CORRUPT, "history_")
+@crafted("missing history", CORRUPT, "history_")
 def _(archive):
     del archive.state[0]["history_"]
 
 
-@crafted("flags for more layers", CORRUPT, "expected a flag for each layer")
+@crafted("wrong number of trainable flags", CORRUPT, "expected a trainable flag for each layer")
 def _(archive):
     archive.network["fit"]["trainable"] *= 2
 
 
-@crafted("a detector made of itself", CORRUPT, "expected a network after this one, found 0", base="detector")
+@crafted("detector that contains itself", CORRUPT, "expected a network after this one, found 0", base="detector")
 def _(archive):
     archive.state[0]["autoencoder_"]["network"] = 0
 
@@ -476,26 +510,22 @@ def replace(make):
     return lambda arrays, name: arrays.update({name: make(arrays[name])})
 
 
+with_arrays("wrong shape of weights", replace(np.transpose), MISMATCH, r"expected float32\[4, 8\], found float32\[8, 4")
 with_arrays(
-    "weights of another shape", replace(np.transpose), MISMATCH, r"expected float32\[4, 8\], found float32\[8, 4"
+    "wrong dtype of weights", replace(lambda a: a.astype(int)), MISMATCH, r"expected float32\[4, 8\], found int"
 )
-with_arrays(
-    "weights of another dtype", replace(lambda a: a.astype(int)), MISMATCH, r"expected float32\[4, 8\], found int"
-)
-with_arrays(
-    "a weight too few", lambda arrays, name: arrays.pop(name), MISMATCH, "did not find .'0/0/mlp/dense_1/kernel'"
-)
-with_arrays("a weight too many", lambda arrays, name: arrays.update(x=np.ones(2)), MISMATCH, "no others, found .'x'")
+with_arrays("missing weight", lambda arrays, name: arrays.pop(name), MISMATCH, "did not find .'0/0/mlp/dense_1/kernel'")
+with_arrays("additional weight", lambda arrays, name: arrays.update(x=np.ones(2)), MISMATCH, "no others, found .'x'")
 with_arrays("NaN", replace(lambda array: array * np.nan), CORRUPT, "expected finite numbers, found NaN or infinity")
 with_arrays("infinity", replace(lambda array: array / 0), CORRUPT, "expected finite numbers, found NaN or infinity")
 
 
-@crafted("objects for weights", UNSAFE, "found Python objects")
+@crafted("Python objects as weights", UNSAFE, "found Python objects")
 def _(archive):
     archive.arrays = {**archive.arrays, next(iter(archive.arrays)): np.array([Payload()])}
 
 
-@crafted("a pickle for weights", CORRUPT, "expected an npz file of arrays")
+@crafted("pickle as weights", CORRUPT, "expected an npz file of arrays")
 def _(archive):
     archive.members["weights.npz"] = pickle.dumps(Payload())
 
@@ -507,15 +537,15 @@ def _(archive):
     archive.members["weights.npz"] = zip_of({f"{name}.npy": header.ljust(127) + b"\n" + bytes(64)})
 
 
-@crafted("a bomb of weights", UNSAFE, "expected members as they are, found some packed")
+@crafted("zip bomb as weights", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     name = next(iter(archive.arrays))
     archive.members["weights.npz"] = npz_of({**archive.arrays, name: np.zeros(2**27, np.uint8)}, np.savez_compressed)
 
 
-@crafted("weights that lie over each other", UNSAFE, "expected members that do not overlap")
+@crafted("overlapping weights", UNSAFE, "expected members that do not overlap")
 def _(archive):
-    """Many entries of the directory for one member of 4 MB."""
+    """Many directory entries for one member of 4 MB."""
     content = zip_of({"0.npy": bytes(2**22)})
     start = content.index(b"PK\1\2")
     entry = content[start:-22]
@@ -536,24 +566,24 @@ def described(descr, shape=b"(2,)"):
     return b"{'descr': %s, 'fortran_order': False, 'shape': %s}" % (descr, shape)
 
 
-with_header("an npy header without an end", b"{'descr': (")
+with_header("unterminated npy header", b"{'descr': (")
 with_header("an npy header of brackets", b"[" * 9000)
 with_header("an npy header of minus signs", b"-" * 9000 + b"1")
-with_header("an npy header that cannot be", b"{[]: 1}")
-with_header("a dtype of nothing", described(b"()"))
-with_header("a dtype cut off", described(b"'(2,'"))
-with_header("values of no size", described(b"'|V0'", b"(200000000,)"))
+with_header("invalid npy header", b"{[]: 1}")
+with_header("empty dtype", described(b"()"))
+with_header("truncated dtype", described(b"'(2,'"))
+with_header("void dtype of size 0", described(b"'|V0'", b"(200000000,)"))
 with_header("a negative shape", described(b"'<f4'", b"(-2, -2)"))
-with_header("a shape of truth", described(b"'<f4'", b"(True,)"))
-with_header("a shape of 65 axes", described(b"'<f4'", b"(" + b"1," * 65 + b")"))
+with_header("bool in a shape", described(b"'<f4'", b"(True,)"))
+with_header("65 dimensions", described(b"'<f4'", b"(" + b"1," * 65 + b")"))
 
 
-@crafted("weights packed by another method", UNSAFE, "expected members as they are, found some packed")
+@crafted("LZMA-compressed weights", UNSAFE, "expected uncompressed members, found some compressed")
 def _(archive):
     archive.members["weights.npz"] = zip_of({"a.npy": b"nonsense"}, zipfile.ZIP_LZMA)
 
 
-@crafted("a name that is no text", CORRUPT, "expected an npz file of arrays, found: 'utf-8' codec")
+@crafted("array name that is not UTF-8", CORRUPT, "expected an npz file of arrays, found: 'utf-8' codec")
 def _(archive):
     content = bytearray(zip_of({"ä.npy": b""}))
     for place in range(len(content) - 1):
@@ -572,17 +602,17 @@ def with_more_networks(name, number, error, message):
 
 
 with_more_networks("ten models for the weights of one", 10, MISMATCH, "expected the arrays of the model, did not find")
-with_more_networks("fifty models for the weights of one", 50, UNSAFE, "expected models of at most 2000 layers")
+with_more_networks("fifty models for the weights of one", 50, UNSAFE, "expected models with at most 2000 layers")
 
 
-@crafted("an optimizer's state of NaN", CORRUPT, "optimizer.npz: 0/2: expected finite numbers", base="optimizer")
+@crafted("NaN in the optimizer state", CORRUPT, "optimizer.npz: 0/2: expected finite numbers", base="optimizer")
 def _(archive):
     arrays = dict(np.load(io.BytesIO(archive.members["optimizer.npz"])))
     archive.members["optimizer.npz"] = npz_of({**arrays, "0/2": arrays["0/2"] * np.nan})
 
 
 @crafted(
-    "more weights than are read",
+    "more parameters than max_parameters",
     UNSAFE,
     "parameters are more than max_parameters=10",
     load=lambda p: kn.load(p, max_parameters=10),
@@ -591,19 +621,19 @@ def _(archive):
     pass
 
 
-@crafted("bytes that pay for floats", UNSAFE, "would make the model larger than")
+@crafted("many small values for a large model", UNSAFE, "would exceed the")
 def _(archive):
     archive.network["fit"]["arguments"]["dense_units"] = {"tuple": [12_000_000]}
     name = next(iter(archive.arrays))
     archive.arrays = {**archive.arrays, name: np.zeros(60_000_000, np.int8)}
 
 
-@crafted("an optimizer's state of another model", MISMATCH, "optimizer.npz: expected the arrays of the model")
+@crafted("optimizer state of another model", MISMATCH, "optimizer.npz: expected the arrays of the model")
 def _(archive):
     archive.members["optimizer.npz"] = npz_of({"0/0": np.zeros(3)})
 
 
-# scikit-learn's steps
+# scikit-learn steps
 
 
 def with_schema(name, error, message, base="pipeline"):
@@ -623,12 +653,12 @@ def node(loader, module, kind, **content):
     return {"__class__": kind, "__module__": module, "__loader__": loader, "__id__": 12345, **content}
 
 
-def with_node(name, message, made, error=UNSAFE):
-    """A node in place of the parameter `copy` of the scaler."""
+def with_node(name, message, new_node, error=UNSAFE):
+    """Replace the parameter `copy` of the scaler with a node."""
 
     @with_schema(name, error, message)
     def change(archive, schema):
-        archive.node("StandardScaler", schema)["content"]["content"]["copy"] = made
+        archive.node("StandardScaler", schema)["content"]["content"]["copy"] = new_node
 
 
 CACHED = node("CachedNode", "sklearn.preprocessing._data", "StandardScaler")
@@ -640,7 +670,7 @@ STATE_OF_MT = node(
 with_node("os.system", "found posix.system", node("FunctionNode", "posix", "system"))
 with_node("builtins.eval", "found builtins.eval", node("TypeNode", "builtins", "eval"))
 with_node(
-    "a class of subprocess", "found subprocess.Popen", node("ObjectNode", "subprocess", "Popen", content=EMPTY_TUPLE)
+    "class of subprocess", "found subprocess.Popen", node("ObjectNode", "subprocess", "Popen", content=EMPTY_TUPLE)
 )
 with_node(
     "a partial of os.system",
@@ -679,46 +709,46 @@ with_node(
     node("SparseMatrixNode", "scipy.sparse", "csr_matrix", type="scipy", file="a"),
 )
 with_node(
-    "a step that is not on the list",
+    "unsupported step",
     "found sklearn.svm._classes.SVC",
     node("ObjectNode", "sklearn.svm._classes", "SVC"),
 )
 with_node(
-    "an array from elsewhere",
+    "array file outside the archive",
     "KeyError",
     node("NdArrayNode", "numpy", "ndarray", type="numpy", file="../secret/key.txt"),
     CORRUPT,
 )
-with_node("a loader that there is not", "found os.path", node("EvalNode", "os", "path"))
+with_node("unknown loader", "found os.path", node("EvalNode", "os", "path"))
 
 
-@with_schema("an older protocol", UNSAFE, "found protocol 0")
+@with_schema("older protocol", UNSAFE, "found protocol 0")
 def _(archive, schema):
     schema["protocol"] = 0
 
 
-@with_schema("a cache that runs code", UNSAFE, "expected no memory, found '/tmp/cache'")
+@with_schema("joblib cache", UNSAFE, "expected no memory, found '/tmp/cache'")
 def _(archive, schema):
     archive.node("Pipeline", schema)["content"]["content"]["memory"] = {**JSON_TEXT, "content": '"/tmp/cache"'}
 
 
-@with_schema("a place for a network that there is not", CORRUPT, "places for")
+@with_schema("placeholder for a missing network", CORRUPT, "placeholders for")
 def _(archive, schema):
     archive.node("Placeholder", schema)["content"]["content"]["number"]["content"] = "7"
 
 
-with_node("a value from elsewhere", "found sklearn.preprocessing._data.StandardScaler .CachedNode", CACHED)
-with_node("text of lists", "found a list or dict as text", {**JSON_TEXT, "content": "[" * 50 + "]" * 50})
+with_node("cached node", "found sklearn.preprocessing._data.StandardScaler .CachedNode", CACHED)
+with_node("lists in JSON text", "found a list or dict as text", {**JSON_TEXT, "content": "[" * 50 + "]" * 50})
 
 
-@with_schema("one array five hundred times", UNSAFE, "found the array .*.npy twice")
+@with_schema("one array 500 times", UNSAFE, "found the array .*.npy twice")
 def _(archive, schema):
     array = archive.node("ndarray", schema)
     many = node("ListNode", "builtins", "list", content=[{**array, "__id__": number} for number in range(500)])
     archive.node("StandardScaler", schema)["content"]["content"]["copy"] = many
 
 
-@with_schema("keys that are made by a function", UNSAFE, "found functools.partial")
+@with_schema("key type that is a function", UNSAFE, "found functools.partial")
 def _(archive, schema):
     state = archive.node("StandardScaler", schema)["content"]
     state["key_types"]["content"][0] = node("TypeNode", "functools", "partial")
@@ -734,13 +764,15 @@ def with_attribute(name, attribute, value, error, message, base="pipeline", of="
 
 
 UFUNC = node("FunctionNode", "numpy", "negative")
-with_attribute("a method that is a function", "transform", UFUNC, UNSAFE, "found the attributes .'transform'. of")
-with_attribute("a copy that is text", "__deepcopy__", UFUNC, UNSAFE, "found the attributes .'__deepcopy__'. of")
 with_attribute(
-    "features that are no number", "n_features_in_", {**JSON_TEXT, "content": "true"}, CORRUPT, "n_features_in_ True"
+    "attribute that overrides transform", "transform", UFUNC, UNSAFE, "found the attributes .'transform'. of"
+)
+with_attribute("attribute __deepcopy__", "__deepcopy__", UFUNC, UNSAFE, "found the attributes .'__deepcopy__'. of")
+with_attribute(
+    "n_features_in_ as a bool", "n_features_in_", {**JSON_TEXT, "content": "true"}, CORRUPT, "n_features_in_ True"
 )
 with_attribute(
-    "columns beyond the samples",
+    "wrong number of encoder columns",
     "_n_features_outs",
     node(
         "ListNode",
@@ -749,12 +781,12 @@ with_attribute(
         content=[{**JSON_TEXT, "content": str(10**12)}, {**JSON_TEXT, "content": str(1 - 10**12)}],
     ),
     CORRUPT,
-    "an encoder of other columns",
+    "an encoder with inconsistent numbers of columns",
     base="encoder",
     of="OneHotEncoder",
 )
 with_attribute(
-    "rare categories that are not looked at",
+    "infrequent categories without indices",
     "_infrequent_enabled",
     {**JSON_TEXT, "content": "true"},
     CORRUPT,
@@ -764,19 +796,19 @@ with_attribute(
 )
 
 
-@crafted("rare categories of two axes", CORRUPT, "infrequent categories that are none", base="rare")
+@crafted("2D indices of infrequent categories", CORRUPT, "invalid indices of infrequent categories", base="rare")
 def _(archive):
-    files = archive.files_of_steps()
+    files = archive.step_files()
     schema = json.loads(files["schema.json"])
     rare = schema["content"]["content"]["_infrequent_indices"]["content"][0]["file"]
     files[rare] = npy_of(np.load(io.BytesIO(files[rare])).reshape(1, -1))
     archive.members["steps.skops"] = zip_of(files)
 
 
-@crafted("a tree for an imputer", CORRUPT, "a tree in another place than tree_|places for", base="imputer")
+@crafted("decision tree in an imputer", CORRUPT, "a tree outside the attribute tree_|placeholders for", base="imputer")
 def _(archive):
     schema = archive.schema
-    forest = Crafted(FOLDER / "good" / "forest.kerasnet")
+    forest = Crafted(FOLDER / "valid" / "forest.kerasnet")
     archive.node("_ImputerTriplet", schema)["content"][2] = forest.node("Placeholder")
     trees = dict(np.load(io.BytesIO(forest.members["trees.npz"])))
     archive.members["trees.npz"] = npz_of({name: trees[name] for name in trees if name.startswith("0/")})
@@ -787,23 +819,26 @@ def with_pipeline_attribute(name, attribute, content, message, kind="FeatureUnio
     with_attribute(name, attribute, {**JSON_TEXT, "content": content}, CORRUPT, message, base=base, of=kind)
 
 
-with_pipeline_attribute("processes in words", "n_jobs", '"40"', "n_jobs '40'")
-with_pipeline_attribute("processes of truth", "n_jobs", "true", "n_jobs True")
+with_pipeline_attribute("n_jobs as a string", "n_jobs", '"40"', "n_jobs '40'")
+with_pipeline_attribute("n_jobs as a bool", "n_jobs", "true", "n_jobs True")
 with_pipeline_attribute(
-    "names that are formatted", "verbose_feature_names_out", '"{feature_name:>300000000}"', "verbose_feature_names_out"
+    "format string for feature names",
+    "verbose_feature_names_out",
+    '"{feature_name:>300000000}"',
+    "verbose_feature_names_out",
 )
 
 
-@crafted("categories out of order", CORRUPT, "categories out of order", base="encoder")
+@crafted("unsorted categories", CORRUPT, "categories that are not sorted", base="encoder")
 def _(archive):
-    files = archive.files_of_steps()
+    files = archive.step_files()
     for name, content in files.items():
         if name.endswith(".npy") and (array := np.load(io.BytesIO(content))).shape == (3,):
             files[name] = npy_of(array[::-1])
     archive.members["steps.skops"] = zip_of(files)
 
 
-@with_schema("another class than the manifest says", CORRUPT, "expected a StandardScaler, found Pipeline")
+@with_schema("class different from the manifest", CORRUPT, "expected a StandardScaler, found Pipeline")
 def _(archive, schema):
     archive.manifest["class"] = "StandardScaler"
 
@@ -817,11 +852,11 @@ def with_root(name, root, message):
         del archive.members["trees.npz"]
 
 
-with_root("a text for an estimator", {**JSON_TEXT, "content": '"Pipeline"'}, "expected a Pipeline, found str")
-with_root("a function for an estimator", UFUNC, "expected a Pipeline, found ufunc")
+with_root("string as estimator", {**JSON_TEXT, "content": '"Pipeline"'}, "expected a Pipeline, found str")
+with_root("function as estimator", UFUNC, "expected a Pipeline, found ufunc")
 
 
-@with_schema("deep steps", UNSAFE, "nested at most 100 deep")
+@with_schema("deeply nested steps", UNSAFE, "nested at most 100 deep")
 def _(archive, schema):
     deep = JSON_TEXT
     for _ in range(100):
@@ -829,9 +864,9 @@ def _(archive, schema):
     archive.node("StandardScaler", schema)["content"]["content"]["copy"] = deep
 
 
-@crafted("a pickle among the steps", UNSAFE, "found Python objects", base="pipeline")
+@crafted("pickle in the steps", UNSAFE, "found Python objects", base="pipeline")
 def _(archive):
-    files = archive.files_of_steps()
+    files = archive.step_files()
     name = next(name for name in files if name.endswith(".npy"))
     files[name] = npy_of(np.array([Payload()]))
     archive.members["steps.skops"] = zip_of(files)
@@ -843,17 +878,17 @@ def npy_of(array):
     return written.getvalue()
 
 
-@crafted("something else among the steps", UNSAFE, "expected a schema and arrays, found 'run.py'", base="pipeline")
+@crafted("unknown file in the steps", UNSAFE, "expected a schema and arrays, found 'run.py'", base="pipeline")
 def _(archive):
-    archive.members["steps.skops"] = zip_of({**archive.files_of_steps(), "run.py": b"import os"})
+    archive.members["steps.skops"] = zip_of({**archive.step_files(), "run.py": b"import os"})
 
 
-@crafted("a pickle for steps", FORMAT, "steps.skops: expected a zip archive", base="pipeline")
+@crafted("pickle as steps", FORMAT, "steps.skops: expected a zip archive", base="pipeline")
 def _(archive):
     archive.members["steps.skops"] = pickle.dumps(Payload())
 
 
-def with_tree(name, change, message="a decision tree of|with another tree|of other trees", error=CORRUPT):
+def with_tree(name, change, message="a decision tree (of|with)|with (a tree|trees) that do", error=CORRUPT):
     @crafted(name, error, message, base="forest")
     def apply(archive):
         arrays = dict(np.load(io.BytesIO(archive.members["trees.npz"])))
@@ -865,40 +900,40 @@ def in_nodes(field, value):
     return lambda arrays: arrays["0/nodes"][field].__setitem__(0, value)
 
 
-with_tree("a child beyond the tree", in_nodes("left_child", 10**6))
-with_tree("a child before the tree", in_nodes("left_child", -5))
-with_tree("a tree in a circle", in_nodes("right_child", 0))
-with_tree("a feature beyond the samples", in_nodes("feature", 10**6))
-with_tree("a feature before the samples", in_nodes("feature", -10))
-with_tree("a leaf with a child", lambda arrays: arrays["0/nodes"]["left_child"].__setitem__(-1, 1))
-with_tree("sizes without an end", lambda arrays: arrays.update({"0/sizes": np.ones(10**7, np.int8)}), "of sizes int8")
-with_tree("a tree for exabytes of features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**9), "tree of 10000000")
-with_tree("trees of more features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**6))
+with_tree("child index beyond the tree", in_nodes("left_child", 10**6))
+with_tree("negative child index", in_nodes("left_child", -5))
+with_tree("cyclic tree", in_nodes("right_child", 0))
+with_tree("feature index beyond the features", in_nodes("feature", 10**6))
+with_tree("negative feature index", in_nodes("feature", -10))
+with_tree("leaf with a child", lambda arrays: arrays["0/nodes"]["left_child"].__setitem__(-1, 1))
+with_tree("ten million tree sizes", lambda arrays: arrays.update({"0/sizes": np.ones(10**7, np.int8)}), "of sizes int8")
+with_tree("tree with a billion features", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**9), "tree of 10000000")
+with_tree("tree with more features than the forest", lambda arrays: arrays["0/sizes"].__setitem__(0, 10**6))
 with_tree(
-    "trees of more outputs", lambda arrays: arrays.update({"0/sizes": np.array([4] + [2] * 50)}), "expected steps"
+    "tree with many outputs", lambda arrays: arrays.update({"0/sizes": np.array([4] + [2] * 50)}), "expected steps"
 )
 with_tree("trees without nodes", lambda arrays: arrays.update({"0/nodes": arrays["0/nodes"][:0]}))
 with_tree("trees without sizes", lambda arrays: arrays.pop("0/sizes"), "expected steps as kn.save writes them")
 
 
-# What is no archive
+# Files that are not archives
 
 
-@hostile("a pickle", FORMAT, "expected a .kerasnet archive, found b'..*' at its beginning")
+@malicious("a pickle", FORMAT, "expected a .kerasnet archive, found b'..*' at its beginning")
 def _(path):
     path.write_bytes(pickle.dumps(Payload()))
 
 
-@hostile("a pickle of joblib", FORMAT, "expected a .kerasnet archive")
+@malicious("joblib pickle", FORMAT, "expected a .kerasnet archive")
 def _(path):
     joblib.dump(Payload(), path, compress=3)
 
 
 def keras_file(change):
-    """A .keras file of a good model, its configuration changed."""
+    """Return a function that writes a valid .keras file with a changed configuration."""
 
     def make(path):
-        model = FOLDER / "good" / "model.keras"
+        model = FOLDER / "valid" / "model.keras"
         with zipfile.ZipFile(model) as archive:
             contents = {name: archive.read(name) for name in archive.namelist()}
         config = json.loads(contents["config.json"])
@@ -926,25 +961,25 @@ def lambdas(config):
 
 
 for name, change in {"set_floatx": set_floatx, "an import": imports, "a Lambda": lambdas}.items():
-    hostile(f".keras with {name}", FORMAT, "a .keras file is for keras.models.load_model")(keras_file(change))
+    malicious(f".keras with {name}", FORMAT, "To load a .keras file, use keras.models.load_model")(keras_file(change))
 
 
-@hostile(".h5 with a Lambda", FORMAT, "expected a .kerasnet archive")
+@malicious(".h5 with a Lambda", FORMAT, "expected a .kerasnet archive")
 def _(path):
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {"function": ["evil"]}})
 
 
-@hostile(".h5 with a link outside", FORMAT, "expected a .kerasnet archive")
+@malicious(".h5 with a link outside", FORMAT, "expected a .kerasnet archive")
 def _(path):
     with h5py.File(path, "w") as file:
         file["weights"] = h5py.ExternalLink(str(SECRET), "/")
 
 
-# The other loaders
+# Other loaders
 
 
-@hostile("IDX: a bomb", FORMAT, "expected 6 bytes", kn.datasets.read_idx)
+@malicious("IDX: gzip bomb", FORMAT, "expected 6 bytes", kn.datasets.read_idx)
 def _(path):
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(b"\0\0\x08\2" + struct.pack(">2I", 2, 3))
@@ -952,7 +987,7 @@ def _(path):
             file.write(bytes(2**20))
 
 
-@hostile("IDX: a header of exabytes", UNSAFE, "is larger than 1000000000 bytes", kn.datasets.read_idx)
+@malicious("IDX: header for exabytes", UNSAFE, "is larger than 1000000000 bytes", kn.datasets.read_idx)
 def _(path):
     path.write_bytes(b"\0\0\x0e\3" + struct.pack(">3I", *[2**32 - 1] * 3))
 
@@ -961,13 +996,13 @@ def load_npz(path):
     return kn.datasets.load_fashion_mnist(path=path)
 
 
-@hostile("npz: a bomb", UNSAFE, "more than 100000000", load_npz)
+@malicious("npz: zip bomb", UNSAFE, "more than 100000000", load_npz)
 def _(path):
     arrays = {"x_train": np.zeros((400_000, 28, 28), np.uint8), "y_train": np.zeros(400_000, np.uint8)}
     path.write_bytes(npz_of(arrays, np.savez_compressed))
 
 
-@hostile("npz: a pickle", UNSAFE, "Python objects", load_npz)
+@malicious("npz: a pickle", UNSAFE, "Python objects", load_npz)
 def _(path):
     path.write_bytes(npz_of({"x_train": np.array([Payload()]), "y_train": np.zeros(1)}))
 
@@ -976,17 +1011,17 @@ def load_csv(path):
     return kn.datasets.load_csv(path, target="label")
 
 
-@hostile("CSV: a number without an end", FORMAT, "expected a number as in most rows", load_csv)
+@malicious("CSV: number with ten million digits", FORMAT, "expected a number as in most rows", load_csv)
 def _(path):
     path.write_bytes(b"a,label\n1,x\n2,x\n" + b"2" * 10_000_000 + b",y\n")
 
 
-@hostile("CSV: a quote without an end", FORMAT, "expected fields and commas", load_csv)
+@malicious("CSV: unterminated quote", FORMAT, "expected valid CSV", load_csv)
 def _(path):
     path.write_bytes(b'a,label\n1,x\n"' + b"2,y\n" * 1_000_000)
 
 
-@hostile("CSV: packed", FORMAT, "expected text in UTF-8", load_csv)
+@malicious("CSV: gzip", FORMAT, "expected text in UTF-8", load_csv)
 def _(path):
     path.write_bytes(gzip.compress(bytes(10**8), compresslevel=1))
 
@@ -1003,19 +1038,19 @@ def png(width, height, content=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
 
 
-@hostile("image: a PNG of 900 million pixels", "ImageDecodeError", "", read_image)
+@malicious("image: PNG with 900 million pixels", "ImageDecodeError", "", read_image)
 def _(path):
     packer = zlib.compressobj(1)
     rows = b"".join(packer.compress(bytes(30_001)) for _ in range(30_000)) + packer.flush()
     path.write_bytes(png(30_000, 30_000, rows))
 
 
-@hostile("image: a PNG of 4 billion rows", "ImageDecodeError", "", read_image)
+@malicious("image: PNG with 2 billion rows", "ImageDecodeError", "", read_image)
 def _(path):
     path.write_bytes(png(2**31 - 1, 2**31 - 1))
 
 
-@hostile("image: a JPEG of another size", "ImageDecodeError", "", read_image)
+@malicious("image: JPEG with a wrong size", "ImageDecodeError", "", read_image)
 def _(path):
     content = bytearray(cv2.imencode(".jpg", np.zeros((16, 16), np.uint8))[1].tobytes())
     place = content.index(b"\xff\xc0")
@@ -1023,47 +1058,47 @@ def _(path):
     path.write_bytes(content)
 
 
-@hostile("image: a BMP of another size", "ImageDecodeError", "", read_image)
+@malicious("image: BMP with a wrong size", "ImageDecodeError", "", read_image)
 def _(path):
     content = bytearray(cv2.imencode(".bmp", np.zeros((16, 16, 3), np.uint8))[1].tobytes())
     content[18:26] = struct.pack("<2i", 60_000, 60_000)
     path.write_bytes(content)
 
 
-# What watches
+# The process that opens the files
 
 
-def make_good_files():
-    """Save what the hostile files are made from."""
-    good = FOLDER / "good"
-    good.mkdir()
+def save_valid_files():
+    """Save the valid files that malicious files are derived from."""
+    valid = FOLDER / "valid"
+    valid.mkdir()
     SECRET.parent.mkdir()
     SECRET.write_text("a secret")
     network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
-    kn.save(network.fit(X, Y), good / "network.kerasnet")
-    kn.save(network, good / "optimizer.kerasnet", include_optimizer=True)
-    kn.save(make_pipeline(StandardScaler(), PCA(3), network).fit(X, Y), good / "pipeline.kerasnet")
+    kn.save(network.fit(X, Y), valid / "network.kerasnet")
+    kn.save(network, valid / "optimizer.kerasnet", include_optimizer=True)
+    kn.save(make_pipeline(StandardScaler(), PCA(3), network).fit(X, Y), valid / "pipeline.kerasnet")
     encoder = OneHotEncoder(sparse_output=False).fit(np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
-    kn.save(encoder, good / "encoder.kerasnet")
+    kn.save(encoder, valid / "encoder.kerasnet")
     rare = OneHotEncoder(min_frequency=2, sparse_output=False)
-    kn.save(rare.fit(np.array([[1.0], [1.0], [2.0], [2.0], [3.0], [4.0]])), good / "rare.kerasnet")
-    kn.save(FeatureUnion([("pca", PCA(2))], n_jobs=1).fit(X), good / "union.kerasnet")
+    kn.save(rare.fit(np.array([[1.0], [1.0], [2.0], [2.0], [3.0], [4.0]])), valid / "rare.kerasnet")
+    kn.save(FeatureUnion([("pca", PCA(2))], n_jobs=1).fit(X), valid / "union.kerasnet")
     missing = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
-    kn.save(IterativeImputer(max_iter=2, random_state=0).fit(missing), good / "imputer.kerasnet")
+    kn.save(IterativeImputer(max_iter=2, random_state=0).fit(missing), valid / "imputer.kerasnet")
     forest = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0))
-    kn.save(forest.fit(X, Y), good / "forest.kerasnet")
-    kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), good / "detector.kerasnet")
-    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(good / "model.keras")
-    for path in good.glob("*.kerasnet"):  # what the first use of each loader takes is not a file's fault
+    kn.save(forest.fit(X, Y), valid / "forest.kerasnet")
+    kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), valid / "detector.kerasnet")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(valid / "model.keras")
+    for path in valid.glob("*.kerasnet"):  # the first use of each loader allocates memory
         loaded = kn.load(path)
         if hasattr(loaded, "predict"):
             loaded.predict(X)
-    cv2.imwrite(str(good / "image.png"), np.zeros((20, 20), np.uint8))
-    read_image(good / "image.png")
+    cv2.imwrite(str(valid / "image.png"), np.zeros((20, 20), np.uint8))
+    read_image(valid / "image.png")
 
 
-def globals_of_the_process():
-    """What no file may change."""
+def global_settings():
+    """Return the global state that no file may change."""
     return {
         "floatx": keras.config.floatx(),
         "epsilon": keras.config.epsilon(),
@@ -1088,67 +1123,67 @@ def globals_of_the_process():
     }
 
 
-def peak():
+def peak_memory():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 
 
-def open_and_watch(path, load):
-    """Open a file; return what happened."""
+def open_and_record(path, load):
+    """Open a file and return what happened."""
     events.clear()
-    before = globals_of_the_process()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory starts anew
-    memory = peak()
-    watching.set()
+    before = global_settings()
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak memory
+    memory = peak_memory()
+    recording.set()
     try:
         load(path)
         error = None
     except Exception as caught:
         error = caught
     finally:
-        watching.clear()
-    after = globals_of_the_process()
+        recording.clear()
+    after = global_settings()
     return {
         "error": type(error).__name__,
         "message": str(error),
-        "megabytes": peak() - memory,
+        "megabytes": peak_memory() - memory,
         "changed": [name for name in before if before[name] != after[name]],
         "events": [event for event in events if not event.endswith(f" {path}")],
         "executed": EXECUTED.exists() or Path("executed").exists(),
     }
 
 
-MISCHIEF = (
+FORBIDDEN_EVENTS = (
     *("os.chmod", "os.exec", "os.fork", "os.mkdir", "os.posix_spawn", "os.putenv", "os.remove", "os.rename"),
     *("os.system", "ctypes.dlopen", "pickle.", "shutil.", "socket.", "subprocess."),
 )
-watching, events = threading.Event(), []
+recording, events = threading.Event(), []
 
 
-def watch(event, arguments):
-    """Note what a file has no business to do."""
-    if not watching.is_set():
+def record_event(event, arguments):
+    """Record events that loading a file must not cause."""
+    if not recording.is_set():
         return
     if event == "open":
         name, _, flags = arguments
-        harmless = str(name).startswith((sys.prefix, sys.base_prefix, "/proc/", "/sys/", "/dev/null"))
+        is_harmless = str(name).startswith((sys.prefix, sys.base_prefix, "/proc/", "/sys/", "/dev/null"))
         writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if isinstance(name, str | bytes | os.PathLike) and (writes or not harmless):
+        if isinstance(name, str | bytes | os.PathLike) and (writes or not is_harmless):
             events.append(f"open {os.fsdecode(name)}")
-    elif event.startswith(MISCHIEF):
+    elif event.startswith(FORBIDDEN_EVENTS):
         events.append(f"{event} {arguments!r:.100}")
 
 
 def main():
-    """Make and open all of them."""
+    """Write and open all files."""
     os.chdir(FOLDER)
-    make_good_files()
-    sys.addaudithook(watch)
+    save_valid_files()
+    sys.addaudithook(record_event)
     results = {}
     for number, (name, (make, error, message, load)) in enumerate(FILES.items()):
         path = FOLDER / f"{number}.kerasnet"
         make(path)
-        results[name] = {"expected": [error, message], **open_and_watch(path, load)}
+        results[name] = {"expected": [error, message], **open_and_record(path, load)}
         path.unlink()
         (FOLDER / "results.json").write_text(json.dumps(results))
 

@@ -1,0 +1,210 @@
+"""Fitted estimators from models that were trained elsewhere: pretrained weights, and models of Keras users."""
+
+import copy
+import dataclasses
+import inspect
+
+import keras
+import numpy as np
+
+from kerasnet.estimators._parameters import arguments_for_users, copy_of
+from kerasnet.estimators._targets import is_of_one_label, names_of_losses
+from kerasnet.models import registered_model
+from kerasnet.models._recognition import recognize_model
+from kerasnet.models._weights import record_of
+from kerasnet.training._network import Network, trainable_flags
+
+_AFTER_THE_HEAD = (keras.layers.Activation, keras.layers.Softmax, keras.layers.Dropout)
+
+
+def with_pretrained_network(estimator, name, weights):
+    """Fit an estimator by loading pretrained weights.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted, with `weights` as a parameter.
+    name : str
+        The name of the registered model.
+    weights : str
+        The name of a set of its pretrained weights.
+
+    Returns
+    -------
+    estimator
+        The same one, fitted.
+
+    Raises
+    ------
+    UnknownModelError
+        If no model of this name is registered.
+    ValueError
+        If there is no such set of pretrained weights.
+    """
+    entry, record = registered_model(name), record_of(name, weights)
+    shape = tuple(record["input_shape"])
+    if getattr(estimator, "image_shape", None) is not None:
+        shape = (int(np.prod(shape)),)
+    n_outputs = inspect.signature(entry.builder).parameters.get("n_outputs")
+    n_outputs = 2 if n_outputs is None else record["arguments"].get("n_outputs", n_outputs.default)
+    is_bytes = estimator._divides_bytes or entry.input_kind == "image"
+    X = np.zeros((n_outputs, *shape), np.uint8 if is_bytes else np.float32)
+    return estimator.initialize(X, np.arange(n_outputs))
+
+
+def with_network_of(estimator, model, y, input_shape):
+    """Fit an estimator by taking over the weights of a trained Keras model.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted, with `model` as a parameter.
+    model : keras.Model
+        The model; it is compiled by the parameters of the estimator if it is not compiled.
+    y : ndarray of shape (n_samples, ...)
+        Targets with all classes.
+    input_shape : tuple of int
+        The shape of one sample.
+
+    Returns
+    -------
+    estimator
+        The same one, fitted.
+    """
+    estimator._check_parameters()
+    X = np.zeros((len(y), *input_shape), keras.backend.standardize_dtype(model.inputs[0].dtype))
+    estimator._validated_data(X, y, None, reset=True)
+    settings = estimator._compile_settings(estimator._settings())
+    settings.check(model)
+    if not model.compiled:
+        settings.compile(model)
+    estimator._network = Network(None, model=model)
+    estimator._network.is_shared = True  # with the parameter `model`, which further training must not change
+    estimator.history_, estimator.n_iter_ = {}, 0
+    return estimator
+
+
+def copy_of_trained(model, input_shape):
+    """Return a copy of a trained Keras model, and the shape of one of its samples.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If it has several inputs or outputs, or the shape of its samples is not known.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a trained keras.Model. Received: {model!r:.200}.")
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(
+            f"from_keras supports built models with one input and one output. Received: {model.name!r} with "
+            f"{len(inputs)} inputs and {len(outputs)} outputs. Call the model once on data, or rebuild it as a "
+            "functional or sequential model."
+        )
+    shape = tuple(inputs[0].shape[1:])
+    given = shape if input_shape is None else tuple(input_shape)
+    if len(given) != len(shape) or any(b not in (None, a) or a is None for a, b in zip(given, shape, strict=True)):
+        raise ValueError(
+            f"The model {model.name!r} takes samples of shape {shape}. Received: input_shape={input_shape!r}. Set "
+            "input_shape to the shape of one sample, without None."
+        )
+    if len(outputs[0].shape) != 2:
+        raise ValueError(
+            f"from_keras supports models with outputs of shape (n_samples, n_outputs). Received: {model.name!r} with "
+            f"outputs of shape {tuple(outputs[0].shape)}."
+        )
+    return copy_of(model), given
+
+
+def is_multilabel(model, loss):
+    """Return whether the outputs of a model are probabilities of labels that do not exclude each other."""
+    if model.outputs[0].shape[1] == 1:
+        return False
+    losses = names_of_losses(model.loss if model.compiled else loss)
+    if losses:
+        return not any(map(is_of_one_label, losses))
+    return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
+
+
+def sort_outputs(model, classes):
+    """Reorder the outputs of a model in place, so that their classes are sorted; return the sorted classes.
+
+    The columns of the last dense layer are permuted. The only output of a binary classifier is negated before the
+    sigmoid when its classes are in descending order.
+
+    Raises
+    ------
+    ValueError
+        If the classes are not sorted and the outputs do not come from a dense layer.
+    """
+    order = np.argsort(classes, kind="stable")
+    if np.array_equal(order, np.arange(len(classes))):
+        return classes
+    layers = list(model.layers)
+    ends_in_layer = layers[-1].output is model.outputs[0]
+    while layers and isinstance(layers[-1], _AFTER_THE_HEAD):
+        layers.pop()
+    head = layers[-1] if layers else None
+    if type(head) is not keras.layers.Dense or not ends_in_layer:
+        raise ValueError(
+            f"The outputs of {model.name!r} do not come from a Dense layer, and cannot be reordered. Expected sorted "
+            f"classes, as scikit-learn has them. Received: {classes.tolist()}."
+        )
+    for variable in head.weights:
+        values = variable.numpy()
+        variable.assign(-values if head.units == 1 else values[..., order])
+    return classes[order]
+
+
+def with_registered_model(estimator):
+    """Return an equal estimator of a registered model for one of a ready-made model, to save it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, whose model is a Keras model.
+
+    Returns
+    -------
+    estimator
+        A new one.
+
+    Raises
+    ------
+    ValueError
+        If no registered builder builds this network.
+    """
+    model = estimator.model_
+    name, arguments = recognize_model(model)
+    if name is None:
+        raise ValueError(
+            f"kn.save stores the name of a registered model, and no registered builder builds the network of "
+            f"{model.name!r}. Register its builder with kerasnet.models.register_model, or store the Keras model "
+            "itself with model.save and use from_keras after loading it."
+        )
+    registered = copy.copy(estimator)
+    of_builder = {
+        key: arguments[key] for key in arguments_for_users(registered_model(name).builder) if key in arguments
+    }
+    registered._keep_others(set(estimator._others) - set(of_builder))
+    registered.model = name
+    registered._add_others(of_builder)
+    spec = registered._spec()
+    spec = dataclasses.replace(spec, arguments={**spec.arguments, **arguments})
+    values = [variable.numpy() for variable in model.variables]
+    registered._network = Network(spec, values=values, trainable=trainable_flags(model))
+    if hasattr(estimator, "_class_outputs") and _reading(registered) != _reading(estimator):
+        raise ValueError(
+            f"kn.save stores the parameters of {type(estimator).__name__}, and its loss={estimator.loss!r} reads the "
+            f"outputs of {model.name!r} differently from the loss that the model is compiled with. Give this loss to "
+            'from_keras by its name, such as loss="SparseCategoricalCrossentropy", loss__from_logits=True.'
+        )
+    return registered
+
+
+def _reading(classifier):
+    """Return what decides how a classifier reads the outputs of its model."""
+    form = classifier._class_outputs()
+    return form.one_label, form.from_logits

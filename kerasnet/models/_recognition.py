@@ -1,0 +1,101 @@
+"""Finding the registered builder and the arguments that a Keras model was built with."""
+
+import inspect
+
+from kerasnet.models._registry import list_models, registered_model
+
+_CONVOLUTIONS = ("conv", "encoder_conv")
+_RECURRENT = ("rnn", "lstm", "gru")
+
+
+def recognize_model(model):
+    """Find the call of a registered builder that builds the architecture of a model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With one input and one output.
+
+    Returns
+    -------
+    name : str or None
+        The name of the registered model; None if no registered builder builds this architecture.
+    arguments : dict
+        The arguments of its builder. The defaults and what the configuration of the layers tells are tried; the result
+        builds a model with an equal configuration.
+    """
+    found = _read_arguments(model)
+    expected = _without_flags(model.get_config())
+    for name in list_models():
+        builder = registered_model(name).builder
+        accepted = inspect.signature(builder).parameters
+        arguments = {key: value for key, value in found.items() if key in accepted}
+        if name != "backbone" and _builds(builder, arguments, expected):
+            return name, arguments
+    return None, {}
+
+
+def _builds(builder, arguments, expected):
+    try:
+        return _without_flags(builder(**arguments).get_config()) == expected
+    except (TypeError, ValueError):  # the arguments of another architecture
+        return False
+
+
+def _without_flags(config):
+    """Return a configuration without the flags that say which layers are trainable."""
+    if isinstance(config, dict):
+        return {key: _without_flags(value) for key, value in config.items() if key != "trainable"}
+    if isinstance(config, list | tuple):
+        return [_without_flags(value) for value in config]
+    return config
+
+
+def _read_arguments(model):
+    """Return the values of builders' arguments that the layers of a model have, by the names of these arguments."""
+    configs = {layer.name: layer.get_config() for layer in model.layers}
+
+    def read(key, *names):
+        return next((configs[name][key] for name in names if key in configs.get(name, {})), None)
+
+    def sizes(key, *prefixes):
+        return tuple(
+            configs[f"{prefix}_{position}"][key]
+            for prefix in prefixes
+            for position in range(1, len(configs) + 1)
+            if key in configs.get(f"{prefix}_{position}", {})
+        )
+
+    def size(value):
+        return value[0] if isinstance(value, list | tuple) else value
+
+    n_outputs = tuple(model.output_shape)[1:]
+    penalty = (read("kernel_regularizer", "output") or {}).get("config", {})
+    n_blocks = sum(name.startswith("stage_1_block") and name.endswith("conv_1") for name in configs)
+    found = {
+        "activation": read(
+            "activation", "activation_1", "stem_activation", "conv_1", "encoder_conv_1", "dense_1", "dense_1_1", "code"
+        ),
+        "code_activation": read("activation", "code"),
+        "code_units": read("units", "code"),
+        "dense_units": sizes("units", "dense"),
+        "depth": 6 * n_blocks + 2,
+        "dropout": next((each["rate"] for each in configs.values() if "rate" in each), 0.0),
+        "embedding_units": read("units", "embedding"),
+        "feed_forward_units": read("units", "dense_1_1"),
+        "filters": sizes("filters", *_CONVOLUTIONS),
+        "input_shape": tuple(model.input_shape)[1:],
+        "kernel_size": size(read("kernel_size", *(f"{prefix}_1" for prefix in _CONVOLUTIONS))),
+        "l1": penalty.get("l1", 0.0),
+        "l2": penalty.get("l2", 0.0),
+        "mask_value": read("mask_value", "mask"),
+        "n_blocks": len(sizes("num_heads", "attention")),
+        "n_heads": read("num_heads", "attention_1"),
+        "n_outputs": n_outputs[0] if len(n_outputs) == 1 else None,
+        "name": model.name,
+        "output_activation": read("activation", "output", "reconstruction"),
+        "pool_size": size(read("pool_size", "pool_1")),
+        "units": sizes("units", *_RECURRENT),
+        "width": read("filters", "stem"),
+    }
+    return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,48 @@
+"""The builder and the arguments of a model are found from its layers."""
+
+import keras
+import numpy as np
+import pytest
+
+import kerasnet as kn
+from kerasnet.models._recognition import recognize_model
+
+CASES = [
+    ("attention", {"n_blocks": 1, "embedding_units": 8, "n_heads": 2, "feed_forward_units": 5}),
+    ("autoencoder", {"input_shape": (6,), "code_units": 3, "output_activation": "linear"}),
+    ("cnn", {"input_shape": (12, 10, 1), "filters": (2, 3), "dense_units": (5, 4), "dropout": 0.2, "l1": 0.1}),
+    ("conv1d", {"filters": 4, "kernel_size": 3, "activation": "tanh"}),
+    ("conv_autoencoder", {"filters": 3, "code_activation": "relu", "code_units": 7}),
+    ("gru", {"units": (4, 3), "mask_value": -1.0}),
+    ("lenet", {"filters": 4, "activation": "tanh", "n_outputs": 3}),
+    ("lstm", {"units": 5, "input_shape": (None, 3), "l2": 0.1}),
+    ("mlp", {"input_shape": (4,), "n_outputs": 1, "output_activation": "sigmoid"}),
+    ("resnet_small", {"depth": 14, "width": 4, "dropout": 0.3}),
+    ("simple_rnn", {"units": 3, "dropout": 0.1}),
+]
+
+
+def test_every_registered_architecture_has_a_case():
+    assert {name for name, _ in CASES} == set(kn.list_models()) - {"backbone"}
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=[name for name, _ in CASES])
+def test_the_arguments_found_build_an_equal_model(name, arguments, tmp_path):
+    model = kn.create_model(name, **arguments)
+    model.layers[-1].trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    found, read = recognize_model(loaded)
+    assert found == name
+    rebuilt = kn.create_model(found, **read)
+    rebuilt.set_weights(loaded.get_weights())
+    X = np.random.default_rng(0).random((2, *(size or 5 for size in model.input_shape[1:])), np.float32)
+    np.testing.assert_array_equal(rebuilt(X), loaded(X))
+    for key, value in arguments.items():
+        assert read[key] in (value, (value,)), key
+
+
+def test_another_architecture_is_not_recognized():
+    layers = [keras.Input((4,), name="input"), keras.layers.Dense(3, name="output")]
+    assert recognize_model(keras.Sequential(layers, name="other"))[0] == "mlp"  # without hidden layers
+    assert recognize_model(keras.Sequential([*layers, keras.layers.Softmax()])) == (None, {})
