@@ -162,7 +162,7 @@ def mlp(dense_units):
 
 def cnn():
     """Return the CNN of `train_mnist.py`."""
-    return KerasNetClassifier("cnn", **RECIPES["cnn"], learning_rate_schedule="cosine", random_state=0)
+    return KerasNetClassifier("cnn", **RECIPES["cnn", "mnist"], learning_rate_schedule="cosine", random_state=0)
 
 
 if __name__ == "__main__":

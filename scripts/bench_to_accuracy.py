@@ -61,7 +61,7 @@ def main(argv=None):
 def train_kerasnet(train, test, epochs, seed):
     """Train with the recipe and evaluate."""
     kn.training.clear_cache()
-    settings = {**RECIPES["lenet"], "epochs": epochs, "learning_rate_schedule": SCHEDULE, "random_state": seed}
+    settings = {**RECIPES["lenet", "mnist"], "epochs": epochs, "learning_rate_schedule": SCHEDULE, "random_state": seed}
     classifier = kn.KerasNetClassifier("lenet", **settings).fit(*train)
     return {"epochs": epochs, "accuracy": classifier.score(*test)}
 

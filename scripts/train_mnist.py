@@ -293,7 +293,7 @@ def encode_labels(train, test):
 
 def make_classifier(arguments, image_size):
     """Return the network or, with features, a pipeline of the features and the network."""
-    recipe = dict(RECIPES.get(arguments.model, {}) if arguments.features == "pixels" else FEATURES_RECIPE)
+    recipe = dict(RECIPES.get((arguments.model, "mnist"), {}) if arguments.features == "pixels" else FEATURES_RECIPE)
     for name in ("epochs", "batch_size", "learning_rate"):
         if getattr(arguments, name) is not None:
             recipe[name] = getattr(arguments, name)

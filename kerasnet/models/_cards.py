@@ -1,4 +1,6 @@
-"""Model cards: what is known of a model and of each set of weights that ships for it."""
+"""Model cards: facts about a model and its pretrained weights."""
+
+from __future__ import annotations
 
 import copy
 import dataclasses
@@ -10,61 +12,101 @@ from kerasnet.models._weights import records
 
 _VALUE_RANGES = {"image": "floats in [0, 1]", "sequence": "floats, about -1 to 1", "vector": "floats, about -1 to 1"}
 _PREPROCESSING = {
-    "image": "bytes are divided by 255 (estimators do it themselves); RGB order",
+    "image": "bytes are divided by 255 (by estimators automatically); RGB order",
     "sequence": "none",
     "vector": "none",
 }
-_LICENCE = "Apache-2.0"
+_LICENSE = "Apache-2.0"
+_DATASETS = {
+    "fashion_mnist": {
+        "license": f"{_LICENSE}; trained on data under MIT",
+        "intended_use": "teaching, benchmarks, and fine-tuning on small grayscale images of clothing",
+        "limitations": (
+            "Trained on centered images of 28 x 28 pixels with a black background. Photographs, other backgrounds and "
+            "other articles need fine-tuning: any image is assigned to one of the ten classes. Not evaluated for "
+            "decisions about people or products."
+        ),
+    },
+    "mnist": {
+        "license": f"{_LICENSE}; trained on data under CC BY-SA 3.0",
+        "intended_use": "teaching, benchmarks, and fine-tuning on images of handwritten characters",
+        "limitations": (
+            "Trained on centered, size-normalized digits of 28 x 28 pixels, white on black, by writers in the USA. "
+            "Dark digits on a light background must be inverted first. Any image is treated as one digit. Evaluate on "
+            "your own data before reading forms, checks or addresses."
+        ),
+    },
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsCard:
-    """What is known of a set of weights.
+    """Facts about a set of pretrained weights.
 
     Attributes
     ----------
     name : str
         The name for ``create_model(..., weights=name)``.
     arguments : dict
-        What the builder was called with.
+        The arguments of the builder.
     input_shape : tuple of int
         The shape of one sample.
     value_range : str
-        The values that the model takes.
+        The range of the input values.
     preprocessing : str
-        What makes them from the data set.
+        How the input values are computed from the data set.
     n_parameters : int
         The number of parameters.
     sha256 : str
-        The hash of the file, hexadecimal.
+        The hash of the file, in hexadecimal.
     dtype : str
-        How the file keeps the numbers; they are float32 in the model.
+        The dtype of the values in the file; they are float32 in the model.
     n_bytes : int
         The size of the file.
     dataset : str
         The data set.
     trained_on, tested_on : str
-        The splits.
+        The training and the test samples.
     metric : str
-        What was measured: "accuracy" or "mean squared error".
+        The metric: "accuracy" or "mean squared error".
     value : float
-        The figure, of the weights as they are in the file.
+        The value of the metric on the test samples.
+    confused : tuple of tuple (str, str, int)
+        The five most frequent errors on the test samples: true class, predicted class and number of samples. Empty for
+        an autoencoder.
+    calibration_error : float or None
+        The expected calibration error on the test samples, in [0, 1], with 15 bins of equal width. None for an
+        autoencoder.
+    latency_ms : float
+        The median time of ``predict_on_batch`` for one sample, in milliseconds. Other programs may have been running.
+    memory_bytes : int
+        The size of the weights and of the outputs of all layers for one sample, as float32.
+    measured_on : str
+        The machine on which `latency_ms` was measured.
     seed : int
         The ``random_state`` of the training.
     epochs : int
-        The number of epochs trained.
+        The number of training epochs.
     recipe : str
-        The command that makes the weights.
+        The command that trains the weights.
     seconds : float
-        How long the training took.
+        The training time.
     hardware : str
-        On what machine.
+        The machine on which the weights were trained.
     versions : dict of str to str
-        With which packages.
-    licence : str
-        Of the weights, and of the data they were trained on.
+        The versions of Python and of the packages used for training.
+    license : str
+        The license of the weights, and of the data that they were trained on.
+    intended_use : str
+        What the weights are for.
+    limitations : str
+        When predictions are not reliable.
     golden : tuple of tuple of float
-        What the model gives for the first test samples: of each, at most ten of its outputs, equally spaced.
+        The outputs for the first test samples: for each, at most ten equally spaced values.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML, 1321-1330, 2017.
     """
 
     name: str
@@ -81,19 +123,26 @@ class WeightsCard:
     tested_on: str
     metric: str
     value: float
+    confused: tuple[tuple[str, str, int], ...]
+    calibration_error: float | None
+    latency_ms: float
+    memory_bytes: int
+    measured_on: str
     seed: int
     epochs: int
     recipe: str
     seconds: float
     hardware: str
     versions: dict = dataclasses.field(hash=False)
-    licence: str
+    license: str
+    intended_use: str
+    limitations: str
     golden: tuple[tuple[float, ...], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelCard:
-    """What is known of a registered model.
+    """Facts about a registered model.
 
     Attributes
     ----------
@@ -102,25 +151,25 @@ class ModelCard:
     builder : str
         The name of the function that builds it.
     summary : str
-        What it is, in a line.
+        A one-line description.
     input_kind : {"image", "sequence", "vector"}
-        What one sample is.
+        The kind of one sample.
     tasks : tuple of str
-        What it can be trained for.
+        What the model can be trained for.
     input_shape : tuple of int or None
-        The shape of one sample, by default; None where the builder has no default.
+        The default shape of one sample; None if the builder has no default.
     value_range : str
-        The values that it takes.
+        The range of the input values.
     preprocessing : str
-        What makes them from raw data.
+        How the input values are computed from raw data.
     n_parameters : int or None
-        The number of parameters with the builder's defaults; None where it has none.
-    licence : str or None
-        Of the code; None for builders of your own.
+        The number of parameters with the builder's defaults; None if some arguments have no default.
+    license : str or None
+        The license of the code; None for custom builders.
     reference : str or None
-        Where the architecture comes from.
+        The publication of the architecture.
     weights : dict of str to WeightsCard
-        The sets of weights that ship with it, by name.
+        The sets of pretrained weights, by name.
     """
 
     name: str
@@ -132,13 +181,13 @@ class ModelCard:
     value_range: str
     preprocessing: str
     n_parameters: int | None
-    licence: str | None
+    license: str | None
     reference: str | None
     weights: dict[str, WeightsCard] = dataclasses.field(hash=False)
 
 
-def model_card(name):
-    """Return what is known of a registered model and of its weights.
+def model_card(name: str) -> ModelCard:
+    """Return the facts about a registered model and its pretrained weights.
 
     Parameters
     ----------
@@ -153,7 +202,7 @@ def model_card(name):
     Raises
     ------
     UnknownModelError
-        If no model of that name is registered; the message offers the close matches.
+        If no model of that name is registered; the message suggests similar names.
 
     Examples
     --------
@@ -178,7 +227,7 @@ def model_card(name):
         value_range=_VALUE_RANGES[entry.input_kind],
         preprocessing=_PREPROCESSING[entry.input_kind],
         n_parameters=_n_parameters(entry.builder, record),
-        licence=_LICENCE if record else None,
+        license=_LICENSE if record else None,
         reference=_references(documentation),
         weights={each: _weights_card(each, about) for each, about in record["weights"].items()} if record else {},
     )
@@ -193,12 +242,13 @@ def _n_parameters(builder, record):
 
 
 def _weights_card(name, about):
-    about = copy.deepcopy(about)  # what a reader of the card may do to it, the zoo does not see
+    about = copy.deepcopy(about)  # records are cached, and a user may change the card's dicts
     about["arguments"]["input_shape"] = about["input_shape"] = tuple(about["input_shape"])
-    return WeightsCard(name=name, **{**about, "golden": tuple(map(tuple, about["golden"]))})
+    about |= {field: tuple(map(tuple, about[field])) for field in ("confused", "golden")}
+    return WeightsCard(name=name, **about, **_DATASETS[about["dataset"]])
 
 
 def _references(documentation):
-    """Return the section of a numpydoc text that names its sources, as one line."""
+    """Return the References section of a numpydoc docstring, as one line."""
     section = re.search(r"\nReferences\n-+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", documentation, re.DOTALL)
     return " ".join(section[1].split()) if section else None

@@ -1,35 +1,38 @@
-"""Augmentation: images that are moved about in training, anew in each epoch."""
+"""Data augmentation: random transformations of training images."""
+
+from __future__ import annotations
 
 import copy
 
 import keras
 import numpy as np
 
-AUGMENTATIONS = ("shift", "shift_rotate", "shift_rotate_zoom")
-_SHIFT = 0.08  # of height and width: some two pixels of 28
-_TURN = 0.03  # of a full turn: some eleven degrees
+AUGMENTATIONS = ("flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom")
+_SHIFT = 0.08  # of height and width: about two pixels of 28
+_ROTATION = 0.03  # of a full turn: about 11 degrees
 _ZOOM = 0.1
 
 
-def make_augmentation(augmentation):
-    """Return the layer that an `augmentation` parameter stands for.
+def make_augmentation(augmentation: str | keras.layers.Layer | None) -> keras.layers.Layer | None:
+    """Return the layer for an `augmentation` parameter.
 
     Parameters
     ----------
-    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"}, keras.layers.Layer or None
-        "shift" moves images by up to 8 % of their height and width, in whole pixels; "shift_rotate" also turns them by
-        up to 11 degrees; "shift_rotate_zoom" also stretches or shrinks height and width by up to 10 %, each by itself.
-        What comes into view is 0. A layer is copied.
+    augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"}, keras.layers.Layer or None
+        The random transformations, joined by underscores. "flip" mirrors half of the images horizontally. "shift"
+        translates images by up to 8 % of their height and width, in whole pixels. "rotate" rotates them by up to 11
+        degrees. "zoom" stretches or shrinks height and width independently by up to 10 %. Pixels from outside of the
+        image are 0. A layer is copied.
 
     Returns
     -------
     keras.layers.Layer or None
-        Takes images (n, height, width, channels) in [0, 1], and acts in training only.
+        Takes images of shape (n, height, width, channels) in [0, 1]. It has an effect in training only.
 
     Raises
     ------
     ValueError
-        If the layer cannot be copied, or there is no augmentation of that name.
+        If the layer cannot be copied, or the name is unknown.
 
     Examples
     --------
@@ -44,9 +47,9 @@ def make_augmentation(augmentation):
             return copy.deepcopy(augmentation)
         except Exception as error:  # Keras copies by configuration, and raises whatever the layer's code does
             raise ValueError(
-                f"augmentation={augmentation!r} cannot be copied, which each fit does. A layer of your own needs "
-                "keras.saving.register_keras_serializable and get_config; a Lambda a function that uses nothing around "
-                f"it. Keras says: {' '.join(str(error).split())[:300]}"
+                f"augmentation={augmentation!r} cannot be copied, but each fit uses a copy. A custom layer needs "
+                "keras.saving.register_keras_serializable and get_config. The function of a Lambda must not use "
+                f"variables of its enclosing scope. Keras says: {' '.join(str(error).split())[:300]}"
             ) from error
     if augmentation not in AUGMENTATIONS:
         raise ValueError(
@@ -55,14 +58,15 @@ def make_augmentation(augmentation):
     settings = {"fill_mode": "constant", "seed": 0}
     steps = {
         "shift": keras.layers.RandomTranslation(_SHIFT, _SHIFT, "constant", "nearest", seed=0, name="shift"),
-        "rotate": keras.layers.RandomRotation(_TURN, **settings, name="rotate"),
+        "flip": keras.layers.RandomFlip("horizontal", seed=0, name="flip"),
+        "rotate": keras.layers.RandomRotation(_ROTATION, **settings, name="rotate"),
         "zoom": keras.layers.RandomZoom(_ZOOM, _ZOOM, **settings, name="zoom"),
     }
     return keras.Sequential([steps[name] for name in augmentation.split("_")], name="augmentation")
 
 
 def reseed(augmentation, seed, epoch):
-    """Have the random layers of an augmentation draw what belongs to an epoch, so that it can be drawn again."""
+    """Seed the random layers of an augmentation for an epoch, so that each epoch is reproducible."""
     states = [each for each in augmentation.variables if each.name == "seed_generator_state"]
     drawn = np.random.SeedSequence([seed, epoch]).generate_state(len(states))
     for state, number in zip(states, drawn, strict=True):
