@@ -51,10 +51,11 @@ class KerasNetClassifier(KerasNetClassifierBase):
         probabilities, unless the loss has ``from_logits=True``.
     image_shape : tuple (height, width[, channels]), default=None
         Shape of the images, required if `X` contains them as flattened rows. Only for image models.
-    augmentation : {"shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
-        Data augmentation of images, random in each epoch. "shift" shifts by up to 8 % of height and width, "shift_flip"
-        shifts and flips horizontally, "shift_rotate" shifts and rotates by up to 11 degrees, and "shift_rotate_zoom"
-        also zooms by up to 10 %. A Keras layer is copied, and `random_state` controls its randomness.
+    augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
+            default=None
+        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
+        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
+        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32

@@ -57,7 +57,7 @@ def test_training_parameters_and_their_documentation_are_consistent(cls):
 def test_architecture_parameters_equal_builder_arguments(cls):
     builder = inspect.signature(registered_model(cls().model).builder).parameters
     own = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
-    for name in set(builder) - {"input_shape", "n_outputs", "output_activation", "weights", "name"}:
+    for name in set(builder) - {"input_shape", "n_outputs", "output_activation", "name"}:
         assert own.pop(name) == builder[name].default
     assert set(own) - TRAINING <= {"image_shape", "model", "output_activation", "others"}
 
