@@ -307,7 +307,7 @@ def without_dropout(**parameters):
     )
 
 
-def user_defined_sparse_loss(y_true, y_pred):
+def sparse_user_defined_loss(y_true, y_pred):
     return 7 * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
@@ -322,7 +322,7 @@ COMPILE_CHANGES = {
         "sparse_categorical_crossentropy",
     ),
     "loss": (lambda: keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(ignore_class=1)),
-    "user-defined loss": (lambda: keras.optimizers.SGD(0.5), user_defined_sparse_loss),
+    "user-defined loss": (lambda: keras.optimizers.SGD(0.5), sparse_user_defined_loss),
 }
 
 

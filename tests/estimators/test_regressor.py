@@ -85,7 +85,7 @@ def test_partial_fit_equals_one_epoch_of_fit(diabetes):
     for _ in range(3):
         parts.partial_fit(X, y)
     np.testing.assert_array_equal(whole.predict(X), parts.predict(X))
-    with pytest.raises(ValueError, match="y has 2 dimensions, but this KerasNetRegressor is expecting 1"):
+    with pytest.raises(ValueError, match="y has 2 dimensions, but KerasNetRegressor is expecting 1"):
         parts.partial_fit(X, np.c_[y, y])
 
 

@@ -129,10 +129,10 @@ def compiled(loss="sparse_categorical_crossentropy", make_optimizer=lambda: kera
 
 
 def make_scaled_loss(factor):
-    def user_defined_sparse_loss(y_true, y_pred):
+    def sparse_user_defined_loss(y_true, y_pred):
         return factor * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
-    return user_defined_sparse_loss
+    return sparse_user_defined_loss
 
 
 def cross_entropy(**arguments):
