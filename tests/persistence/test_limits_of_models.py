@@ -112,11 +112,8 @@ def test_declared_max_layers_of_user_defined_builders_limit_files(own_registry, 
         kn.load(tmp_path / "a.kerasnet")
 
 
-WITH_WEIGHTS = [name for name in BUILT_IN if "weights" in inspect.signature(registered_model(name).builder).parameters]
-
-
 @pytest.mark.parametrize("weights", ["imagenet", "mnist", "/etc/hostname"])
-@pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_registered_builders_receive_no_weights_argument_from_a_file(archive, own_registry, tmp_path, name, weights):
     received = []
 
@@ -125,7 +122,7 @@ def test_registered_builders_receive_no_weights_argument_from_a_file(archive, ow
         return kn.build_mlp((32, 32, 3), 3)
 
     replace_builder(name, build)
-    set_model(archive, name, {"weights": weights, "n_outputs": 3})
+    set_model(archive, name, {"weights": weights})
     archive.write(tmp_path / "a.kerasnet")
     with pytest.raises(CheckpointMismatchError, match="expected the arrays of the model|expected float32"):
         kn.load(tmp_path / "a.kerasnet")
@@ -151,11 +148,3 @@ def test_registered_user_defined_builders_receive_no_weights_argument_from_a_fil
     assert set(received) == {None}
     assert loaded.get_params() == classifier.get_params()
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
-
-
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in WITH_WEIGHTS])
-def test_models_without_pretrained_weights_reject_the_argument(archive, tmp_path, name):
-    set_model(archive, name, {"weights": "mnist"})
-    archive.write(tmp_path / "a.kerasnet")
-    with pytest.raises(CheckpointMismatchError, match="unexpected keyword argument 'weights'"):
-        kn.load(tmp_path / "a.kerasnet")
