@@ -210,7 +210,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
         >>> X, y = load_mnist("test", return_X_y=True)
         >>> classifier = KerasNetClassifier.from_pretrained("lenet", "mnist")
         >>> classifier.predict(X[:5]), y[:5]
-        (array([7, 2, 1, 0, 4]), array([7, 2, 1, 0, 4], dtype=uint8))
+        (array([7, 2, 1, 0, 4]), array([7, 2, 1, 0, 4]))
         """
         return with_pretrained_network(cls(model, weights=weights, **parameters), model, weights)
 
