@@ -44,7 +44,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Activation of the outputs: "sigmoid" for data in [0, 1], "linear" for other data.
     weights : str, default=None
         Name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. If None, training starts from initial weights.
+        :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained
+        with. If None, training starts from initial weights.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32
@@ -83,9 +84,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        Further arguments of the model's builder, such as ``filters``. ``weights``, a set of pretrained weights such as
-        "mnist": training fine-tunes them. The architecture parameters must be those that the weights were trained with.
-        Routed parameters: ``optimizer__<name>``, ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
+        Further arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
+        ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------

@@ -44,7 +44,8 @@ class CNNClassifier(KerasNetClassifierBase):
         L1 and L2 regularization factors of all kernels.
     weights : str, default=None
         Name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. If None, training starts from initial weights.
+        :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained
+        with. If None, training starts from initial weights.
     image_shape : tuple (height, width[, channels]), default=None
         Shape of the images, required if `X` contains them as flattened rows.
     augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
@@ -99,9 +100,7 @@ class CNNClassifier(KerasNetClassifierBase):
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        ``weights``, a set of pretrained weights such as "mnist": training fine-tunes them. The architecture parameters
-        must be those that the weights were trained with. Routed parameters: ``optimizer__<name>``, ``loss__<name>``,
-        ``metrics__<name>`` and ``callbacks__<name>``.
+        Routed parameters: ``optimizer__<name>``, ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------

@@ -28,7 +28,8 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         L1 and L2 regularization factors of all kernels.
     weights : str, default=None
         Name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. If None, training starts from initial weights.
+        :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained
+        with. If None, training starts from initial weights.
     mask_value : float, default=None
         Time steps with this value in all features are padding, and are skipped. If None, no time step is skipped.
     epochs : int, default=10
@@ -78,9 +79,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        ``weights``, a set of pretrained weights such as "mnist": training fine-tunes them. The architecture parameters
-        must be those that the weights were trained with. Routed parameters: ``optimizer__<name>``, ``loss__<name>``,
-        ``metrics__<name>`` and ``callbacks__<name>``.
+        Routed parameters: ``optimizer__<name>``, ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------
