@@ -1,4 +1,4 @@
-"""Check that a wheel holds every file of the package, the licences, and nothing else."""
+"""Check that a wheel holds every file of the package, the licenses, and nothing else."""
 
 import subprocess
 import sys
@@ -14,15 +14,15 @@ def main(wheel):
         metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
         about = archive.read(metadata).decode()
     package = {name for name in names if name.startswith("kerasnet/")}
-    licences = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
     others = {name for name in names - package if ".dist-info/" not in name}
     complaints = [
         *(f"missing: {name}" for name in sorted(expected - package)),
         *(f"unexpected: {name}" for name in sorted((package - expected) | others)),
-        *(f"missing licence: {name}" for name in sorted({"LICENSE", "NOTICE"} - licences)),
+        *(f"missing license: {name}" for name in sorted({"LICENSE", "NOTICE"} - licenses)),
     ]
     if "License-Expression: Apache-2.0" not in about:
-        complaints.append("the metadata name no licence")
+        complaints.append("the metadata name no license")
     print("\n".join(complaints) or f"{wheel.rpartition('/')[2]}: {len(package)} files of the package, all there")
     return bool(complaints)
 

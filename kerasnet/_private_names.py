@@ -146,6 +146,24 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "sklearn",
+        "_doc_link_module",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
+        "_doc_link_template",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
+        "_doc_link_url_param_generator",
+        ("_documentation",),
+        "It links the HTML representation of an estimator to its documentation; scikit-learn names no public way.",
+    ),
+    PrivateName(
+        "sklearn",
         "_drop_idx_after_grouping",
         ("persistence._steps",),
         "Indices of an encoder from a file that compiled code uses without validation.",

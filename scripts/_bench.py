@@ -1,4 +1,4 @@
-"""What the benchmarks share: sides that take turns, ratios with their spread, and the file of results."""
+"""Helpers for benchmarks: alternating timing, ratios, memory, and storage of results."""
 
 import gc
 import importlib.metadata
@@ -13,24 +13,24 @@ RESULTS = Path(__file__).with_name("benchmarks.json")
 
 
 def take_turns(sides, rounds, warm_up=True):
-    """Time functions in turn, in an order that changes.
+    """Time functions alternately, reversing the order after each round.
 
-    What one side leaves behind is kept from Python's collector while another is timed: else each would have to walk
-    through all of it.
+    Existing objects are frozen before each call, so that garbage collection during one function does not traverse the
+    objects left by the others.
 
     Parameters
     ----------
     sides : dict of str to callable
-        What is compared.
+        Functions to compare.
     rounds : int
-        The number of rounds that count.
+        Number of timed rounds.
     warm_up : bool, default=True
-        Whether there is a round before them that does not count.
+        Whether to run one round first that is not timed.
 
     Returns
     -------
     seconds : dict of str to list of float
-        The time of each call; entries of equal position belong to one round.
+        Duration of each call, one entry per round.
     """
     seconds = {name: [] for name in sides}
     for number in range(0 if warm_up else 1, rounds + 1):
@@ -46,16 +46,16 @@ def take_turns(sides, rounds, warm_up=True):
 
 
 def ratios(seconds, ours="kerasnet"):
-    """Tell how many times longer each other side took, round by round: median and range."""
+    """Return the time of each other side divided by that of `ours`, per round: median and range."""
     return {
-        name: spread([theirs / mine for theirs, mine in zip(times, seconds[ours], strict=True)])
+        name: spread([other / reference for other, reference in zip(times, seconds[ours], strict=True)])
         for name, times in seconds.items()
         if name != ours
     }
 
 
 def spread(values, digits=3):
-    """Return median, smallest and largest value."""
+    """Return the median, minimum and maximum."""
     return {
         "median": round(statistics.median(values), digits),
         "min": round(min(values), digits),
@@ -64,20 +64,20 @@ def spread(values, digits=3):
 
 
 def resident_megabytes():
-    """Return the memory of this process that is in use."""
+    """Return the resident memory of this process, in MB."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def report(name, result, save):
-    """Print a result; with `save`, keep it in the file that the README's table is made from."""
+    """Print a result; with `save`, also write it to benchmarks.json."""
     packages = ["tensorflow", "keras", "scikeras", "scikit-learn", "scikit-image", "numpy"]
     result = {
         **result,
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "versions": {"python": platform.python_version()}
-        | {each: importlib.metadata.version(each) for each in packages},
+        | {package: importlib.metadata.version(package) for package in packages},
     }
     print(json.dumps(result, indent=2))
     if save:

@@ -1,4 +1,4 @@
-"""What the commands share: how they read options, speak, draw, and end when they are interrupted."""
+"""Helpers for command-line scripts: argument types, output, exit status and interruption."""
 
 import argparse
 import contextlib
@@ -10,45 +10,45 @@ import sys
 
 import matplotlib.pyplot as plt
 
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what job schedulers send
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM is sent by job schedulers
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def listen_to_interruptions():
-    """Have them raise KeyboardInterrupt."""
+    """Raise KeyboardInterrupt on SIGINT and SIGTERM."""
     for number in INTERRUPTIONS:
         signal.signal(number, signal.default_int_handler)
 
 
-def run_command(name, run, arguments, kept):
-    """Run a command on its options and return its exit status; say in one line what ended it, if anything.
+def run_command(name, run, arguments, interrupt_note):
+    """Run a command and return its exit status; print errors as a single line.
 
-    `kept` tells what an interruption leaves behind.
+    `interrupt_note` is added to the message after an interruption.
     """
-    sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may not support all characters of a file name
     try:
         return run(arguments)
     except KeyboardInterrupt:
-        return fail(name, f"interrupted; {kept}", INTERRUPTED)
+        return fail(name, f"interrupted; {interrupt_note}", INTERRUPTED)
     except (OSError, TypeError, ValueError) as error:
         return fail(name, " ".join(str(error).split()), 1)
 
 
 def fail(name, message, status):
-    """Say why a command ends, in one line, and return its exit status."""
+    """Print an error message to stderr and return the exit status."""
     print(f"{name}: {message}", file=sys.stderr)
     return status
 
 
-def missed(name, accuracy, target):
-    """Return the exit status of a command whose accuracy has a target, or None; say so if it is missed."""
+def check_target_accuracy(name, accuracy, target):
+    """Return exit status 1 and print a message if the accuracy is below the target; the target may be None."""
     if target is not None and accuracy < target:
         return fail(name, f"accuracy {accuracy:.4f} is below the target {target:g}", 1)
     return 0
 
 
-def say(text):
-    """Print; a reader that went away (``| head``) is no reason to lose the run."""
+def print_line(text):
+    """Print and flush; continue silently if stdout is closed (``| head``)."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -56,27 +56,27 @@ def say(text):
 
 
 def save_figure(figure, path):
-    """Write a figure and let it go."""
+    """Save and close a figure."""
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
-def whole_number(at_least, or_exactly=None):
-    """Return a function that reads a whole number from an option."""
-    expected = f"a whole number of at least {at_least}" + ("" if or_exactly is None else f", or {or_exactly}")
+def integer(minimum, special=None):
+    """Return an argument type for integers of at least `minimum`, or the `special` value."""
+    expected = f"an integer of at least {minimum}" + ("" if special is None else f", or {special}")
 
-    def read(text):
+    def parse(text):
         with contextlib.suppress(ValueError):
             value = int(text)
-            if value >= at_least or value == or_exactly:
+            if value >= minimum or value == special:
                 return value
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
 
-    return read
+    return parse
 
 
 def fraction(text):
-    """Read a number in [0, 1]."""
+    """Parse a number in [0, 1]."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text}")
@@ -84,15 +84,15 @@ def fraction(text):
 
 
 def positive_float(text):
-    """Read a finite number above 0."""
+    """Parse a positive, finite number."""
     value = float(text)
     if not (0 < value < math.inf):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
     return value
 
 
 def json_object(text):
-    """Read a JSON object."""
+    """Parse a JSON object."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a run's folder holds of a model: how train_mnist.py writes it and predict.py reads it."""
+"""Models of train_mnist.py: saving, and loading for predict.py."""
 
 import importlib.metadata
 import json
@@ -16,7 +16,7 @@ MODEL = "model.kerasnet"
 
 
 def make_features(name, image_size, seed):
-    """Return the transformer of images that a name of FEATURES stands for; None for the images themselves."""
+    """Return the transformer for a name in FEATURES; None for "pixels"."""
     if name == "pixels":
         return None
     parts = {
@@ -27,13 +27,13 @@ def make_features(name, image_size, seed):
     return FeatureUnion([(part, parts[part]) for part in name.split("+")])
 
 
-def network_of(classifier):
-    """Return the network that stands alone or at the end of a pipeline."""
+def get_network(classifier):
+    """Return the network: the classifier itself, or the last step of a pipeline."""
     return classifier[-1] if isinstance(classifier, Pipeline) else classifier
 
 
 def write_model(folder, classifier, *, dataset, image_size, class_names=None):
-    """Write the classifier with the images that it takes and, if its classes have names, those."""
+    """Save the classifier, with the image size and the class names, if any, as metadata."""
     metadata = {"dataset": dataset, "image_size": image_size}
     if class_names is not None:
         metadata["class_names"] = class_names.tolist()
@@ -41,46 +41,50 @@ def write_model(folder, classifier, *, dataset, image_size, class_names=None):
 
 
 def write_json(path, content):
-    """Write plain values, NumPy's among them."""
+    """Write plain values and NumPy values as JSON."""
     path.write_text(json.dumps(content, indent=2, default=lambda value: value.tolist()) + "\n")
 
 
 def versions():
-    """Return what the result of a run depends on."""
+    """Return the versions of Python and of the packages that affect results."""
     packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
-    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in packages}
+    return {"python": platform.python_version()} | {
+        package: importlib.metadata.version(package) for package in packages
+    }
 
 
 class TrainedModel:
-    """The model of a run.
+    """Model saved by train_mnist.py.
 
     Parameters
     ----------
     path : str or path-like
-        The folder that `train_mnist.py` made, or its file model.kerasnet alone.
+        Output folder of train_mnist.py, or its file model.kerasnet.
 
     Raises
     ------
     OSError, ValueError
-        If a file is missing or is not what a run has.
+        If the file is missing or is not a model of train_mnist.py.
     """
 
     def __init__(self, path):
         path = Path(path)
         path = path / MODEL if path.is_dir() else path
-        about = kn.inspect(path).metadata
-        if not {"dataset", "image_size"} <= about.keys():
-            raise DataFormatError(f"{path}: expected a model of train_mnist.py, found one without its image_size.")
-        self.dataset, self.image_size = about["dataset"], tuple(about["image_size"])
+        metadata = kn.inspect(path).metadata
+        if not {"dataset", "image_size"} <= metadata.keys():
+            raise DataFormatError(
+                f"{path}: expected a model of train_mnist.py, but the metadata lack dataset or image_size."
+            )
+        self.dataset, self.image_size = metadata["dataset"], tuple(metadata["image_size"])
         self.classifier = kn.load(path)
-        self.class_names = about.get("class_names")
+        self.class_names = metadata.get("class_names")
 
     @property
     def classes(self):
-        """The names of the classes, or their labels, in the order of the probabilities."""
+        """Class names, or class labels if there are none, in the order of the probabilities."""
         return self.class_names or self.classifier.classes_.tolist()
 
     def predict_proba(self, images):
-        """Return the probability of each class for grey images of `image_size`, floats in [0, 1]."""
+        """Return class probabilities for grayscale images of size `image_size`, floats in [0, 1]."""
         probabilities = self.classifier.predict_proba(images).astype(float)
         return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The grid search of train_mnist.py, in processes of this machine or on a Dask cluster."""
+"""Grid search of train_mnist.py, in local processes or on a Dask cluster."""
 
 import contextlib
 import tempfile
@@ -11,34 +11,34 @@ from sklearn.pipeline import Pipeline
 
 
 def run_search(classifier, grid, X, y, *, cv, n_jobs, scheduler):
-    """Search, after a look at the grid: a wrong name costs no training. Features are computed once a fold."""
-    checked = {}
+    """Validate the grid and run the search. Features are computed once per fold and cached."""
+    param_grid = {}
     for name, values in grid.items():
         if name == "model":
-            raise ValueError("--grid: one run has one model; choose it with --model.")
+            raise ValueError("--grid: model is not supported as a key; choose the model with --model.")
         if not isinstance(values, list) or not values:
             raise ValueError(f"--grid: expected a list of values for {name!r}. Received: {values!r}.")
         if isinstance(classifier, Pipeline) and not name.startswith("features__"):
             name = f"network__{name}"
         classifier.set_params(**{name: values[0]})
-        checked[name] = values
-    search = GridSearchCV(classifier, checked, cv=cv, n_jobs=n_jobs if scheduler is None else None)
-    if scheduler is None:  # a progress bar does not reach other machines
+        param_grid[name] = values
+    search = GridSearchCV(classifier, param_grid, cv=cv, n_jobs=n_jobs if scheduler is None else None)
+    if scheduler is None:  # progress is not reported by other machines
         search.set_callbacks(ProgressBar(max_propagation_depth=0))
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(classifier, Pipeline):
             classifier.set_params(memory=folder)
-        with contextlib.nullcontext() if scheduler is None else cluster(scheduler):
-            fit(search, X, y)
+        with contextlib.nullcontext() if scheduler is None else dask_cluster(scheduler):
+            fit_with_retries(search, X, y)
     if isinstance(classifier, Pipeline):
         search.best_estimator_.set_params(memory=None)
     return search
 
 
-def fit(search, X, y, attempts=3):
-    """Fit, and start again when Dask gives up because a worker died while data were on their way to it.
+def fit_with_retries(search, X, y, attempts=3):
+    """Fit, and retry if Dask cancels the search because a worker was lost during a data transfer.
 
-    What was trained before is in the classifier's memory.
+    A retry restores the finished trainings from the checkpoints of the classifier.
     """
     for attempt in range(attempts):
         try:
@@ -50,17 +50,17 @@ def fit(search, X, y, attempts=3):
 
 
 @contextlib.contextmanager
-def cluster(scheduler):
-    """Have scikit-learn's searches run on a Dask cluster."""
+def dask_cluster(scheduler):
+    """Run joblib's parallel code on a Dask cluster."""
     try:
         from distributed import Client
     except ImportError as error:
-        raise ValueError('--scheduler needs Dask: pip install "kerasnet[dask]".') from error
+        raise ValueError('--scheduler requires Dask: pip install "kerasnet[dask]".') from error
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"--scheduler: expected the address of a Dask scheduler, found none at {scheduler!r}."
+            f"--scheduler: no Dask scheduler found at {scheduler!r}; expected an address such as tcp://127.0.0.1:8786."
         ) from error
     with client, parallel_config("dask"):
         yield

@@ -1,4 +1,4 @@
-"""The tables of the README that scripts write: what stands between two marks."""
+"""Tables in Markdown that scripts write: between two marks of the README, and into the documentation site."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def with_table(text, name, script, table):
-    """Return a text with what stands between the marks of a table replaced."""
+    """Return a text in which the table between the marks of that name is replaced."""
     begin, end = f"<!-- {name}: written by scripts/{script} -->", f"<!-- end of {name} -->"
     return re.sub(f"{begin}.*{end}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
 

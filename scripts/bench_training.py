@@ -1,18 +1,17 @@
-"""Compare epochs of kerasnet's estimators with those of the bare ``keras.Model.fit`` loop.
+"""Benchmark training epochs of kerasnet's estimators against ``keras.Model.fit``.
 
     python scripts/bench_training.py                          # one epoch of each network on the full MNIST
     python scripts/bench_training.py --cases cnn --epochs 6   # the default run of train_mnist.py
 
-Both sides train the same network on the same images with the same batch size and number of epochs, in turn, in
-one process; the code of both is compiled before. What counts is the ratio of each pair: absolute times depend on the
-machine and its other work.
+Both train the same network on the same images with the same batch size and number of epochs, alternately, in one
+process, after compilation. Compare the ratios: absolute times depend on the machine and its load.
 """
 
 import argparse
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # suppress TensorFlow's start-up messages
 
 import keras
 import numpy as np
@@ -33,7 +32,7 @@ def build_lstm(input_shape=(28, 28), n_outputs=10, *, output_activation="softmax
     )
 
 
-# name: (estimator, builder, batch size, whether it takes images with a channel)
+# name: (estimator, builder, batch size, whether inputs have a channel axis)
 CASES = {
     "cnn": (kn.CNNClassifier, kn.build_cnn, 128, True),
     "cnn_32": (kn.CNNClassifier, kn.build_cnn, 32, True),
@@ -43,13 +42,15 @@ CASES = {
 
 
 def main(argv=None):
-    """Run the command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of trainings that count (default: 5)")
-    parser.add_argument("--epochs", type=int, default=1, help="default: 1")
-    parser.add_argument("--limit", type=int, help="train on so many images only")
-    parser.add_argument("--save", action="store_true", help="keep the results for the README's table")
+    parser.add_argument(
+        "--cases", nargs="+", choices=CASES, default=list(CASES), help="networks to train (default: all)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of timed rounds (default: 5)")
+    parser.add_argument("--epochs", type=int, default=1, help="number of epochs (default: 1)")
+    parser.add_argument("--limit", type=int, help="use only this number of training images")
+    parser.add_argument("--save", action="store_true", help="write the results to benchmarks.json")
     arguments = parser.parse_args(argv)
 
     X, y = kn.datasets.load_mnist(n_samples=arguments.limit, random_state=0, return_X_y=True)
@@ -66,7 +67,7 @@ def main(argv=None):
 
 
 def compare(estimator, build, batch_size, has_channel, X, y, epochs, rounds):
-    """Train by kerasnet and by Keras in turn; return the seconds of each."""
+    """Train with kerasnet and Keras alternately; return the durations of each."""
     X_float = (X / 255).astype(np.float32)
     X_float = X_float[..., np.newaxis] if has_channel else X_float
     model = build()

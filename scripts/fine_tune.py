@@ -1,13 +1,13 @@
-"""Fine-tune a network of keras.applications on a folder of images, and keep everything in one folder.
+"""Fine-tune a network of keras.applications on a folder of images, and save all results in one folder.
 
-python scripts/fine_tune.py photos/                     # photos/cat/1.jpg, photos/dog/1.jpg and so on, of any sizes
-python scripts/fine_tune.py photos/ --features          # train no network: its features and a linear SVM
+python scripts/fine_tune.py photos/                     # photos/cat/1.jpg, photos/dog/1.jpg, ..., of any size
+python scripts/fine_tune.py photos/ --features          # feature extraction: train a linear SVM on frozen features
 python scripts/fine_tune.py photos/ --backbone resnet50 --image-size 160 --trainable 20 --augmentation shift
 python scripts/fine_tune.py photos/ --weights none --backbone vgg16 --fine-learning-rate 1e-4 --epochs 30
-python scripts/fine_tune.py photos/ --on-error skip     # leave out broken files; by default they are an error
+python scripts/fine_tune.py photos/ --on-error skip     # skip corrupted files; by default they raise an error
 
-All images are decoded before training, so a broken file does not end a run late. They are kept at the network's size in
-a temporary file in the output folder (height * width * 3 bytes each), so the images need not fit into memory.
+All images are decoded before training, so that corrupted files are found early. The resized images are cached in a
+temporary file in the output folder (height * width * 3 bytes per image) and need not fit into memory.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # suppress TensorFlow's start-up messages
 
 import matplotlib
 
@@ -28,14 +28,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from _command import (
+    check_target_accuracy,
     fraction,
+    integer,
     listen_to_interruptions,
-    missed,
     positive_float,
+    print_line,
     run_command,
     save_figure,
-    say,
-    whole_number,
 )
 from _run import MODEL, versions, write_json
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
@@ -56,50 +56,82 @@ listen_to_interruptions()
 def main(argv=None):
     """Run the command and return its exit status."""
     arguments = parse(argv)
-    return run_command("fine_tune", run, arguments, "nothing was kept")
+    return run_command("fine_tune", run, arguments, "nothing was saved")
 
 
 def parse(argv):
-    """Read the options."""
+    """Parse the command-line arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="images, colour or grey: one sub-folder a class")
-    parser.add_argument("--backbone", default="mobilenet_v2", choices=BACKBONES, help="default: mobilenet_v2")
-    parser.add_argument("--weights", default="imagenet", metavar="W", help="imagenet (default), none, or a file")
-    parser.add_argument("--image-size", type=whole_number(1), default=96, metavar="N", help="pixels (default: 96)")
-    parser.add_argument("--features", action="store_true", help="train no network: a linear SVM on its features")
-    parser.add_argument("--head-epochs", type=whole_number(1), default=5, metavar="N", help="phase one (default: 5)")
-    parser.add_argument("--epochs", type=whole_number(0), default=5, metavar="N", help="phase two (default: 5)")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder of images with one subfolder per class")
     parser.add_argument(
-        "--trainable", type=layers, default=True, metavar="N", help="last layers to train (default: all)"
+        "--backbone",
+        default="mobilenet_v2",
+        choices=BACKBONES,
+        help="network of keras.applications (default: mobilenet_v2)",
     )
-    parser.add_argument("--learning-rate", type=positive_float, default=1e-3, metavar="X", help="of phase one: 1e-3")
+    parser.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="W",
+        help="imagenet, none, or the path of a weights file (default: imagenet)",
+    )
+    parser.add_argument(
+        "--image-size", type=integer(1), default=96, metavar="N", help="height and width in pixels (default: 96)"
+    )
+    parser.add_argument("--features", action="store_true", help="train a linear SVM on features of the frozen network")
+    parser.add_argument(
+        "--head-epochs",
+        type=integer(1),
+        default=5,
+        metavar="N",
+        help="epochs of phase one, the output layer (default: 5)",
+    )
+    parser.add_argument(
+        "--epochs", type=integer(0), default=5, metavar="N", help="epochs of phase two, fine-tuning (default: 5)"
+    )
+    parser.add_argument(
+        "--trainable",
+        type=n_layers,
+        default=True,
+        metavar="N",
+        help="number of last layers to fine-tune in phase two, or all (default: all)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=positive_float,
+        default=1e-3,
+        metavar="X",
+        help="learning rate of phase one (default: 1e-3)",
+    )
     parser.add_argument(
         "--fine-learning-rate",
         type=positive_float,
         metavar="X",
-        help="of phase two (default: 1e-5, or 1e-3 with --weights none)",
+        help="learning rate of phase two (default: 1e-5, or 1e-3 with --weights none)",
     )
-    parser.add_argument("--augmentation", default="none", choices=["none", *AUGMENTATIONS])
     parser.add_argument(
-        "--batch-size", type=whole_number(1), default=32, metavar="N", help="images a step (default: 32)"
+        "--augmentation", default="none", choices=["none", *AUGMENTATIONS], help="data augmentation (default: none)"
     )
+    parser.add_argument("--batch-size", type=integer(1), default=32, metavar="N", help="images per batch (default: 32)")
     parser.add_argument(
         "--on-error",
         default="raise",
         choices=["raise", "skip"],
-        help="broken files: stop (default), or leave out",
+        help="how to handle corrupted files (default: raise)",
     )
-    parser.add_argument("--test-fraction", type=fraction, default=0.25, metavar="X", help="default: 0.25")
-    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="default: 0")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder to make (default: runs/FOLDER-BACKBONE-TIME)"
+        "--test-fraction", type=fraction, default=0.25, metavar="X", help="fraction of test images (default: 0.25)"
     )
-    parser.add_argument("--target-accuracy", type=fraction, metavar="X", help="exit with status 1 below this")
+    parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="random seed (default: 0)")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="output folder (default: runs/FOLDER-BACKBONE-TIME)")
+    parser.add_argument(
+        "--target-accuracy", type=fraction, metavar="X", help="exit with status 1 if the test accuracy is lower"
+    )
     arguments = parser.parse_args(argv)
     if arguments.weights == "none":
         arguments.weights = None
         if arguments.epochs == 0 and not arguments.features:
-            parser.error("--epochs 0 trains nothing with --weights none, which has no phase one")
+            parser.error("--epochs must be at least 1 with --weights none, since phase one is skipped")
     if arguments.fine_learning_rate is None:
         arguments.fine_learning_rate = 1e-3 if arguments.weights is None else 1e-5
     if arguments.output is None:
@@ -109,27 +141,25 @@ def parse(argv):
 
 
 def run(arguments):
-    """Train, evaluate and write the run's folder; return the exit status."""
-    with atomic_folder(arguments.output) as folder:  # first of all: a folder that cannot be written costs no training
+    """Train and evaluate the model and write the output folder; return the exit status."""
+    with atomic_folder(arguments.output) as folder:  # fail before training if the folder is not writable
         if not arguments.folder.is_dir():
-            raise NotADirectoryError(
-                f"{arguments.folder}: expected a folder with a sub-folder of images for each class."
-            )
+            raise NotADirectoryError(f"{arguments.folder}: expected a folder with one subfolder of images per class.")
         images = kn.datasets.load_image_folder(arguments.folder, on_error=arguments.on_error, n_jobs=-1)
-        check_sizes(images, arguments)
+        check_split(images, arguments)
         pipeline = make_pipeline(arguments)
         pipeline[0].fit(images.data)
         with tempfile.TemporaryDirectory(dir=folder) as decoded:
             X_train, X_test, y_train, y_test = train_test_split(
-                ImageFiles(images.data, pipeline[0].image_size, cache=decoded),  # as pipeline[0] prepares them
+                ImageFiles(images.data, pipeline[0].image_size, cache=decoded),  # same preprocessing as pipeline[0]
                 images.target_names[images.target],
                 test_size=arguments.test_fraction,
                 stratify=images.target,
                 random_state=arguments.seed,
             )
-            what = "features" if arguments.features else "fine-tuning"
+            task = "Feature extraction with" if arguments.features else "Fine-tuning"
             n_classes = len(images.target_names)
-            say(f"{what} of {arguments.backbone}: {len(y_train)} images of {n_classes} classes to learn from")
+            print_line(f"{task} {arguments.backbone}: {len(y_train)} training images, {n_classes} classes")
             started = time.perf_counter()
             train(pipeline, X_train, y_train, arguments)
             seconds = time.perf_counter() - started
@@ -149,38 +179,38 @@ def run(arguments):
             },
             "versions": versions(),
         }
-        about = {"classes": images.target_names.tolist(), "image_size": [arguments.image_size] * 2}
-        kn.save(pipeline, folder / MODEL, metadata=about)
+        metadata = {"classes": images.target_names.tolist(), "image_size": [arguments.image_size] * 2}
+        kn.save(pipeline, folder / MODEL, metadata=metadata)
         write_json(folder / "metrics.json", metrics)
         (folder / "classification_report.txt").write_text(report + "\n")
         figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
         ConfusionMatrixDisplay.from_predictions(y_test, y_pred, ax=ax, cmap="Blues", xticks_rotation="vertical")
         save_figure(figure, folder / "confusion_matrix.png")
-    say(f"\n{report}")
-    say(f"Test accuracy {metrics['accuracy']:.4f} after {seconds:.0f} s of training; see {arguments.output}")
-    return missed("fine_tune", metrics["accuracy"], arguments.target_accuracy)
+    print_line(f"\n{report}")
+    print_line(f"Test accuracy: {metrics['accuracy']:.4f}. Training time: {seconds:.0f} s. Results: {arguments.output}")
+    return check_target_accuracy("fine_tune", metrics["accuracy"], arguments.target_accuracy)
 
 
-def check_sizes(images, arguments):
-    """Refuse a folder that cannot be divided into images to learn from and to test on, with all classes in both."""
+def check_split(images, arguments):
+    """Raise an error if the images cannot be split into training and test sets with all classes in both."""
     counts = dict(zip(images.target_names.tolist(), np.bincount(images.target).tolist(), strict=True))
-    if single := [name for name, count in counts.items() if count < 2]:
+    if too_small := [name for name, count in counts.items() if count < 2]:
         raise ValueError(
-            f"{arguments.folder}: expected at least two images of each class, one to learn from and one to test on. "
-            f"Found one in: {', '.join(single)}."
+            f"{arguments.folder}: expected at least two images per class, one for training and one for testing. "
+            f"Found only one in: {', '.join(too_small)}."
         )
     n_images, n_classes = len(images.target), len(counts)
     n_test = math.ceil(arguments.test_fraction * n_images)
     if not n_classes <= n_test <= n_images - n_classes:
         raise ValueError(
-            f"--test-fraction {arguments.test_fraction:g} of {n_images} images is {n_test} to test on; expected "
-            f"{n_classes} to {n_images - n_classes}, for each of {n_classes} classes to be in both parts. Give more "
-            "images, or another fraction."
+            f"--test-fraction {arguments.test_fraction:g} of {n_images} images selects {n_test} test images; expected "
+            f"{n_classes} to {n_images - n_classes}, so that both parts contain all {n_classes} classes. Add images or "
+            "change the fraction."
         )
 
 
 def make_pipeline(arguments):
-    """Return what takes files of images to classes: colours stay, grey becomes RGB, transparency lies on white."""
+    """Return a pipeline from image files to class labels. All images are converted to RGB."""
     size = (arguments.image_size, arguments.image_size)
     steps = [("images", ImagePreprocessor(size, color_mode="rgb", dtype="uint8", n_jobs=-1))]
     backbone = {"backbone": arguments.backbone, "weights": arguments.weights, "random_state": arguments.seed}
@@ -195,28 +225,31 @@ def make_pipeline(arguments):
 
 
 def train(pipeline, X, y, arguments):
-    """Fit what follows the first step, to images that it has prepared: in one phase, or in two."""
+    """Fit the steps after the preprocessing to preprocessed images, in one or two phases."""
     if arguments.features:
         pipeline[1:].fit(X, y)
         return
     network = pipeline[-1]
     if arguments.weights is None:
-        say("There is no first phase, of the head alone: features of initial weights are not worth one.")
+        print_line("Phase one is skipped: with --weights none, there are no pretrained features.")
     else:
-        say(f"Phase one: the head alone (epochs: {arguments.head_epochs}).")
+        print_line(f"Phase one: training the output layer (epochs: {arguments.head_epochs}).")
         network.set_params(trainable=False, epochs=arguments.head_epochs, learning_rate=arguments.learning_rate)
         network.fit(X, y)
     if arguments.epochs:
-        what = "all layers" if arguments.trainable is True else "the head and the last layers"
-        count = "" if arguments.trainable is True else f"last layers: {arguments.trainable}, "
-        say(f"Phase two: {what} ({count}epochs: {arguments.epochs}).")
+        part = (
+            "all layers"
+            if arguments.trainable is True
+            else f"the output layer and the last {arguments.trainable} layers"
+        )
+        print_line(f"Phase two: fine-tuning {part} (epochs: {arguments.epochs}).")
         network.set_params(trainable=arguments.trainable, epochs=arguments.epochs, warm_start=True)
         network.set_params(learning_rate=arguments.fine_learning_rate).fit(X, y)
 
 
-def layers(text):
-    """Read how many of the last layers are trained."""
-    return True if text == "all" else whole_number(1)(text)
+def n_layers(text):
+    """Parse the number of last layers to train, or "all"."""
+    return True if text == "all" else integer(1)(text)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,36 @@
-"""Write the README's tables of benchmarks from scripts/benchmarks.json, which ``bench_*.py --save`` make.
+"""Write the README's table of benchmarks from scripts/benchmarks.json, which ``bench_*.py --save`` write.
 
 python scripts/make_benchmark_table.py
+
+The documentation site takes its tables of benchmarks from here.
 """
 
 import json
 import sys
+from typing import NamedTuple
 
 from _bench import RESULTS
-from _tables import README, with_table
+from _tables import README, as_table, with_table
+
+
+class Row(NamedTuple):
+    """One comparison: what was measured, with what it is compared, and the ratio of times."""
+
+    measured: str
+    compared_with: str
+    times_faster: dict
+
+    def cells(self):
+        """Return the cells of the row."""
+        ratio = self.times_faster
+        return [
+            self.measured,
+            self.compared_with,
+            f"**{ratio['median']:.1f}** ({ratio['min']:.1f} to {ratio['max']:.1f})",
+        ]
+
+
+HEADER = ["measured", "compared with", "times faster: median (range)"]
 
 
 def main():
@@ -17,79 +40,107 @@ def main():
 
 
 def with_tables(text, results):
-    """Return a text with what stands between the marks of each table replaced."""
-    for name, table in (("benchmarks", speed_table), ("accuracy", accuracy_table)):
-        text = with_table(text, name, "make_benchmark_table.py", table(results))
-    return text
+    """Return the text of the README with its table of benchmarks."""
+    return with_table(text, "benchmarks", "make_benchmark_table.py", readme_table(results))
 
 
-def accuracy_table(results):
-    """Return what features are worth, in Markdown."""
-    lines = [
-        "| features | classifier | chosen | test accuracy | features take | training takes |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in sorted(results["features"]["accuracy"], key=lambda row: row["test_accuracy"]):
-        chosen = ", ".join(f"`{name}={value}`" for name, value in row["parameters"].items()) or "–"
-        seconds = row["seconds_of_features"]
-        lines.append(
-            f"| {row['features']} | {row['classifier']} | {chosen} | {row['test_accuracy']:.2%} | "
-            f"{'–' if seconds is None else f'{seconds:.1f} s'} | {row['seconds_of_training']:.1f} s |"
-        )
-    return "\n".join(lines)
+def tables():
+    """Return the tables of the documentation site in Markdown, by name."""
+    results = json.loads(RESULTS.read_text())
+    return {"benchmarks": speed_table(results), "accuracy": accuracy_table(results)}
+
+
+def readme_table(results):
+    """Return five of the comparisons."""
+    searches, trainings = search_rows(results), training_rows(results)
+    predictions, features = prediction_rows(results), feature_rows(results)
+    rows = [searches[0], searches[1], trainings[0], predictions[0], features[0]]
+    return as_table(HEADER, [row.cells() for row in rows])
 
 
 def speed_table(results):
-    """Return how much faster kerasnet is, in Markdown."""
-    search, training, predict = results["search"], results["training"], results["predict"]
-    document = results["search_document"]
+    """Return all comparisons, and the overhead of a fit."""
+    rows = [*search_rows(results), *training_rows(results), *prediction_rows(results), *feature_rows(results)]
+    search = results["search"]
+    seconds, memory, versions = search["fixed_seconds_a_fit"], search["megabytes_a_fit"], search["versions"]
+    return (
+        as_table(HEADER, [row.cells() for row in rows])
+        + f"""
+
+| per fit | kerasnet | SciKeras |
+|---|---|---|
+| overhead | {1000 * seconds["kerasnet"]:.0f} ms | {1000 * seconds["scikeras"]:.0f} ms |
+| memory that is not released | {memory["kerasnet"]:.3f} MB | {memory["scikeras"]:.1f} MB |
+
+A fit of another architecture keeps {memory["kerasnet, another architecture each"]:.0f} MB; those of eight are kept.
+Measured on {search["hardware"]}, with TensorFlow {versions["tensorflow"]} and Keras {versions["keras"]}."""
+    )
+
+
+def search_rows(results):
+    """Return the comparisons of grid searches."""
+    search, long = results["search"], results["search_document"]
+    what = f"grid search, {search['fits']} fits on {search['images']:,} images"
     rows = [
-        (
-            f"grid search, {search['fits']} fits on {search['images']:,} images",
-            "SciKeras",
-            search["times_faster"]["scikeras"],
-        ),
-        ("the same search, with `memory=`", "SciKeras", search["times_faster_with_memory"]["scikeras"]),
-        ("the same fits, one by one", "Keras' wrapper", search["times_faster"]["keras"]),
+        Row(what, "SciKeras", search["times_faster"]["scikeras"]),
+        Row("the same search with `memory=`", "SciKeras", search["times_faster_with_memory"]["scikeras"]),
+        Row("the same fits, one after another", "Keras' wrapper", search["times_faster"]["keras"]),
     ]
-    for name, label in (("one process", ""), ("two processes", ", `n_jobs=2`")):
-        what = f"grid search, {document['fits']} fits of 10 to 30 epochs on {document['images']:,} images, `memory=`"
-        rows.append((f"{what}{label}", "SciKeras", document["times_faster"][name]))
-    for name, label in (
-        ("cnn", "the document's CNN"),
-        ("cnn_32", "the document's CNN"),
-        ("simple_rnn", "SimpleRNN"),
-        ("lstm", "LSTM"),
-    ):
+    what = f"grid search, {long['fits']} fits of 10 to 30 epochs on {long['images']:,} images, `memory=`"
+    for name, label in (("one process", what), ("two processes", f"{what}, `n_jobs=2`")):
+        rows.append(Row(label, "SciKeras", long["times_faster"][name]))
+    return rows
+
+
+def training_rows(results):
+    """Return the comparisons of single trainings."""
+    training, lenet = results["training"], results["to_accuracy"]
+    labels = {"cnn": "the default CNN", "cnn_32": "the default CNN", "simple_rnn": "SimpleRNN", "lstm": "LSTM"}
+    rows = []
+    for name, label in labels.items():
         case = training["cases"][name]
-        epoch = f"an epoch of {training['images']:,} images, {label}, batches of {case['batch_size']}"
-        rows.append((epoch, "`keras.Model.fit`", case["times_faster"]["keras"]))
-    way = results["to_accuracy"]
-    what = f"LeNet from nothing to {way['target']:.0%} of MNIST's test images, in {way['epochs']} epochs of its recipe"
-    rows.append((what, "`keras.Model.fit`, Keras' defaults", way["times_faster"]["keras"]))
-    for count, images in predict["images"].items():
-        what = f"prediction of {int(count):,} image{'s' if int(count) > 1 else ''}"
-        rows.append((what, "SciKeras", images["times_faster"]["scikeras"]))
-        rows.append((what, "`keras.Model.predict`", images["times_faster"]["keras"]))
-    for name, case in results["features"]["speed"]["cases"].items():
-        what = f"HOG of {results['features']['speed']['images']:,} images, {name}"
-        rows.append((what, "`skimage.feature.hog`", case["times_faster"]["scikit-image"]))
-    fixed, memory = search["fixed_seconds_a_fit"], search["megabytes_a_fit"]
-    lines = ["| what | beside | times faster: median (range) |", "|---|---|---|"]
-    lines += [
-        f"| {what} | {beside} | **{ratio['median']:.1f}** ({ratio['min']:.1f} to {ratio['max']:.1f}) |"
-        for what, beside, ratio in rows
+        what = f"one epoch on {training['images']:,} images, {label}, batch size {case['batch_size']}"
+        rows.append(Row(what, "`keras.Model.fit`", case["times_faster"]["keras"]))
+    what = f"LeNet trained to {lenet['target']:.0%} test accuracy on MNIST, {lenet['epochs']} epochs of its recipe"
+    return [*rows, Row(what, "`keras.Model.fit`, Keras' defaults", lenet["times_faster"]["keras"])]
+
+
+def prediction_rows(results):
+    """Return the comparisons of predictions."""
+    others = {"scikeras": "SciKeras", "keras": "`keras.Model.predict`"}
+    return [
+        Row(f"prediction of {int(count):,} image{'s' * (int(count) > 1)}", label, images["times_faster"][name])
+        for count, images in results["predict"]["images"].items()
+        for name, label in others.items()
     ]
-    lines += [
-        "",
-        f"Overhead of a fit: {1000 * fixed['kerasnet']:.0f} ms (SciKeras: "
-        f"{1000 * fixed['scikeras']:.0f} ms); memory kept by a fit: {memory['kerasnet']:.3f} MB (SciKeras: "
-        f"{memory['scikeras']:.1f} MB); memory kept by a further architecture: "
-        f"{memory['kerasnet, another architecture each']:.0f} MB.",
-        f"Measured on {search['hardware']}, TensorFlow {search['versions']['tensorflow']}, "
-        f"Keras {search['versions']['keras']}.",
+
+
+def feature_rows(results):
+    """Return the comparisons of HOG features."""
+    speed = results["features"]["speed"]
+    return [
+        Row(f"HOG of {speed['images']:,} images, {name}", "`skimage.feature.hog`", case["times_faster"]["scikit-image"])
+        for name, case in speed["cases"].items()
     ]
-    return "\n".join(lines)
+
+
+def accuracy_table(results):
+    """Return the accuracy of features on MNIST."""
+    rows = []
+    for row in sorted(results["features"]["accuracy"], key=lambda row: row["test_accuracy"]):
+        chosen = ", ".join(f"`{name}={value}`" for name, value in row["parameters"].items()) or "–"
+        seconds = row["seconds_of_features"]
+        rows.append(
+            [
+                row["features"],
+                row["classifier"],
+                chosen,
+                f"{100 * row['test_accuracy']:.2f} %",
+                "–" if seconds is None else f"{seconds:.1f} s",
+                f"{row['seconds_of_training']:.1f} s",
+            ]
+        )
+    return as_table(["features", "classifier", "chosen", "test accuracy", "feature time", "training time"], rows)
 
 
 if __name__ == "__main__":

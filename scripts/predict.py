@@ -1,8 +1,8 @@
-"""Predict the digit on photographs and drawings with a model of train_mnist.py.
+"""Predict digits in photographs and drawings with a model of train_mnist.py.
 
-An image without a digit, or with several, is an error: the command reports it, goes on with the next image and exits
-with status 1. Models of other data sets, such as EMNIST's letters or KMNIST, get the whole image, resized: give them
-images that are cropped to one character.
+Each image must show exactly one digit. For other images, the command prints an error, continues with the next image and
+exits with status 1. Models of other data sets, such as EMNIST letters or KMNIST, receive the whole image, resized: crop
+these images to one character.
 
 python scripts/predict.py runs/mnist-cnn-20260101-120000 photo.jpg
 python scripts/predict.py RUN photos/*.png --polarity dark-on-light --json
@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # suppress TensorFlow's start-up messages
 
 import numpy as np
 from _run import TrainedModel
@@ -23,7 +23,7 @@ from kerasnet.features.digits import read_gray
 
 POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 DIGITS = ("mnist", "emnist-mnist", "emnist-digits")
-LEAST_CONTRAST = 0.05  # of an image that shows something
+MIN_CONTRAST = 0.05  # images with less contrast are considered empty
 
 
 def main(argv=None):
@@ -35,52 +35,52 @@ def main(argv=None):
         model = TrainedModel(arguments.model)
     except (OSError, TypeError, ValueError) as error:
         return fail(error)
-    found, status = [], 0
+    predictions, status = [], 0
     for path in arguments.images:
         try:
-            found.append(predict(model, path, arguments))
+            predictions.append(predict(model, path, arguments))
         except (OSError, ValueError) as error:
             status = fail(error)
             continue
         if not arguments.json:
-            print(f"{path}: {found[-1]['class']} ({found[-1]['probability']:.1%})", flush=True)
+            print(f"{path}: {predictions[-1]['class']} ({predictions[-1]['probability']:.1%})", flush=True)
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(predictions, indent=2))
     return status
 
 
 def parse(argv):
-    """Read the options."""
+    """Parse the command-line arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", metavar="MODEL", help="the folder of a run, or its model.kerasnet")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="a photograph of one digit")
+    parser.add_argument("model", metavar="MODEL", help="output folder of train_mnist.py, or its model.kerasnet")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image file with one digit")
     parser.add_argument(
         "--polarity",
         default="auto",
         choices=POLARITIES,
-        help="whether the digit is darker or lighter than its background (default: auto, whichever is found)",
+        help="whether the digit is darker or lighter than the background (default: auto, detected per image)",
     )
     parser.add_argument(
         "--as-is",
         action="store_true",
-        help="resize the whole image. By default, models of MNIST's and EMNIST's digits get the digit "
-        "alone, sized and centered as in MNIST",
+        help="resize the whole image. By default, models of MNIST and EMNIST digits receive the extracted digit, "
+        "resized and centered as in MNIST",
     )
-    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--json", action="store_true", help="print the predictions as a JSON list")
     return parser.parse_args(argv)
 
 
 def predict(model, path, arguments):
-    """Return the model's prediction for one file."""
+    """Return the prediction for one file."""
     if model.dataset in DIGITS and not arguments.as_is:
         image, polarity = extract_digit(path, polarity=arguments.polarity, return_polarity=True)
         background = 0
     else:
         image, polarity, background = whole_image(path, arguments.polarity)
     images = prepare_images([image], model.image_size, fill_value=background)
-    if np.ptp(images) < LEAST_CONTRAST:
-        what = "digit" if model.dataset in DIGITS else "picture"
-        raise ValueError(f"no {what} found, {path!r}: the image has nearly the same brightness everywhere.")
+    if np.ptp(images) < MIN_CONTRAST:
+        content = "digit" if model.dataset in DIGITS else "character"
+        raise ValueError(f"no {content} found, {path!r}: the brightness of the image is nearly constant.")
     (probabilities,) = model.predict_proba(images)
     best = int(probabilities.argmax())
     return {
@@ -93,7 +93,7 @@ def predict(model, path, arguments):
 
 
 def whole_image(path, polarity):
-    """Return an image, bright on dark, with its polarity and the brightness of its margin."""
+    """Return the image as light on dark, its polarity, and the background brightness."""
     image = read_gray(path)
     background = float(np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])))
     if polarity == "auto":
@@ -104,7 +104,7 @@ def whole_image(path, polarity):
 
 
 def fail(error):
-    """Say in one line what went wrong."""
+    """Print an error message in one line and return the exit status."""
     print(f"predict: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return 1
 

@@ -15,7 +15,6 @@ import kerasnet
 ROOT = Path(__file__).parents[1]
 USER_CODE = ROOT / "tests" / "typing"
 MODULES = ["kerasnet", *(f"kerasnet.{name}" for name in kerasnet.__all__ if inspect.ismodule(getattr(kerasnet, name)))]
-WITHOUT_HINTS = set(MODULES) - {"kerasnet.errors"}  # to be emptied; a module that needs no exception any more fails
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +37,10 @@ def test_mypy_accepts_the_package(errors):
     assert not {path: found for path, found in errors.items() if path.startswith("kerasnet")}
 
 
-@pytest.mark.xfail(bool(WITHOUT_HINTS), reason="signatures without hints")
 def test_mypy_accepts_right_uses(errors):
     assert not errors.get("tests/typing/right_uses.py")
 
 
-@pytest.mark.xfail(bool(WITHOUT_HINTS), reason="signatures without hints")
 def test_mypy_reports_wrong_uses(errors):
     lines = (USER_CODE / "wrong_uses.py").read_text().splitlines()
     expected = [
@@ -88,9 +85,7 @@ def missing_hints(function):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_public_signature_has_hints(module, request):
-    if module in WITHOUT_HINTS:
-        request.applymarker(pytest.mark.xfail(reason="signatures without hints"))
+def test_every_public_signature_has_hints(module):
     module = importlib.import_module(module)
     names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
     functions = dict(each for name in names for each in functions_in(name, getattr(module, name)))

@@ -1,4 +1,4 @@
-"""The scikit-learn face of models."""
+"""scikit-learn estimators of Keras models."""
 
 from kerasnet.estimators.autoencoder import Autoencoder
 from kerasnet.estimators.backbone_features import BackboneFeatures

@@ -1,22 +1,22 @@
-"""Class weights as weights of samples."""
+"""Convert class weights to sample weights."""
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 
-def weights_of_labels(class_weight, classes, y, sample_weight=None):
-    """Return the weight that the class of each sample has.
+def weights_from_labels(class_weight, classes, y, sample_weight=None):
+    """Return the weight of the class of each sample.
 
     Parameters
     ----------
     class_weight : dict or "balanced"
-        The weight of each class, 1 for those that are not named.
+        Weights of the classes; 1 for classes that are not in the dict.
     classes : ndarray of shape (n_classes,)
-        All classes, sorted; some may be missing in `y`.
+        All classes, sorted. Some may not occur in `y`.
     y : ndarray of shape (n_samples,)
-        Labels.
+        Class labels.
     sample_weight : ndarray of shape (n_samples,), default=None
-        What "balanced" counts classes by: a sample of weight 0 is none.
+        Sample weights, used for the class frequencies of "balanced"; samples of weight 0 are not counted.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def weights_of_labels(class_weight, classes, y, sample_weight=None):
     """
     if not isinstance(class_weight, str | dict):
         raise ValueError(
-            f"class_weight must be a dict or 'balanced' for one label a sample. Received: {class_weight!r}."
+            f"class_weight must be a dict or 'balanced' for single-label targets. Received: {class_weight!r}."
         )
     if not isinstance(class_weight, str):
         of_classes = compute_class_weight(class_weight, classes=classes, y=y)
@@ -41,17 +41,17 @@ def weights_of_labels(class_weight, classes, y, sample_weight=None):
     return weights
 
 
-def weights_of_indicators(class_weight, y, sample_weight=None):
-    """Return the product of the weights that the labels of each sample have.
+def weights_from_indicators(class_weight, y, sample_weight=None):
+    """Return the product of the label weights of each sample, for multilabel targets.
 
     Parameters
     ----------
     class_weight : list of dict or "balanced"
-        For each label the weights of 0 and 1.
+        The weights of 0 and 1 for each label.
     y : ndarray of shape (n_samples, n_labels)
-        0 and 1.
+        Indicator matrix of 0 and 1.
     sample_weight : ndarray of shape (n_samples,), default=None
-        As for :func:`weights_of_labels`.
+        Sample weights, as for :func:`weights_from_labels`.
 
     Returns
     -------
@@ -65,4 +65,4 @@ def weights_of_indicators(class_weight, y, sample_weight=None):
         )
     each = [class_weight] * n_labels if isinstance(class_weight, str) else class_weight
     columns = zip(each, y.astype(np.int64).T, strict=True)
-    return np.prod([weights_of_labels(one, np.arange(2), column, sample_weight) for one, column in columns], axis=0)
+    return np.prod([weights_from_labels(one, np.arange(2), column, sample_weight) for one, column in columns], axis=0)

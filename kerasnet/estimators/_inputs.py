@@ -1,4 +1,4 @@
-"""From what callers pass as X to what a model of an input kind takes."""
+"""Convert X to the inputs of a model."""
 
 import functools
 import math
@@ -11,77 +11,77 @@ from sklearn.utils import assert_all_finite
 from kerasnet._lazy_array import LazyArray
 from kerasnet.training import make_augmentation
 
-_CHUNK = 2**25  # bytes that are read at once
+_CHUNK = 2**25  # bytes that are read in one step
 
 
 def as_model_input(X, input_kind, image_shape, owner):
-    """Bring validated data into the shape and dtype that a model takes.
+    """Convert validated data to the shape and dtype of a model's input.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...)
-        Numeric.
+        Numbers.
     input_kind : {"image", "sequence", "vector"} or None
-        What the model takes; None leaves the shape alone.
+        Input kind of the model. If None, the shape is not changed.
     image_shape : tuple (height, width[, channels]) or None
-        The shape of images that come as flattened rows.
+        Shape of images that are given as flattened rows.
     owner : str
-        The name of the estimator, for messages.
+        Name of the estimator, for messages.
 
     Returns
     -------
     X : ndarray
-        Images (n, height, width, channels), uint8 or float32; sequences (n, steps, features) or vectors
-        (n, features), float32.
+        Images of shape (n, height, width, channels), uint8 or float32; sequences of shape (n, steps, features) or
+        vectors of shape (n, features), float32.
     """
     if image_shape is not None and input_kind != "image":
-        raise ValueError(f"image_shape is for models of images, but {owner} takes input of kind {input_kind!r}.")
+        raise ValueError(f"image_shape requires an image model. Received: {owner} with input kind {input_kind!r}.")
     if input_kind == "image":
         return _as_images(X, image_shape, owner)
     if input_kind == "sequence":
         X = _as_sequences(X, owner)
     elif input_kind == "vector":
-        X = in_shape(X, (-1,))
+        X = reshape_samples(X, (-1,))
     return as_float32(X) if input_kind is not None else as_numbers(X)
 
 
 def n_samples_of(X):
-    """Return the number of samples in an array, or in a list of arrays for several inputs."""
+    """Return the number of samples in an array, or in a list of arrays for multiple inputs."""
     return len(keras.tree.flatten(X)[0])
 
 
-def by_rows(convert):
-    """Let a function that converts an array also accept a `LazyArray`, whose rows it converts when they are read."""
+def accepts_lazy_arrays(convert):
+    """Decorate a function that converts arrays: the rows of a `LazyArray` are converted when they are read."""
 
     @functools.wraps(convert)
-    def of_any(values, *arguments):
+    def wrapper(values, *arguments):
         if isinstance(values, LazyArray):
             return values.map_rows(convert, *arguments)
         return convert(values, *arguments)
 
-    return of_any
+    return wrapper
 
 
-def chunks_of(X):
-    """Yield an array in memory as one chunk, and a `LazyArray` in chunks that are read one after the other."""
+def iter_chunks(X):
+    """Yield an array in memory as one chunk, and a `LazyArray` in chunks that are read one by one."""
     yield from X.chunks(_CHUNK) if isinstance(X, LazyArray) else (X,)
 
 
-def limits_of(X):
-    """Return the smallest and the largest value of an array, or of a `LazyArray`, which is read for it."""
-    smallest, largest = zip(*((chunk.min(), chunk.max()) for chunk in chunks_of(X)), strict=True)
+def value_range(X):
+    """Return the minimum and maximum of an array or `LazyArray`."""
+    smallest, largest = zip(*((chunk.min(), chunk.max()) for chunk in iter_chunks(X)), strict=True)
     return min(smallest), max(largest)
 
 
-@by_rows
-def in_shape(X, shape):
-    """Return samples, each in another shape."""
+@accepts_lazy_arrays
+def reshape_samples(X, shape):
+    """Reshape each sample."""
     return X.reshape(len(X), *shape)
 
 
-@by_rows
+@accepts_lazy_arrays
 def as_float32(values, name="X"):
-    """Convert validated numbers to float32; refuse those that are too large for it."""
+    """Convert validated numbers to float32; raise an error if they are too large."""
     if values.dtype == np.float32:
         return values
     with np.errstate(over="ignore"):
@@ -90,23 +90,23 @@ def as_float32(values, name="X"):
     return values
 
 
-@by_rows
+@accepts_lazy_arrays
 def as_numbers(values):
-    """Return integers and float64 as they are, for the model to decide; uint8 as int32, since they are no images."""
+    """Keep integers and float64, which the model casts; convert uint8, which are not images here, to int32."""
     if values.dtype == np.uint8:
         return values.astype(np.int32)
     return values if values.dtype.kind in "iu" or values.dtype == np.float64 else as_float32(values)
 
 
-def integers_as_inputs(model, X):
-    """Convert numbers to what the inputs of a model take: to integers, or to float32.
+def cast_to_input_dtypes(model, X):
+    """Cast arrays to the dtypes of a model's inputs: integers or float32.
 
     Parameters
     ----------
     model : keras.Model
-        Built. A model that does not tell its inputs gets integers as they are, as in Keras.
+        A built model. If its inputs are unknown, integers are not cast, as in Keras.
     X : ndarray, or a list or dict of them
-        Bytes, which are images, stay bytes.
+        Arrays. uint8 is not cast, since such arrays are images.
 
     Returns
     -------
@@ -123,34 +123,33 @@ def integers_as_inputs(model, X):
     return keras.tree.pack_sequence_as(X, [*map(_as_input, arrays, dtypes)])
 
 
-@by_rows
+@accepts_lazy_arrays
 def _as_input(array, dtype):
     if array.dtype == np.uint8:
         return array
     if "int" not in dtype:
         return as_float32(array)
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
-        raise ValueError(f"The model takes integers. Received: X of dtype {array.dtype} with fractions.")
+        raise ValueError(f"The model expects integers. Received: X of dtype {array.dtype} with fractional values.")
     return array.astype(dtype)
 
 
-def warn_of_bytes(X, model, owner):
-    """Warn that a ready-made model gets bytes as they are."""
-    is_ready_made = isinstance(model, keras.Model) and not any(
+def warn_about_uint8(X, model, owner):
+    """Warn that images of dtype uint8 are not rescaled for a Keras model."""
+    is_keras_model = isinstance(model, keras.Model) and not any(
         isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization) for layer in model._flatten_layers()
     )
-    if is_ready_made and X.dtype == np.uint8 and X.ndim > 2:
+    if is_keras_model and X.dtype == np.uint8 and X.ndim > 2:
         warnings.warn(
-            f"X holds bytes, and the model {model.name!r} takes them as they are: only models that are given by name "
-            f"or by their builder, to {owner} as model=, have bytes divided by 255. Divide X by 255, or put a "
-            "Rescaling layer into the model.",
+            f"X has dtype uint8 and is not divided by 255 for {model.name!r}, since {owner} got it as a Keras model "
+            "instead of a registered name. Divide X by 255, or add a Rescaling layer to the model.",
             stacklevel=2,
         )
 
 
-def warn_of_large_values(X, weights, owner):
-    """Warn that samples are not in the range that pretrained weights were trained on."""
-    _, largest = limits_of(X)
+def warn_about_pretrained_range(X, weights, owner):
+    """Warn if samples exceed the range that pretrained weights were trained on."""
+    _, largest = value_range(X)
     if largest > 1:
         warnings.warn(
             f"The pretrained weights {weights!r} of {owner} expect values in [0, 1]; the maximum here is {largest:g}. "
@@ -160,40 +159,40 @@ def warn_of_large_values(X, weights, owner):
 
 
 def check_augmentation(augmentation, X, model, owner):
-    """Refuse an augmentation of anything but images, and one that changes their shape."""
+    """Raise an error for augmentation of samples that are not images, or if it changes their shape."""
     if augmentation is None:
         return
     if getattr(X, "ndim", None) != 4:
         shape = keras.tree.map_structure(np.shape, X)
         raise ValueError(
-            f"augmentation={augmentation!r} is for images (n, height, width, channels), but the model {model!r} of "
-            f"{owner} takes X of shape {shape}. Set augmentation=None."
+            f"augmentation={augmentation!r} requires images of shape (n, height, width, channels). Received: inputs of "
+            f"shape {shape} for the model {model!r} of {owner}. Set augmentation=None."
         )
     if not isinstance(augmentation, str):
         image = np.zeros((1, *X.shape[1:]), np.float32)
         augmented = make_augmentation(augmentation)(image, training=True)
         if augmented.shape != image.shape:
             raise ValueError(
-                f"augmentation={augmentation!r} must keep the shape of images. Expected {image.shape[1:]}, received "
-                f"{tuple(augmented.shape[1:])}."
+                f"augmentation={augmentation!r} must not change the shape of the images. Expected: {image.shape[1:]}. "
+                f"Received: {tuple(augmented.shape[1:])}."
             )
 
 
 def _as_images(X, image_shape, owner):
     if image_shape is not None:
-        X = _in_image_shape(X, image_shape, owner)
+        X = _to_image_shape(X, image_shape, owner)
     if X.ndim == 3:
-        X = in_shape(X, (*X.shape[1:], 1))
+        X = reshape_samples(X, (*X.shape[1:], 1))
     if X.ndim != 4:
         raise ValueError(
             f"{owner} expects images of shape (n, height, width) or (n, height, width, channels). "
-            f"Received: X of shape {X.shape}. For flattened rows give image_shape, such as "
+            f"Received: X of shape {X.shape}. For flattened rows, set image_shape, for example "
             "image_shape=(28, 28, 1)."
         )
     if X.dtype == np.uint8:
-        return X  # divided by 255 in the graph
+        return X  # divided by 255 in the compiled training step
     X = as_float32(X)
-    _, largest = limits_of(X)
+    _, largest = value_range(X)
     if largest > 1:
         warnings.warn(
             f"{owner} expects float images in [0, 1] and does not rescale them; the maximum here is "
@@ -203,7 +202,7 @@ def _as_images(X, image_shape, owner):
     return X
 
 
-def _in_image_shape(X, image_shape, owner):
+def _to_image_shape(X, image_shape, owner):
     shape = tuple(image_shape)
     if len(shape) == 2:
         shape = (*shape, 1)
@@ -213,15 +212,15 @@ def _in_image_shape(X, image_shape, owner):
     matches = matches or X.shape[1:] == shape or (*X.shape[1:], 1) == shape
     if not matches:
         raise ValueError(
-            f"{owner} has image_shape={image_shape!r} and expects rows of {math.prod(shape)} values or images "
-            f"of that shape. Received: X of shape {X.shape}."
+            f"{owner} has image_shape={image_shape!r}, and expects rows of {math.prod(shape)} values or images "
+            f"of this shape. Received: X of shape {X.shape}."
         )
-    return in_shape(X, shape)
+    return reshape_samples(X, shape)
 
 
 def _as_sequences(X, owner):
     if X.ndim == 2:
-        X = in_shape(X, (*X.shape[1:], 1))
+        X = reshape_samples(X, (*X.shape[1:], 1))
     if X.ndim != 3:
         raise ValueError(
             f"{owner} expects sequences of shape (n, steps, features), or (n, steps) with one feature. "
@@ -229,8 +228,9 @@ def _as_sequences(X, owner):
         )
     if X.shape[1] == 1 and X.shape[2] > 1:
         warnings.warn(
-            f"X of shape {X.shape} holds sequences of one step with {X.shape[2]} features, since {owner} takes "
-            f"(n, steps, features). For {X.shape[2]} steps with one feature give X.reshape({len(X)}, {X.shape[2]}, 1).",
+            f"X of shape {X.shape} contains sequences of one step with {X.shape[2]} features, since {owner} expects "
+            f"shape (n, steps, features). For {X.shape[2]} steps with one feature, pass X.reshape({len(X)}, "
+            f"{X.shape[2]}, 1).",
             stacklevel=2,
         )
     return X

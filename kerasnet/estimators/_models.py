@@ -1,13 +1,16 @@
-"""The model of an estimator: its specification, the network that a fit leaves, and ``model_``."""
+"""The model of an estimator: its specification, the fitted network and ``model_``."""
+
+from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from kerasnet.estimators._compiling import CompileSettings
-from kerasnet.estimators._parameters import EstimatorParameters, builder_of
+from kerasnet.estimators._parameters import EstimatorParameters, get_builder
 from kerasnet.estimators._scikeras import route_params
 from kerasnet.estimators._targets import Targets
 from kerasnet.training._loop import replace_model
@@ -15,59 +18,61 @@ from kerasnet.training._network import Network
 from kerasnet.training._spec import ModelSpec
 
 _NOT_METADATA = ("history_", "n_iter_", "input_shape_", "feature_encoder_", "target_encoder_")
-_NOT_OF_BUILDERS = ("_network", "_callbacks", "_skl_callbacks", "_parent_callback_ctx", "_of_this_call")
+_NOT_FOR_BUILDERS = ("_network", "_callbacks", "_skl_callbacks", "_parent_callback_ctx", "_fit_keywords")
 
 
 class ModelOwner(EstimatorParameters):
-    """The part of an estimator that says what its model is, and holds what was trained as a :class:`Network`.
+    """Base class for the model of an estimator, which is stored as a :class:`Network`.
 
-    Subclasses say which targets they have.
+    Subclasses define the targets.
     """
 
-    _network = None
-    _callbacks = None  # those of the last fit, with the model that they may still refer to
+    _network: Any = None
+    _callbacks = None  # callbacks of the last fit, with the model that they may still refer to
 
     def __sklearn_is_fitted__(self):
-        """Tell scikit-learn whether there is a network, trained or not."""
+        """Return whether the network exists, trained or not."""
         return self._network is not None
 
     def __dir__(self):
-        """List attributes, as scikit-learn does, without those that listing would build a model for."""
+        """List the attributes without building the model for lazily computed ones."""
         lazy = {"model_", "callbacks_"} if self._network is None or not self._network.has_model else set()
         return [name for name in object.__dir__(self) if name not in lazy and hasattr(self, name)]
 
     @property
-    def model_(self):
-        """The trained Keras model; built when it is asked for."""
+    def model_(self) -> keras.Model:
+        """The trained Keras model, built on demand."""
         if self._network is None:
-            raise NotFittedError(f"This {type(self).__name__} has no model_ yet. Call fit first.")
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet and has no model_. Call fit first."
+            )
         return self._network.model
 
     @model_.setter
-    def model_(self, model):
+    def model_(self, model: keras.Model) -> None:
         self._network = Network(None, model=model)
 
     @property
-    def callbacks_(self):
-        """The Keras callbacks of the last fit; their ``model`` is ``model_``."""
+    def callbacks_(self) -> list[keras.callbacks.Callback]:
+        """The Keras callbacks of the last fit. Their ``model`` is ``model_``."""
         if self._callbacks is None:
             raise AttributeError(f"This {type(self).__name__} has no callbacks_: it was not fitted in this process.")
-        callbacks, trained_in = self._callbacks
-        if trained_in is not None:
-            replace_model(trained_in, self.model_, callbacks)
+        callbacks, trained_model = self._callbacks
+        if trained_model is not None:
+            replace_model(trained_model, self.model_, callbacks)
             self._callbacks = callbacks, None
         return callbacks
 
     def __getstate__(self):
-        """Return what pickles and copies hold: of the model its specification and weights."""
+        """Return the state for pickling and copying. A model is stored as its specification and weights."""
         state = dict(super().__getstate__())
-        state.pop("_callbacks", None)  # they may hold anything, such as open files
+        state.pop("_callbacks", None)  # may contain objects that cannot be pickled, such as open files
         if self.target_encoder is None:
-            state.pop("target_encoder_", None)  # of classes_
+            state.pop("target_encoder_", None)  # derived from classes_
         return state
 
     def __copy__(self):
-        """Copy without a copy of the network, which neither of the two then trains in place."""
+        """Copy shallowly. The network is shared, and trained in place by neither estimator."""
         copied = type(self).__new__(type(self))
         vars(copied).update(vars(self))
         if self._network is not None:
@@ -75,7 +80,7 @@ class ModelOwner(EstimatorParameters):
         return copied
 
     def _targets(self, loss):
-        """Return what the outputs of the model are for, under the loss that is given."""
+        """Return the targets of the model for a loss."""
         return Targets(self.input_shape_, getattr(self, "n_outputs_expected_", 1))
 
     def _compile_settings(self, parameters):
@@ -85,7 +90,7 @@ class ModelOwner(EstimatorParameters):
         return CompileSettings.of(parameters, targets, isinstance(self.model, keras.Model))
 
     def _spec_from(self, builder, arguments, compiling, dtype_policy):
-        """Return the specification of a model, with what the estimator knows of its data."""
+        """Return the specification of a model, including the shape and dtype of the data."""
         return ModelSpec(
             builder,
             arguments,
@@ -97,8 +102,8 @@ class ModelOwner(EstimatorParameters):
         )
 
     def _spec(self):
-        """Return the specification of the model that the parameters and the data ask for."""
-        builder, params, explicit = self._builder_of_fit(), self._settings(), self._explicit()
+        """Return the specification of the model for the parameters and the data."""
+        builder, params, explicit = self._fixed_builder(), self._settings(), self._explicit()
         compiling, accepted = self._compile_settings(params), inspect.signature(builder).parameters
         given = {"input_shape": self.input_shape_}
         given |= compiling.targets.builder_arguments("output_activation" in accepted)
@@ -112,16 +117,16 @@ class ModelOwner(EstimatorParameters):
         arguments = {name: value for name, value in given.items() if name in accepted}
         return self._spec_from(builder, arguments, compiling, keras.config.dtype_policy().name)
 
-    def _builder_of_fit(self):
-        """Return the builder, which parameters that are set later do not change."""
-        if self._own_builder():
+    def _fixed_builder(self):
+        """Return the builder. Parameters that are set later do not affect it."""
+        if self._method_builder():
             frozen = type(self).__new__(type(self))
-            vars(frozen).update((name, value) for name, value in vars(self).items() if name not in _NOT_OF_BUILDERS)
-            return frozen._own_builder()
-        return self._builder(self.model) or builder_of(self.model)
+            vars(frozen).update((name, value) for name, value in vars(self).items() if name not in _NOT_FOR_BUILDERS)
+            return frozen._method_builder()
+        return self._builder(self.model) or get_builder(self.model)
 
     def _offered(self):
-        """Return what makes the arguments that builders made for SciKeras may ask for."""
+        """Return functions that compute the arguments of builders in the style of SciKeras."""
         return {
             "meta": self._metadata,
             "params": self.get_params,
@@ -129,7 +134,7 @@ class ModelOwner(EstimatorParameters):
         }
 
     def _metadata(self):
-        """Return what builders made for SciKeras are told about the data."""
+        """Return the argument `meta` of builders in the style of SciKeras: information about the data."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -137,6 +142,6 @@ class ModelOwner(EstimatorParameters):
         }
 
     def _input_dtype(self):
-        """Return the dtype of samples for a model that has no inputs yet."""
+        """Return the dtype of the samples, for a model that is not built yet; None for floats."""
         dtype = getattr(self, "X_dtype_", np.dtype(np.float32))
         return dtype.name if dtype.kind in "iu" and self._input_kind is None else None

@@ -1,25 +1,28 @@
-"""Parameters as scikit-learn wants them, where some are named only by the builder of a model."""
+"""Parameters of the estimators, including the arguments of the model's builder."""
+
+from __future__ import annotations
 
 import copy
 import functools
 import inspect
 import warnings
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import keras
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.errors import UnknownModelError
 from kerasnet.estimators._callbacks import CALLBACKS, copy_callbacks
 from kerasnet.estimators._compiling import COMPILE_NAMES
-from kerasnet.estimators._routing import complaints_about_keras, nearest
+from kerasnet.estimators._routing import did_you_mean, keras_parameter_errors
 from kerasnet.models import registered_model
 from kerasnet.models._weights import default_arguments
 from kerasnet.training.memory import as_memory
 
-# What the data decide, or the registry; never parameters of an estimator.
+# Arguments of builders that are never parameters of an estimator, since they follow from the data or the registry.
 _GIVEN_TO_BUILDERS = ("input_shape", "n_outputs", "output_activation", "name", "meta", "params", "compile_kwargs")
 _ROUTED = ("optimizer__", "loss__", "metrics__", "callbacks__", "compile__")
 _ROUTED_NAMES = (
@@ -36,9 +39,8 @@ _ROUTED_NAMES = (
     *COMPILE_NAMES,
 )
 
-
-# Attributes that fits set, which builders' arguments would get in the way of.
-_LEARNED = (
+# Fitted attributes. Arguments of builders must not have these names.
+_FITTED_ATTRIBUTES = (
     *("X_dtype_", "X_shape_", "autoencoder_", "callbacks_", "classes_", "feature_encoder_", "feature_names_in_"),
     *("history_", "input_shape_", "model_", "n_classes_", "n_features_in_", "n_iter_", "n_iter_from_memory_"),
     *("n_outputs_", "n_outputs_expected_", "offset_", "output_shape_", "sample_shape_", "target_encoder_"),
@@ -46,45 +48,45 @@ _LEARNED = (
 )
 
 
-class EstimatorParameters(BaseEstimator):
+class EstimatorParameters(DocumentedEstimator):
     """Constructor, ``get_params``, ``set_params`` and ``clone`` of every estimator.
 
-    There are three kinds of parameters: those in the constructor's signature; the arguments of the model's
-    builder, which are in that signature only for estimators of one architecture; and routed ones such as
-    ``optimizer__momentum``. Of the last two kinds only values that were given explicitly are stored.
+    There are three kinds of parameters: parameters in the signature of the constructor, arguments of the model's
+    builder, and routed parameters such as ``optimizer__momentum``. Estimators with a fixed architecture have the
+    builder's arguments in their signature. Otherwise, the last two kinds are stored only if they are set explicitly.
     """
 
-    model: Any = None  # the registered name or the builder; estimators of one architecture set it for their class
+    model: Any = None  # registered name or builder; a class attribute of estimators with a fixed architecture
     __signature__ = inspect.Signature()
 
-    _others = ()  # names of the stored parameters that are not in the constructor's signature
-    _given = ()  # those of them that were given to the own constructor of a subclass
-    _own_constructor = False  # whether a class outside of kerasnet defines it
+    _others: tuple[str, ...] = ()  # names of stored parameters that are not in the constructor's signature
+    _given: tuple[str, ...] = ()  # names of parameters passed to a user's subclass beyond its signature
+    _has_own_constructor = False  # whether the constructor is defined by a user's subclass
 
     def __init_subclass__(cls, **keywords):
-        """Show the named parameters as the signature: scikit-learn takes the name of ``**others`` for one of them."""
+        """Set the signature without ``**others``, which scikit-learn would treat as a parameter."""
         super().__init_subclass__(**keywords)
         arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
         cls._takes_others = any(each.kind == each.VAR_KEYWORD for each in arguments)
         named = [each for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
         cls.__signature__ = inspect.Signature(named)
         if "__init__" in vars(cls):
-            cls._own_constructor = cls.__module__.partition(".")[0] != "kerasnet"
+            cls._has_own_constructor = cls.__module__.partition(".")[0] != "kerasnet"
 
     def __new__(cls, *args, **keywords):
-        """Note what is given to the constructor of a subclass beyond its signature."""
+        """Record the names of parameters that are passed to a user's subclass beyond its signature."""
         self = super().__new__(cls)
-        if cls._own_constructor:
+        if cls._has_own_constructor:
             self._given = tuple(name for name in keywords if name not in cls.__signature__.parameters)
         return self
 
     def _store_parameters(self, arguments):
-        """Store the constructor's ``locals()``; refuse names that nothing takes."""
+        """Store the constructor's ``locals()``; raise an error for unknown names."""
         arguments = {name: value for name, value in arguments.items() if name not in ("self", "__class__")}
         others = arguments.pop("others")
         if "build_fn" in others and "model" in arguments:
-            arguments["model"] = others.pop("build_fn")  # as SciKeras' users may call it
-        signature = type(self).__signature__.parameters.values()  # a subclass may take what it then forgets to store
+            arguments["model"] = others.pop("build_fn")  # SciKeras' name
+        signature = type(self).__signature__.parameters.values()  # a subclass may not store all of its parameters
         vars(self).update({argument.name: argument.default for argument in signature}, **arguments)
         if complaint := self._complaint_about(others, self.model):
             raise TypeError(complaint)
@@ -96,70 +98,68 @@ class EstimatorParameters(BaseEstimator):
             self._others = (*self._others, *added)
 
     def _keep_others(self, names):
-        """Forget the stored parameters beyond the signature that are not among `names`."""
+        """Delete the stored parameters outside of the signature that are not in `names`."""
         for name in set(self._others) - set(names):
             delattr(self, name)
         if self._others:
             self._others = tuple(name for name in self._others if name in names)
 
-    def get_params(self, deep=True):
-        """Get the parameters, those of the model's builder included.
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, including the arguments of the model's builder.
 
         Parameters
         ----------
         deep : bool, default=True
-            Also the builder's arguments that have their default values, and the parameters of parameters that are
-            estimators themselves.
+            If True, include the builder's arguments with default values, and the parameters of nested estimators.
 
         Returns
         -------
         params : dict
-            Values by name. Of a subclass with a constructor of its own, the parameters of that.
+            Parameter names mapped to their values. For a subclass that defines a constructor, its parameters.
         """
         params = super().get_params(deep=deep)
-        if self._own_constructor:
+        if self._has_own_constructor:
             return {**params, **{name: getattr(self, name) for name in self._given}}
         if deep:
             return {**self._builder_defaults(), **params, **self._explicit()}
         return {**params, **self._not_default()}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
         Parameters
         ----------
         **params
-            Values by name. ``model`` is applied first, so that its builder's arguments can be set with it.
+            Estimator parameters. ``model`` is set first, so that arguments of its builder can be set together with it.
 
         Returns
         -------
         self
-            This estimator.
+            The estimator.
 
         Raises
         ------
         ValueError
-            If nothing takes a name; nothing is set then.
+            If a parameter does not exist. No parameter is set in this case.
         """
-        if self._own_constructor:
+        if self._has_own_constructor:
             self._construct_with(params)
             return self
         if complaint := self._complaint_about({**self._explicit(), **params}, params.get("model", self.model)):
             raise ValueError(complaint)
         named = type(self).__signature__.parameters
-        vars(self).update((name, value) for name, value in params.items() if name in named)
+        self.__dict__.update((name, value) for name, value in params.items() if name in named)
         self._add_others({name: value for name, value in params.items() if name not in named})
         return self
 
     def _construct_with(self, params):
-        """Let the constructor of a subclass derive from new values what it derives from them."""
+        """Set parameters by calling the constructor of a subclass, which may derive attributes from them."""
         given = self.get_params(deep=False)
         valid = sorted(type(self).__signature__.parameters)
         if not self._takes_others and (unknown := sorted(params.keys() - set(valid))):
-            described = [f"{name!r}{nearest(name, valid)}" for name in unknown]
+            described = [f"{name!r}{did_you_mean(name, valid)}" for name in unknown]
             raise ValueError(
-                f"{type(self).__name__} takes no parameter {', '.join(described)}. "
-                f"Valid parameters: {', '.join(valid)}."
+                f"{type(self).__name__} has no parameter {', '.join(described)}. Valid parameters: {', '.join(valid)}."
             )
         try:
             before, after = (vars(type(self)(**values)) for values in (given, {**given, **params}))
@@ -170,8 +170,8 @@ class EstimatorParameters(BaseEstimator):
     def __sklearn_clone__(self):
         """Clone with shallow copies of callbacks, and with the same losses.
 
-        What a callback refers to, such as a list or a trial of Optuna, is the user's. Losses have no state, and a copy
-        of one is made from its configuration, from which Keras leaves out some arguments, such as ``Huber``'s delta.
+        The objects that a callback refers to, such as a list or a trial of Optuna, are shared. Losses are stateless,
+        and cannot always be copied: some configs of Keras are incomplete, for example without the delta of ``Huber``.
         """
         source, params = copy.copy(self), self.get_params(deep=False)
         callbacks = {name: params[name] for name in CALLBACKS if params.get(name) is not None}
@@ -179,22 +179,22 @@ class EstimatorParameters(BaseEstimator):
         vars(source).update(dict.fromkeys([*callbacks, *losses]))
         cloned = super(EstimatorParameters, source).__sklearn_clone__()
         vars(cloned).update(losses, **{name: copy_callbacks(value) for name, value in callbacks.items()})
-        if not self._own_constructor:
+        if not self._has_own_constructor:
             same = self._explicit().keys() - self._not_default().keys()
             cloned._add_others({name: clone(getattr(self, name), safe=False) for name in self._others if name in same})
         return cloned
 
     def _settings(self):
-        """Return all that models are built and trained by: also what a subclass's constructor sets."""
+        """Return all parameters for building and training models, including those set by a subclass."""
         return {**self._builder_defaults(), **self._stored()}
 
     def _stored(self):
-        """Return the stored parameters of this class and its bases."""
+        """Return the stored parameters of this class and its base classes."""
         named = self._parameters_of_bases()
         return {name: getattr(self, name) for name in named if hasattr(self, name)} | self._explicit()
 
     def _parameters_of_bases(self):
-        """Return the names of the parameters of this class and its bases."""
+        """Return the names of the parameters of this class and its base classes."""
         kinds = [kind for kind in type(self).__mro__ if issubclass(kind, EstimatorParameters)]
         return {name for kind in kinds for name in kind.__signature__.parameters}
 
@@ -203,7 +203,7 @@ class EstimatorParameters(BaseEstimator):
         return {name: getattr(self, name) for name in self._others}
 
     def _not_default(self):
-        """Return the explicit parameters without those that have the default value of the builder's argument."""
+        """Return the explicit parameters that differ from the defaults of the builder's arguments."""
         defaults = self._builder_defaults()
         return {
             name: value
@@ -212,10 +212,10 @@ class EstimatorParameters(BaseEstimator):
         }
 
     def _builder_defaults(self):
-        """Return the defaults of the builder's arguments, or those that pretrained weights were trained with."""
+        """Return the defaults of the builder's arguments; with pretrained weights, those they were trained with."""
         defaults = {
             name: argument.default
-            for name, argument in arguments_for_users(self._builder(self.model)).items()
+            for name, argument in user_arguments(self._builder(self.model)).items()
             if argument.default is not argument.empty and argument.kind != argument.VAR_KEYWORD
         }
         weights = vars(self).get("weights")
@@ -224,35 +224,35 @@ class EstimatorParameters(BaseEstimator):
             defaults |= {name: value for name, value in pretrained.items() if name in defaults}
         return defaults
 
-    def _own_builder(self):
-        """Return the method by which a subclass is its own builder, as in SciKeras; None if it is not."""
+    def _method_builder(self):
+        """Return the method of a subclass that builds the model, as in SciKeras, or None."""
         return getattr(self, "_keras_build_fn", None) or (self.__call__ if callable(self) else None)
 
     def _registry_entry(self):
-        """Return the registry's entry of the model; None for a user's builder or model."""
-        return None if self._own_builder() else registered_model(self.model)
+        """Return the registry entry of the model; None for a builder or model of the user."""
+        return None if self._method_builder() else registered_model(self.model)
 
     def _builder(self, model):
-        """Return the builder of a model; None when there is none, which `fit` refuses."""
-        if own := self._own_builder():
+        """Return the builder of a model; None if there is none, which raises an error in `fit`."""
+        if own := self._method_builder():
             return own
         try:
-            builder = builder_of(model)
+            builder = get_builder(model)
         except UnknownModelError:
             return None
         return builder if callable(builder) else None
 
     def _complaint_about(self, names, model):
-        """Say which of `names` nothing takes when the model is `model`; None if all are taken."""
+        """Return an error message if `names` contains invalid parameters for `model`, else None."""
         named = self._parameters_of_bases()
-        if set(names) - named and not self._own_builder():
-            builder_of(model)  # an unknown model is the better complaint
-        arguments = arguments_for_users(self._builder(model))
-        taken = [name for name in names if name in _LEARNED or callable(getattr(type(self), name, None))]
-        if taken := [name for name in taken if name not in named]:
+        if set(names) - named and not self._method_builder():
+            get_builder(model)  # raises an error for an unknown model
+        arguments = user_arguments(self._builder(model))
+        reserved = [name for name in names if name in _FITTED_ATTRIBUTES or callable(getattr(type(self), name, None))]
+        if reserved := [name for name in reserved if name not in named]:
             return (
-                f"{type(self).__name__} has attributes and methods {', '.join(map(repr, taken))} of its own. Give "
-                "these arguments of the builder as model__<name>, or rename them."
+                f"{type(self).__name__} has attributes or methods named {', '.join(map(repr, reserved))}. Pass these "
+                "arguments of the builder as model__<name>, or rename them."
             )
         if any(argument.kind == argument.VAR_KEYWORD for argument in arguments.values()):
             return None
@@ -262,33 +262,33 @@ class EstimatorParameters(BaseEstimator):
         if not unknown:
             return None
         routed = [*_ROUTED_NAMES, *(f"model__{argument}" for argument in arguments)]
-        described = [f"{name!r}{nearest(name, routed if '__' in name else valid)}" for name in unknown]
+        described = [f"{name!r}{did_you_mean(name, routed if '__' in name else valid)}" for name in unknown]
         return (
-            f"{type(self).__name__} (model {getattr(model, '__name__', model)!r}) takes no parameter "
+            f"{type(self).__name__} (model {getattr(model, '__name__', model)!r}) has no parameter "
             f"{', '.join(described)}. Valid parameters: {', '.join(sorted(valid))}."
         )
 
     def _check_parameters(self):
-        """Refuse invalid values, all of them at once."""
-        complaints = []
-        for name, value in [*self._settings().items(), *getattr(self, "_of_this_call", {}).items()]:
+        """Validate the parameters; raise one error for all invalid values."""
+        errors = []
+        for name, value in [*self._settings().items(), *getattr(self, "_fit_keywords", {}).items()]:
             name = name.removeprefix("fit__")
             try:
                 validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)
             except InvalidParameterError as error:
-                complaints.append(str(error))
-        if not complaints and as_memory(self.memory) is not None and not isinstance(self.random_state, Integral):
-            complaints.append(
-                f"The 'memory' parameter of {type(self).__name__} needs fits that can be repeated: set 'random_state' "
-                f"to an int. Got random_state={self.random_state!r} instead."
+                errors.append(str(error))
+        if not errors and as_memory(self.memory) is not None and not isinstance(self.random_state, Integral):
+            errors.append(
+                f"The 'memory' parameter of {type(self).__name__} requires reproducible fits: set 'random_state' to an "
+                f"int. Got random_state={self.random_state!r} instead."
             )
-        complaints += complaints_about_keras(type(self).__name__, self._settings())
-        complaints += self._complaints_about_model()
-        if complaints:
-            raise InvalidParameterError("\n".join(complaints))
+        errors += keras_parameter_errors(type(self).__name__, self._settings())
+        errors += self._model_parameter_errors()
+        if errors:
+            raise InvalidParameterError("\n".join(errors))
 
-    def _complaints_about_model(self):
-        own, default = self._own_builder(), inspect.signature(type(self)).parameters.get("model")
+    def _model_parameter_errors(self):
+        own, default = self._method_builder(), inspect.signature(type(self)).parameters.get("model")
         if own is None and not isinstance(self.model, str) and not callable(self.model):
             yield (
                 f"``model`` must be the name of a registered model, a function that returns a keras.Model, or a "
@@ -296,27 +296,27 @@ class EstimatorParameters(BaseEstimator):
             )
         if own is not None and default is not None and self.model not in (None, default.default):
             yield (
-                f"A class that is its own builder cannot implement ``{own.__name__}`` and be given model="
-                f"{self.model!r}. Leave out one of them."
+                f"A class that implements ``{own.__name__}`` builds its own model. Received: model={self.model!r}. "
+                "Remove one of the two."
             )
 
 
-def builder_of(model):
-    """Return the function that builds `model`: a registered name, that function itself, or a model to be copied."""
+def get_builder(model):
+    """Return the builder of `model`: a registered name, a builder, or a Keras model, which is copied."""
     if isinstance(model, keras.Model):
-        return functools.partial(copy_of, model)
+        return functools.partial(copy_model, model)
     return registered_model(model).builder if isinstance(model, str) else model
 
 
-def copy_of(model):
-    """Return a copy of a Keras model, with its weights, compiled as it is."""
-    with warnings.catch_warnings():  # the optimizer of a model that was never trained has no state to copy
+def copy_model(model):
+    """Return a copy of a Keras model with its weights and compile settings."""
+    with warnings.catch_warnings():  # the optimizer of an untrained model has no state
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer", UserWarning)
         return copy.deepcopy(model)
 
 
-def arguments_for_users(builder):
-    """Return the arguments of a builder that users may set, as ``inspect.Parameter`` by name."""
+def user_arguments(builder):
+    """Return the arguments of a builder that users can set: a dict of ``inspect.Parameter``."""
     return {} if builder is None else _arguments_of(builder)
 
 

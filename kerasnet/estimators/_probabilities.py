@@ -1,27 +1,27 @@
-"""Outputs that are taken for probabilities."""
+"""Validation of predicted probabilities."""
 
-_TOLERANCE = 0.02  # half precision adds up to 1 within this
+_TOLERANCE = 0.02  # of sums in half precision
 
 
 def check_probabilities(outputs, are_exclusive, multilabel, model):
-    """Refuse outputs that are no probabilities, such as logits.
+    """Raise an error for outputs that are not probabilities, such as logits.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_outputs)
-        Of a model.
+        Outputs of a model.
     are_exclusive : bool
-        Whether they are probabilities of classes of which each sample has exactly one, so that they add up to 1.
+        Whether the classes are mutually exclusive, so that the probabilities of a sample add up to 1.
     multilabel : bool
-        Whether the targets are an indicator of labels.
+        Whether the targets are a multilabel indicator matrix.
     model : object
-        For messages.
+        The model, for error messages.
 
     Raises
     ------
     ValueError
-        If a value is outside of [0, 1], or if rows add up to something else than 1 where they should, or to 1 where
-        each label is by itself.
+        If a value is outside of [0, 1], if rows of mutually exclusive classes do not add up to 1, or if rows of
+        multilabel outputs do.
     """
     lowest, highest, sums = outputs.min(), outputs.max(), outputs.sum(axis=1)
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
@@ -32,9 +32,9 @@ def check_probabilities(outputs, are_exclusive, multilabel, model):
         found = "0 for all samples"
     elif multilabel and not are_exclusive and outputs.shape[1] > 1 and abs(sums - 1).max() < 1e-5:
         raise ValueError(
-            f"The outputs of {model!r} add up to 1 in each row, as those of a softmax do, but the loss takes each "
-            'label by itself. Where each sample has exactly one label, set loss="categorical_crossentropy"; else let '
-            "the model end in a sigmoid."
+            f"The outputs of {model!r} add up to 1 in each row, as for a softmax, but the loss is for multilabel "
+            'targets. If each sample has exactly one label, set loss="categorical_crossentropy". Otherwise use a '
+            "sigmoid as the activation of the outputs."
         )
     else:
         return
@@ -42,6 +42,6 @@ def check_probabilities(outputs, are_exclusive, multilabel, model):
         ("softmax", "SparseCategoricalCrossentropy") if are_exclusive else ("sigmoid", "BinaryCrossentropy")
     )
     raise ValueError(
-        f"The outputs of {model!r} must be probabilities. Received: {found}. Let the model end in a {activation}, or, "
-        f"where it ends in logits, give a loss that says so: loss=keras.losses.{loss}(from_logits=True)."
+        f"The outputs of {model!r} must be probabilities. Received: {found}. Use a {activation} as the activation of "
+        f"the outputs, or, if they are logits, set loss=keras.losses.{loss}(from_logits=True)."
     )

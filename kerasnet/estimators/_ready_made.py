@@ -1,4 +1,4 @@
-"""Fitted estimators from models that were trained elsewhere: pretrained weights, and models of Keras users."""
+"""Fitted estimators from pretrained weights and from trained Keras models."""
 
 import copy
 import dataclasses
@@ -7,14 +7,14 @@ import inspect
 import keras
 import numpy as np
 
-from kerasnet.estimators._parameters import arguments_for_users, copy_of
-from kerasnet.estimators._targets import is_of_one_label, names_of_losses
+from kerasnet.estimators._parameters import copy_model, user_arguments
+from kerasnet.estimators._targets import is_single_label_loss, loss_names
 from kerasnet.models import registered_model
 from kerasnet.models._recognition import recognize_model
 from kerasnet.models._weights import record_of
 from kerasnet.training._network import Network, trainable_flags
 
-_AFTER_THE_HEAD = (keras.layers.Activation, keras.layers.Softmax, keras.layers.Dropout)
+_LAYERS_AFTER_HEAD = (keras.layers.Activation, keras.layers.Softmax, keras.layers.Dropout)
 
 
 def with_pretrained_network(estimator, name, weights):
@@ -23,23 +23,23 @@ def with_pretrained_network(estimator, name, weights):
     Parameters
     ----------
     estimator : estimator
-        Not fitted, with `weights` as a parameter.
+        Unfitted estimator with the parameter `weights`.
     name : str
-        The name of the registered model.
+        Name of the registered model.
     weights : str
-        The name of a set of its pretrained weights.
+        Name of a set of pretrained weights of the model.
 
     Returns
     -------
     estimator
-        The same one, fitted.
+        The same estimator, fitted.
 
     Raises
     ------
     UnknownModelError
-        If no model of this name is registered.
+        If no model with this name is registered.
     ValueError
-        If there is no such set of pretrained weights.
+        If the model has no pretrained weights with this name.
     """
     entry, record = registered_model(name), record_of(name, weights)
     shape = tuple(record["input_shape"])
@@ -53,23 +53,23 @@ def with_pretrained_network(estimator, name, weights):
 
 
 def with_network_of(estimator, model, y, input_shape):
-    """Fit an estimator by taking over the weights of a trained Keras model.
+    """Fit an estimator by using a trained Keras model as its fitted model.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted, with `model` as a parameter.
+        Unfitted estimator with the parameter `model`.
     model : keras.Model
-        The model; it is compiled by the parameters of the estimator if it is not compiled.
+        The trained model. If it is not compiled, it is compiled according to the parameters of the estimator.
     y : ndarray of shape (n_samples, ...)
-        Targets with all classes.
+        Targets that contain all classes.
     input_shape : tuple of int
-        The shape of one sample.
+        Shape of one sample.
 
     Returns
     -------
     estimator
-        The same one, fitted.
+        The same estimator, fitted.
     """
     estimator._check_parameters()
     X = np.zeros((len(y), *input_shape), keras.backend.standardize_dtype(model.inputs[0].dtype))
@@ -79,20 +79,20 @@ def with_network_of(estimator, model, y, input_shape):
     if not model.compiled:
         settings.compile(model)
     estimator._network = Network(None, model=model)
-    estimator._network.is_shared = True  # with the parameter `model`, which further training must not change
+    estimator._network.is_shared = True  # with the parameter `model`, which must not be trained in place
     estimator.history_, estimator.n_iter_ = {}, 0
     return estimator
 
 
-def copy_of_trained(model, input_shape):
-    """Return a copy of a trained Keras model, and the shape of one of its samples.
+def copy_trained_model(model, input_shape):
+    """Return a copy of a trained Keras model, and the shape of one sample.
 
     Raises
     ------
     TypeError
-        If `model` is no Keras model.
+        If `model` is not a Keras model.
     ValueError
-        If it has several inputs or outputs, or the shape of its samples is not known.
+        If the model has multiple inputs or outputs, or if the shape of a sample is unknown.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a trained keras.Model. Received: {model!r:.200}.")
@@ -107,7 +107,7 @@ def copy_of_trained(model, input_shape):
     given = shape if input_shape is None else tuple(input_shape)
     if len(given) != len(shape) or any(b not in (None, a) or a is None for a, b in zip(given, shape, strict=True)):
         raise ValueError(
-            f"The model {model.name!r} takes samples of shape {shape}. Received: input_shape={input_shape!r}. Set "
+            f"The model {model.name!r} expects samples of shape {shape}. Received: input_shape={input_shape!r}. Set "
             "input_shape to the shape of one sample, without None."
         )
     if len(outputs[0].shape) != 2:
@@ -115,24 +115,24 @@ def copy_of_trained(model, input_shape):
             f"from_keras supports models with outputs of shape (n_samples, n_outputs). Received: {model.name!r} with "
             f"outputs of shape {tuple(outputs[0].shape)}."
         )
-    return copy_of(model), given
+    return copy_model(model), given
 
 
 def is_multilabel(model, loss):
-    """Return whether the outputs of a model are probabilities of labels that do not exclude each other."""
+    """Return whether the outputs of a model are multilabel probabilities."""
     if model.outputs[0].shape[1] == 1:
         return False
-    losses = names_of_losses(model.loss if model.compiled else loss)
+    losses = loss_names(model.loss if model.compiled else loss)
     if losses:
-        return not any(map(is_of_one_label, losses))
+        return not any(map(is_single_label_loss, losses))
     return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
 def sort_outputs(model, classes):
-    """Reorder the outputs of a model in place, so that their classes are sorted; return the sorted classes.
+    """Reorder the outputs of a model in place, so that the classes are sorted; return the sorted classes.
 
-    The columns of the last dense layer are permuted. The only output of a binary classifier is negated before the
-    sigmoid when its classes are in descending order.
+    The columns of the last dense layer are permuted. For a binary classifier with a single output, the output is
+    negated before the sigmoid.
 
     Raises
     ------
@@ -144,13 +144,13 @@ def sort_outputs(model, classes):
         return classes
     layers = list(model.layers)
     ends_in_layer = layers[-1].output is model.outputs[0]
-    while layers and isinstance(layers[-1], _AFTER_THE_HEAD):
+    while layers and isinstance(layers[-1], _LAYERS_AFTER_HEAD):
         layers.pop()
     head = layers[-1] if layers else None
     if type(head) is not keras.layers.Dense or not ends_in_layer:
         raise ValueError(
-            f"The outputs of {model.name!r} do not come from a Dense layer, and cannot be reordered. Expected sorted "
-            f"classes, as scikit-learn has them. Received: {classes.tolist()}."
+            f"Expected sorted classes, since the last layer of {model.name!r} is not a Dense layer and its outputs "
+            f"cannot be reordered. Received: {classes.tolist()}."
         )
     for variable in head.weights:
         values = variable.numpy()
@@ -159,35 +159,33 @@ def sort_outputs(model, classes):
 
 
 def with_registered_model(estimator):
-    """Return an equal estimator of a registered model for one of a ready-made model, to save it.
+    """Return an equivalent estimator with a registered model for an estimator of a Keras model, to save it.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted, whose model is a Keras model.
+        Fitted estimator with a Keras model as the parameter `model`.
 
     Returns
     -------
     estimator
-        A new one.
+        A new estimator.
 
     Raises
     ------
     ValueError
-        If no registered builder builds this network.
+        If no registered builder builds the network.
     """
     model = estimator.model_
     name, arguments = recognize_model(model)
     if name is None:
         raise ValueError(
-            f"kn.save stores the name of a registered model, and no registered builder builds the network of "
-            f"{model.name!r}. Register its builder with kerasnet.models.register_model, or store the Keras model "
-            "itself with model.save and use from_keras after loading it."
+            "kn.save stores the name of a registered model, and no registered builder builds the network of "
+            f"{model.name!r}. Register its builder with kerasnet.models.register_model, or save the Keras model with "
+            "model.save and use from_keras after loading it."
         )
     registered = copy.copy(estimator)
-    of_builder = {
-        key: arguments[key] for key in arguments_for_users(registered_model(name).builder) if key in arguments
-    }
+    of_builder = {key: arguments[key] for key in user_arguments(registered_model(name).builder) if key in arguments}
     registered._keep_others(set(estimator._others) - set(of_builder))
     registered.model = name
     registered._add_others(of_builder)
@@ -195,16 +193,17 @@ def with_registered_model(estimator):
     spec = dataclasses.replace(spec, arguments={**spec.arguments, **arguments})
     values = [variable.numpy() for variable in model.variables]
     registered._network = Network(spec, values=values, trainable=trainable_flags(model))
-    if hasattr(estimator, "_class_outputs") and _reading(registered) != _reading(estimator):
+    if hasattr(estimator, "_class_outputs") and _output_format(registered) != _output_format(estimator):
         raise ValueError(
-            f"kn.save stores the parameters of {type(estimator).__name__}, and its loss={estimator.loss!r} reads the "
-            f"outputs of {model.name!r} differently from the loss that the model is compiled with. Give this loss to "
-            'from_keras by its name, such as loss="SparseCategoricalCrossentropy", loss__from_logits=True.'
+            f"kn.save stores the parameters of {type(estimator).__name__}, but with loss={estimator.loss!r} the "
+            f"outputs of {model.name!r} have a different meaning than with the loss that the model is compiled with. "
+            "Pass this loss to from_keras by name, for example "
+            'loss="SparseCategoricalCrossentropy", loss__from_logits=True.'
         )
     return registered
 
 
-def _reading(classifier):
-    """Return what decides how a classifier reads the outputs of its model."""
+def _output_format(classifier):
+    """Return whether the outputs of a classifier's model are single-label, and whether they are logits."""
     form = classifier._class_outputs()
     return form.one_label, form.from_logits

@@ -1,7 +1,7 @@
-"""What kerasnet takes from SciKeras: the routing of parameters to the parts they are for.
+"""SciKeras' parameter routing.
 
-Importing SciKeras changes how Keras' own classes are pickled and copied, everywhere in a process. That is taken back
-here; the estimators see to their own models.
+Importing SciKeras changes how Keras classes are pickled and copied in the whole process. These changes are undone here;
+the estimators pickle their models themselves.
 """
 
 import keras

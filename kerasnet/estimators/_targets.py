@@ -1,46 +1,46 @@
-"""What the outputs of a model are for: which outputs, which loss and which metrics fit the targets."""
+"""Types of targets, with the outputs, default loss and output format for each."""
 
 import dataclasses
 
 import keras
 
-from kerasnet.estimators._metrics import OF_DISTRIBUTIONS, ClassOutputs, inner_function
+from kerasnet.estimators._metrics import DISTRIBUTION_NAMES, ClassOutputs, inner_function
 from kerasnet.estimators._scikeras import loss_name
 from kerasnet.models import list_models
 
 
 @dataclasses.dataclass(frozen=True)
 class Targets:
-    """Targets that an encoder of a subclass makes, of which nothing else is known.
+    """Targets of an unknown type, as returned by the target encoder of a subclass.
 
     Attributes
     ----------
     input_shape : tuple of int, or a list or dict of them
-        The shape of one sample.
+        Shape of one sample.
     n_outputs : int, default=1
-        The number of outputs that the model has.
+        Number of outputs of the model.
     """
 
     input_shape: object = None
     n_outputs: int = 1
 
     def builder_arguments(self, takes_activation):
-        """Return the arguments that tell a builder about its outputs."""
+        """Return the arguments of a builder for the outputs."""
         return {}
 
     def check(self, model):
-        """Refuse a model whose outputs do not fit the targets."""
+        """Raise an error if the outputs of a model do not match the targets."""
 
     def default_loss(self, model):
-        """Return the class of the loss that fits targets and outputs; None where that is not known."""
+        """Return the class of the default loss; None if unknown."""
         return None  # noqa: RET501 - a value
 
     def class_outputs(self, model, loss):
-        """Return how a classifier reads the outputs of a model; None where targets have the shape of the outputs."""
+        """Return the format of a classifier's outputs; None for other models."""
         return None  # noqa: RET501 - a value
 
     def output_shape(self, model):
-        """Return the shape of a model's outputs, which subclassed models do not keep."""
+        """Return the output shape of a model, which subclassed models do not store."""
         try:
             return model.output_shape
         except AttributeError:
@@ -48,17 +48,17 @@ class Targets:
 
 
 @dataclasses.dataclass(frozen=True)
-class Numbers(Targets):
-    """Targets of a regressor; `n_columns` numbers for each sample."""
+class RegressionTargets(Targets):
+    """Targets of a regressor: `n_columns` numbers per sample."""
 
     n_columns: int = 1
 
     def builder_arguments(self, takes_activation):
-        """Return the arguments that tell a builder about its outputs."""
+        """Return the arguments of a builder for the outputs."""
         return {"n_outputs": self.n_columns, "output_activation": "linear"}
 
     def check(self, model):
-        """Refuse a model whose outputs do not fit the targets."""
+        """Raise an error if the outputs of a model do not match the targets."""
         expected, found = (None, self.n_columns), tuple(self.output_shape(model))
         if found != expected:
             raise ValueError(
@@ -72,15 +72,15 @@ class Numbers(Targets):
 
 
 @dataclasses.dataclass(frozen=True)
-class Reconstructions(Targets):
-    """Targets of an autoencoder: its samples."""
+class ReconstructionTargets(Targets):
+    """Targets of an autoencoder: the samples."""
 
     def check(self, model):
-        """Refuse a model without a layer "code"."""
+        """Raise an error if a model has no layer named "code"."""
         if "code" not in [layer.name for layer in model.layers]:
             raise ValueError(
-                f"The model of Autoencoder must have a layer 'code'. Received: {model!r}. Registered "
-                f"are {', '.join(list_models(task='reconstruction'))}."
+                f"The model of Autoencoder must have a layer named 'code'. Received: {model!r}. Registered "
+                f"autoencoders: {', '.join(list_models(task='reconstruction'))}."
             )
 
     def default_loss(self, model):
@@ -89,48 +89,48 @@ class Reconstructions(Targets):
 
 
 @dataclasses.dataclass(frozen=True)
-class Features(Targets):
-    """No targets: the model computes features, and is not trained."""
+class FeatureTargets(Targets):
+    """No targets, for a model that computes features and is not trained."""
 
     def builder_arguments(self, takes_activation):
-        """Return the arguments that tell a builder about its outputs."""
+        """Return the arguments of a builder for the outputs."""
         return {"n_outputs": None}
 
 
 @dataclasses.dataclass(frozen=True)
-class Classes(Targets):
+class ClassificationTargets(Targets):
     """Targets of a classifier.
 
     Attributes
     ----------
     n_classes : int, default=2
-        The number of classes, or of labels of multilabel targets.
+        Number of classes, or number of labels of multilabel targets.
     multilabel : bool, default=False
-        Whether the targets are an indicator matrix.
-    asks_for_one_label : bool, default=False
-        Whether the loss that is given compares distributions over classes, of which each sample has one.
+        Whether the targets are a multilabel indicator matrix.
+    expects_single_label : bool, default=False
+        Whether the loss compares probability distributions over classes, with one label per sample.
     """
 
     n_classes: int = 2
     multilabel: bool = False
-    asks_for_one_label: bool = False
+    expects_single_label: bool = False
 
     @property
-    def may_have_one_output(self):
-        """Whether one sigmoid output serves: for two classes, unless the loss takes an output for each."""
-        return self.n_classes == 2 and not self.multilabel and not self.asks_for_one_label
+    def allows_single_output(self):
+        """Whether one sigmoid output is sufficient: for two classes, unless the loss requires one output per class."""
+        return self.n_classes == 2 and not self.multilabel and not self.expects_single_label
 
     def builder_arguments(self, takes_activation):
-        """Return the arguments that tell a builder about its outputs."""
-        if self.multilabel and not self.asks_for_one_label:
+        """Return the arguments of a builder for the outputs."""
+        if self.multilabel and not self.expects_single_label:
             return {"n_outputs": self.n_classes, "output_activation": "sigmoid"}
-        if self.may_have_one_output and takes_activation:
+        if self.allows_single_output and takes_activation:
             return {"n_outputs": 1, "output_activation": "sigmoid"}
         return {"n_outputs": self.n_classes, "output_activation": "softmax"}
 
     def check(self, model):
-        """Refuse a model whose outputs do not fit the classes."""
-        shape, expected = self.output_shape(model), {self.n_classes} | ({1} if self.may_have_one_output else set())
+        """Raise an error if the outputs of a model do not match the classes."""
+        shape, expected = self.output_shape(model), {self.n_classes} | ({1} if self.allows_single_output else set())
         if len(shape) != 2 or shape[1] not in expected:
             raise ValueError(
                 f"The model must have {' or '.join(map(str, sorted(expected)))} outputs for the "
@@ -138,34 +138,34 @@ class Classes(Targets):
             )
 
     def default_loss(self, model):
-        """Return the cross-entropy for the outputs of a model."""
+        """Return the class of the cross-entropy for the outputs of a model."""
         if self.multilabel or self.output_shape(model)[1] == 1:
             return keras.losses.BinaryCrossentropy
         return keras.losses.SparseCategoricalCrossentropy
 
     def class_outputs(self, model, loss):
-        """Return how the outputs of a model are read under a loss."""
+        """Return the format of the outputs of a model for a loss."""
         loss = keras.tree.flatten(loss)[0]
-        name = "".join(names_of_losses(loss))
+        name = "".join(loss_names(loss))
         return ClassOutputs(
             n_outputs=self.output_shape(model)[1],
-            one_label=not self.multilabel or is_of_one_label(name),
+            one_label=not self.multilabel or is_single_label_loss(name),
             sparse=name.startswith("sparse_"),
             from_logits=bool(getattr(loss, "from_logits", getattr(loss, "keywords", {}).get("from_logits"))),
         )
 
 
-def names_of_losses(losses):
-    """Return the full names of losses; of those that wrap a function, the name of that."""
+def loss_names(losses):
+    """Return the full names of losses; for losses that wrap a function, the name of the function."""
     flat = [each for each in keras.tree.flatten(losses) if each is not None]
     return [loss_name(inner_function(getattr(each, "fn", each))) for each in flat]
 
 
-def asks_for_one_label(losses):
-    """Tell whether losses are for the probabilities of classes of which each sample has one."""
-    return any(map(is_of_one_label, names_of_losses(losses)))
+def expects_single_label(losses):
+    """Return whether losses require exactly one label per sample."""
+    return any(map(is_single_label_loss, loss_names(losses)))
 
 
-def is_of_one_label(loss):
-    """Tell, by its name, whether a loss compares distributions over classes of which each sample has one."""
-    return "categorical" in loss or loss.replace("_", "") in OF_DISTRIBUTIONS
+def is_single_label_loss(loss):
+    """Return whether a loss, given by name, requires exactly one label per sample."""
+    return "categorical" in loss or loss.replace("_", "") in DISTRIBUTION_NAMES

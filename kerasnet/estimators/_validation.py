@@ -1,4 +1,4 @@
-"""Training and validation data, and the weights of their samples."""
+"""Validation of training data, validation data and sample weights."""
 
 import math
 from collections.abc import Mapping, Sequence, Set
@@ -12,39 +12,39 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import check_non_negative, validate_data
 
 from kerasnet._lazy_array import LazyArray, is_lazy
-from kerasnet.estimators._inputs import chunks_of, n_samples_of
+from kerasnet.estimators._inputs import iter_chunks, n_samples_of
 from kerasnet.training._rows import rows_of
 
 _ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__dlpack__")  # protocols
-_READ_AT_ONCE = 2**26  # bytes of what is not in memory; what is larger stays where it is
-_CONVERTED_AT_ONCE = 2**28  # bytes of an array in memory; of a larger one, no copy is made
+_READ_AT_ONCE = 2**26  # bytes; larger data that are not in memory are read in chunks
+_CONVERTED_AT_ONCE = 2**28  # bytes; larger arrays in memory are not copied as a whole
 
 
 def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
-    """Validate samples, and targets if there are any, as :func:`sklearn.utils.validation.validate_data` does.
+    """Validate samples and targets, like :func:`sklearn.utils.validation.validate_data`.
 
     Parameters
     ----------
     estimator : estimator
-        It keeps the number and the names of features, or is asked for them.
+        The estimator, which stores the number and names of features.
     X : array-like of shape (n_samples, ...)
-        Of any number of axes. What is larger than 64 MiB and not in memory is read in chunks and stays where it is.
+        Samples. Data that are larger than 64 MiB and not in memory are read in chunks.
     y : array-like or None, default="no_validation"
         Targets.
     reset : bool
-        Whether features are kept, in place of compared.
+        Whether to store the number and names of features. Otherwise they are compared with the stored ones.
     **checks
-        Options of the validation of `y`.
+        Arguments for the validation of `y`.
 
     Returns
     -------
     X : ndarray or LazyArray
-        Finite numbers. A large array in memory is a `LazyArray`, too, for it to be converted row by row.
+        Finite numbers. Large arrays in memory are returned as `LazyArray` as well, and converted row by row.
     y : ndarray, if given
         Validated targets.
     """
-    _refuse_batches(estimator, X)
-    if hasattr(X, "iloc") and hasattr(X, "sparse"):  # a frame of sparse columns
+    _check_not_batched(estimator, X)
+    if hasattr(X, "iloc") and hasattr(X, "sparse"):  # a data frame with sparse columns
         X = X.sparse.to_dense()
     is_finite = issparse(X)
     if is_finite:
@@ -60,10 +60,12 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
         X = LazyArray(X) if X.nbytes > _CONVERTED_AT_ONCE and not takes_arrays else X
         return (X, *others) if others else X
     if X.ndim < 2 or X.dtype.kind not in "biuf":
-        raise ValueError(f"X must hold numbers, in at least two axes. Received: shape {X.shape} and dtype {X.dtype}.")
+        raise ValueError(
+            f"X must contain numbers and have at least 2 dimensions. Received: shape {X.shape}, dtype {X.dtype}."
+        )
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     if X.dtype.kind == "f" and not is_finite:
-        for chunk in chunks_of(X):
+        for chunk in iter_chunks(X):
             assert_all_finite(chunk, estimator_name=type(estimator).__name__, input_name="X")
     if isinstance(y, str) or y is None:
         return X if isinstance(y, str) else (X, y)
@@ -72,44 +74,44 @@ def validate_samples(estimator, X, y="no_validation", *, reset, **checks):
     return X, y
 
 
-def _refuse_batches(estimator, X):
-    """Refuse what gives samples or batches in an order of its own, or one by one."""
+def _check_not_batched(estimator, X):
+    """Raise an error for iterators and data sets that yield samples or batches."""
     is_array = any(hasattr(X, name) for name in _ARRAYS) or isinstance(X, Sequence | Mapping | Set)
-    gives_batches = hasattr(X, "element_spec") or isinstance(X, keras.utils.PyDataset)
-    if gives_batches or (not is_array and any(hasattr(X, name) for name in ("__iter__", "__getitem__"))):
+    yields_batches = hasattr(X, "element_spec") or isinstance(X, keras.utils.PyDataset)
+    if yields_batches or (not is_array and any(hasattr(X, name) for name in ("__iter__", "__getitem__"))):
         raise TypeError(
-            f"{type(estimator).__name__} reads samples by row numbers, in another order in each epoch. X must be an "
-            "array, which may be on disk (see kerasnet.datasets.LazyArray), a data frame, a sparse matrix or "
-            f"ImageFiles. Received: {type(X).__name__}. Write its samples once into a file made by "
-            "numpy.lib.format.open_memmap and pass that, or train model_ with keras.Model.fit."
+            f"{type(estimator).__name__} shuffles samples by row index in each epoch. X must be an array, which may be "
+            "on disk (see kerasnet.datasets.LazyArray), a data frame, a sparse matrix or ImageFiles. "
+            f"Received: {type(X).__name__}. Write the samples to a memory-mapped file (numpy.lib.format.open_memmap) "
+            "and pass it as X, or train model_ with keras.Model.fit."
         )
 
 
-def hold_out(data, fraction, strata, seed):
-    """Hold out a random part of the data.
+def hold_out(data, fraction, stratify, seed):
+    """Split off a random part of the data for validation.
 
     Parameters
     ----------
     data : tuple (X, y, sample_weight)
-        Arrays, or structures of them; `sample_weight` may be None.
+        Arrays, or nested structures of arrays; `sample_weight` may be None.
     fraction : float
-        The part that is held out.
-    strata : ndarray of shape (n_samples,) or None
-        What both parts have the same proportions of.
+        Fraction of the samples that is split off.
+    stratify : ndarray of shape (n_samples,) or None
+        Class labels for a stratified split.
     seed : int
-        Decides which samples are held out.
+        Seed of the split.
 
     Returns
     -------
     train, validation : tuple
-        Of the form of `data`.
+        Tuples like `data`.
     """
     rows = np.arange(n_samples_of(data[0]))
-    return _split(data, train_test_split(rows, test_size=fraction, stratify=strata, random_state=seed))
+    return _split(data, train_test_split(rows, test_size=fraction, stratify=stratify, random_state=seed))
 
 
 def hold_out_last(data, fraction):
-    """Hold out the last part of the data, as Keras does."""
+    """Split off the last part of the data for validation, as in Keras."""
     n_samples = n_samples_of(data[0])
     return _split(data, np.split(np.arange(n_samples), [int(n_samples * (1 - fraction))]))
 
@@ -119,14 +121,14 @@ def _split(data, parts):
 
 
 def check_sample_weight(sample_weight, n_samples):
-    """Validate the weights of samples.
+    """Validate sample weights.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), or float
-        One weight for each sample, or one for all.
+        One weight per sample, or one weight for all samples.
     n_samples : int
-        The number of samples.
+        Number of samples.
 
     Returns
     -------
@@ -135,14 +137,14 @@ def check_sample_weight(sample_weight, n_samples):
     Raises
     ------
     ValueError
-        If the shape is another, if a weight is negative, NaN or infinite, or if all weights are zero.
+        If the shape is different, if a weight is negative, NaN or infinite, or if all weights are zero.
     """
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_samples, sample_weight)
     weights = check_array(sample_weight, ensure_2d=False, dtype=np.float32, order="C", input_name="sample_weight")
     if weights.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight must have the shape ({n_samples},), with one weight for each sample. "
+            f"sample_weight must have shape ({n_samples},), with one weight per sample. "
             f"Received: shape {weights.shape}."
         )
     if not weights.any():
@@ -152,14 +154,14 @@ def check_sample_weight(sample_weight, n_samples):
 
 
 def as_validation_data(given, without_targets):
-    """Return ``validation_data`` of Keras as (X, y) or (X, y, sample_weight).
+    """Convert the argument ``validation_data`` of Keras to (X, y) or (X, y, sample_weight).
 
     Parameters
     ----------
-    given : tuple, or array where there are no targets
-        As a user gave it.
+    given : tuple, or array if there are no targets
+        The argument.
     without_targets : bool
-        Whether the samples are their own targets.
+        Whether the estimator has no targets.
 
     Returns
     -------
@@ -176,10 +178,11 @@ def as_validation_data(given, without_targets):
     return (given[0], None, *given[2:]) if without_targets else tuple(given)
 
 
-def with_mean_weight_of_1(data, of_which=""):
-    """Scale the weights of samples once for all of them: Keras averages weighted losses over each batch.
+def normalize_sample_weight(data, of_which=""):
+    """Scale the sample weights to a mean of 1 over all samples.
 
-    Then a weight means the same in every batch, whichever other samples are in it.
+    Keras averages the weighted losses over each batch. Scaling once over all samples, instead of per batch, makes the
+    effect of a weight independent of the other samples in the batch.
     """
     if data is None or len(data) < 3 or data[2] is None:
         return data
@@ -188,41 +191,41 @@ def with_mean_weight_of_1(data, of_which=""):
     if not mean > 0:
         raise ValueError(
             f"At least one sample {of_which}must have a weight above 0. "
-            f"Received: {len(weights)} samples, all of weight 0."
+            f"Received: {len(weights)} samples, all with weight 0."
         )
     return X, y, (weights / mean).astype(np.float32)
 
 
-def refuse_another_dtype(estimator, name, values, dtype, *, n_axes=None, divides_bytes=False):
-    """Refuse data for further training that are of another kind than the first data.
+def check_same_dtype(estimator, name, values, dtype, *, n_axes=None, divides_bytes=False):
+    """Raise an error if data for further training have a different dtype than the data of the first fit.
 
     Parameters
     ----------
     estimator : estimator
-        For messages.
+        The estimator, for error messages.
     name : {"X", "y"}
-        What `values` is.
+        Name of the data.
     values : array-like
-        Only arrays of numbers are looked at.
+        The data. Only numeric arrays are checked.
     dtype : numpy.dtype
-        That of the first data.
+        Dtype of the data of the first fit.
     n_axes : int, default=None
-        The number of axes of the first data; None for any.
+        Number of dimensions of the data of the first fit. If None, it is not checked.
     divides_bytes : bool, default=False
-        Whether uint8 is divided by 255, and means something else than the same numbers of another dtype.
+        Whether uint8 is divided by 255, so that equal numbers of another dtype have a different meaning.
 
     Raises
     ------
     ValueError
-        If casting could change values, as that of floats to integers, or if only one of two dtypes is divided by 255.
+        If casting could change values, such as floats to integers, or if only one of the dtypes is divided by 255.
     """
     found, owner = getattr(values, "dtype", None), type(estimator).__name__
     if not isinstance(found, np.dtype) or {found.kind, dtype.kind} - set("biuf"):
         return
     if n_axes is not None and values.ndim != n_axes:
         raise ValueError(
-            f"{name} has {values.ndim} dimensions, but this {owner} is expecting {n_axes} dimensions in {name}, as in "
-            "the first fit."
+            f"{name} has {values.ndim} dimensions, but {owner} is expecting {n_axes} dimensions in {name}, as in the "
+            "first fit."
         )
     is_other_scale = divides_bytes and np.uint8 in (found, dtype) and found != dtype
     if is_other_scale or not np.can_cast(found, dtype, "same_kind"):

@@ -1,102 +1,112 @@
-"""The autoencoder as a transformer."""
+"""Transformer with an autoencoder."""
+
+from __future__ import annotations
 
 import functools
 import warnings
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.estimators._inputs import as_float32, chunks_of, in_shape, limits_of
+from kerasnet.estimators._inputs import as_float32, iter_chunks, reshape_samples, value_range
 from kerasnet.estimators._ready_made import with_pretrained_network
-from kerasnet.estimators._targets import Reconstructions
+from kerasnet.estimators._targets import ReconstructionTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.models import registered_model
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import Callbacks, Loss, Memory, Metrics, Model, Optimizer, RandomState
+
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
-    """An autoencoder that turns samples into short codes, and codes into samples.
+    """Dimensionality reduction with an autoencoder.
 
-    The network is, by default, that of :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: images
-    and sequences are flattened inside and come back in shape. Samples of dtype uint8 are taken for images and divided
-    by 255; any other dtype is taken as it is.
+    By default, the model is built by :func:`kerasnet.models.build_autoencoder`. Samples may have any shape; the model
+    flattens them, and reconstructions have the shape of the samples. Samples of dtype uint8 are treated as images and
+    divided by 255; any other dtype is not rescaled.
 
     Parameters
     ----------
     model : str or callable, default="autoencoder"
-        The name of a registered autoencoder, such as "conv_autoencoder" for images, or a function that returns a new
-        ``keras.Model`` whose layers follow one another, with a dense layer "code".
+        Name of a registered autoencoder, such as "conv_autoencoder" for images, or a builder: a function that returns
+        a new sequential ``keras.Model`` with a dense layer named "code".
     code_units : int, default=128
-        The length of the code.
+        Number of units of the code.
     activation : str, default="relu"
-        The activation of the code; of "conv_autoencoder", of the convolutions (`code_activation` is the code's).
+        Activation of the code. For "conv_autoencoder", the activation of the convolutional layers;
+        ``code_activation`` is the activation of the code.
     output_activation : str, default="sigmoid"
-        "sigmoid" for data in [0, 1], "linear" for other data.
+        Activation of the outputs: "sigmoid" for data in [0, 1], "linear" for other data.
     weights : str, default=None
-        The name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. None for initial weights.
+        Name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. If None, training starts from initial weights.
     epochs : int, default=10
-        The number of passes over the training data.
+        Number of passes over the training data.
     batch_size : int, default=32
-        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+        Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        The step size of the optimizer; with a schedule its largest value.
+        Learning rate of the optimizer; with a schedule, the maximum learning rate.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
-        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+        Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for the mean squared error.
+        Keras loss. If None, the mean squared error.
     metrics : str, list or dict, default=None
-        Keras metrics recorded in `history_` after each epoch; None for none.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
-        parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
+        take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        weights of the best epoch.
+        Whether to stop training when the validation loss stops improving, and to restore the weights of the best
+        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
     validation_fraction : float, default=0.1
-        The part of the training data that `early_stopping` holds out.
+        Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        How many epochs `early_stopping` waits for an improvement.
+        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
-        The smallest fall of the validation loss that counts as one for `early_stopping`.
+        Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
-        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+        If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
-        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
+        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
-        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+        Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
+        bit-identical results with the same number of TensorFlow threads. No global random state is changed.
     verbose : {0, 1, 2}, default=0
-        0 is silent, 1 a progress bar and 2 a line for each epoch.
+        0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        Further arguments of the model's builder (``filters`` and so on), and routed parameters:
-        ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+        Further arguments of the model's builder, such as ``filters``. ``weights``, a set of pretrained weights such as
+        "mnist": training fine-tunes them. The architecture parameters must be those that the weights were trained with.
+        Routed parameters: ``optimizer__<name>``, ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------
     model_ : keras.Model
-        The trained model; it takes floats, and images in [0, 1].
+        The trained model. Its inputs are floats; images are in [0, 1].
     sample_shape_ : tuple of int
-        The shape of one sample.
+        Shape of one sample.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
-        The number of epochs trained.
+        Number of epochs trained.
     n_iter_from_memory_ : int
-        How many of the epochs of the last whole fit were in `memory`.
+        Number of epochs of the last call of :meth:`fit` that were restored from `memory`.
     callbacks_ : list of keras.callbacks.Callback
-        Those of the last fit; not kept by pickles.
+        Callbacks of the last fit. They are not pickled.
     input_shape_ : tuple of int
-        The shape of one sample as the model takes it.
+        Shape of one sample of the model's input.
     n_features_in_ : int
-        The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns, when `X` has them.
+        Size of the second axis of `X` in :meth:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of `X` in :meth:`fit`. Only defined if `X` has column names.
 
     References
     ----------
@@ -105,7 +115,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
 
     See Also
     --------
-    AutoencoderOutlierDetector : Finds the samples that an autoencoder cannot reproduce.
+    AutoencoderOutlierDetector : Outlier detection by the reconstruction error.
 
     Examples
     --------
@@ -122,55 +132,55 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     def __init__(
         self,
         *,
-        model="autoencoder",
-        code_units=128,
-        activation="relu",
-        output_activation="sigmoid",
-        weights=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        model: Model = "autoencoder",
+        code_units: int = 128,
+        activation: str = "relu",
+        output_activation: str = "sigmoid",
+        weights: str | None = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_pretrained(cls, model, weights, **parameters):
+    def from_pretrained(cls, model: str, weights: str, **parameters: Any) -> Self:
         """Load a registered autoencoder with pretrained weights as a fitted transformer.
 
         Parameters
         ----------
         model : str
-            The name of a registered autoencoder, such as "autoencoder".
+            Name of a registered autoencoder, such as "autoencoder".
         weights : str
-            The name of a set of pretrained weights of this model, such as "mnist".
+            Name of a set of pretrained weights of this model, such as "mnist".
         **parameters
-            Other parameters of the autoencoder, for further training.
+            Other parameters of the autoencoder, for fine-tuning.
 
         Returns
         -------
         autoencoder : Autoencoder
-            Fitted. :meth:`fit` fine-tunes, starting from the pretrained weights.
+            Fitted autoencoder. :meth:`fit` fine-tunes the pretrained weights.
 
         Raises
         ------
         UnknownModelError
-            If no model of this name is registered.
+            If no model with this name is registered.
         ValueError
-            If the model has no such set of pretrained weights.
+            If the model has no pretrained weights with this name.
 
         Examples
         --------
@@ -182,46 +192,52 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return with_pretrained_network(cls(model=model, weights=weights, **parameters), model, weights)
 
-    def fit(self, X, y=None, sample_weight=None, X_val=None, **keywords):
-        """Train a new model to reproduce its input.
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        X_val: npt.ArrayLike | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """Fit the model to reconstruct its input.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Samples.
-            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
+            Samples. Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : None
-            Ignored; for pipelines.
+            Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
+            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
         X_val : array-like, default=None
-            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
-            `early_stopping`, which holds out no part of `X` then.
+            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
+            `early_stopping`, which then sets aside no part of `X`.
         **keywords
-            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
             ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
         self
-            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
-            ``KeyboardInterrupt`` goes on.
+            The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
+            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
         """
-        return self._fit_with(keywords, X, None, sample_weight, X_val)
+        return self._fit_with_keywords(keywords, X, None, sample_weight, X_val)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+    def partial_fit(self, X: npt.ArrayLike, y: None = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Train for one epoch, continuing from the current state of the model and its optimizer.
 
-        The learning rate is constant, and `memory` is not asked.
+        The learning rate is constant, and `memory` is not used.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Samples.
         y : None
-            Ignored.
+            Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss, as it is.
+            Weights of the samples in the loss. They are not scaled.
 
         Returns
         -------
@@ -230,8 +246,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         """
         return self._fit(X, None, sample_weight, partial=True)
 
-    def transform(self, X):
-        """Compute the codes of samples.
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Encode samples.
 
         Parameters
         ----------
@@ -241,32 +257,34 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Returns
         -------
         codes : ndarray of shape (n_samples, code_units), dtype float32
-            What the layer "code" gives.
+            Outputs of the layer "code".
         """
         samples = self._check_samples(X)
         return self._network.predict(samples, part=_encoder)
 
-    def inverse_transform(self, X):
-        """Compute samples from codes.
+    def inverse_transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Decode codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, code_units)
-            Codes, as from :meth:`transform`.
+            Codes, as returned by :meth:`transform`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, ...), dtype float32
-            In the shape that samples had in :meth:`fit`.
+            Reconstructed samples, in the shape of the samples in :meth:`fit`.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="codes")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(f"Expected codes of length {self._n_features_out}. Received: shape {X.shape}.")
-        return self._in_shape(self._network.predict(X, part=_decoder))
+        codes = check_array(X, dtype=np.float32, input_name="codes")
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Expected codes of length {self._n_features_out}. Received: codes of shape {codes.shape}."
+            )
+        return self._restore_shape(self._network.predict(codes, part=_decoder))
 
-    def reconstruct(self, X):
-        """Compute what the network makes of samples: encoded, and decoded again.
+    def reconstruct(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Reconstruct samples: encode and decode them.
 
         Parameters
         ----------
@@ -276,42 +294,42 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Returns
         -------
         X : ndarray of the shape of `X`, dtype float32
-            Of images of dtype uint8: in [0, 1].
+            Reconstructed samples; in [0, 1] for samples of dtype uint8.
         """
-        return self._in_shape(self._predict_raw(X))
+        return self._restore_shape(self._predict_raw(X))
 
-    def score(self, X, y=None):
-        """Compute the negative mean squared error of the reconstruction; higher is better.
+    def score(self, X: npt.ArrayLike, y: None = None) -> float:
+        """Return the negative mean squared reconstruction error.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Samples, as for :meth:`fit`.
         y : None
-            Ignored.
+            Ignored, present for API consistency by convention.
 
         Returns
         -------
         score : float
-            At most 0.
+            Negative mean squared error; at most 0, higher is better.
         """
         return -float(self.reconstruction_errors(X).mean())
 
-    def reconstruction_errors(self, X):
-        """Compute the mean squared error of the reconstruction of each sample.
+    def reconstruction_errors(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Compute the mean squared reconstruction error of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Samples, as for :meth:`fit`; of images of dtype uint8 the error is that of values in [0, 1].
+            Samples, as for :meth:`fit`. Samples of dtype uint8 are divided by 255.
 
         Returns
         -------
         errors : ndarray of shape (n_samples,), dtype float64
-            One mean a sample.
+            Mean squared errors.
         """
         samples = self._check_samples(X)
-        return np.concatenate([self._errors(chunk) for chunk in chunks_of(samples)])
+        return np.concatenate([self._errors(chunk) for chunk in iter_chunks(samples)])
 
     def _errors(self, samples):
         reconstructed = self._network.predict(samples)
@@ -323,7 +341,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return self._network.any_model.get_layer("code").units
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what the estimator can do."""
+        """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
@@ -335,44 +353,44 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         X = self._as_input(X, reset=reset)
         return X, X
 
-    def _weigh(self, y, sample_weight):
-        """Return a weight for each value of the loss, which has all axes of the samples but the last."""
+    def _combine_weights(self, y, sample_weight):
+        """Broadcast the sample weights to the shape of the loss: that of the samples without the last axis."""
         if sample_weight is None:
             return None
         shape = y.shape[:-1]
         return np.broadcast_to(sample_weight.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
 
-    def _in_shape(self, samples):
-        """Return samples in the shape that they had in fit."""
+    def _restore_shape(self, samples):
+        """Reshape samples to their shape in fit."""
         return samples.reshape(len(samples), *self.sample_shape_)
 
     def _as_model_input(self, X, reset):
         entry = registered_model(self.model)
         if entry is not None and entry.input_kind == "image" and X.ndim == 3:
-            X = in_shape(X, (*X.shape[1:], 1))
+            X = reshape_samples(X, (*X.shape[1:], 1))
         if X.dtype == np.uint8:
             return X  # divided by 255 in the graph
         X = as_float32(X)
-        smallest, largest = limits_of(X) if self.output_activation == "sigmoid" else (0, 1)
+        smallest, largest = value_range(X) if self.output_activation == "sigmoid" else (0, 1)
         if smallest < 0 or largest > 1:
             warnings.warn(
-                f"The outputs of {type(self).__name__} are in [0, 1] and cannot reproduce values from {smallest:g} to "
-                f'{largest:g}. Scale X to [0, 1], or set output_activation="linear".',
+                f"The outputs of {type(self).__name__} are in [0, 1], and cannot reconstruct values from {smallest:g} "
+                f'to {largest:g}. Scale X to [0, 1], or set output_activation="linear".',
                 stacklevel=2,
             )
         return X
 
     def _targets(self, loss):
-        return Reconstructions(self.input_shape_)
+        return ReconstructionTargets(self.input_shape_)
 
 
 def _encoder(model):
-    """Return the layers of an autoencoder that make a code of a sample."""
+    """Return the encoder of an autoencoder as a function."""
     return _chain(model.layers[1 : model.layers.index(model.get_layer("code")) + 1])
 
 
 def _decoder(model):
-    """Return the layers of an autoencoder that make a sample of a code."""
+    """Return the decoder of an autoencoder as a function."""
     return _chain(model.layers[model.layers.index(model.get_layer("code")) + 1 :])
 
 

@@ -1,51 +1,63 @@
-"""What a backbone sees in images, as features."""
+"""Transformer that extracts image features with a pretrained backbone."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 
 from kerasnet.estimators._base import KerasNetBase, unchanged_on_error
-from kerasnet.estimators._targets import Features
+from kerasnet.estimators._targets import FeatureTargets
 from kerasnet.estimators._validation import validate_samples
 from kerasnet.training._network import Network
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import RandomState
+
 
 class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
-    """Features that a network of ``keras.applications`` finds in images, for any estimator of scikit-learn.
+    """Feature extraction from images with a network of ``keras.applications``.
 
-    The network is that of :func:`kerasnet.models.build_backbone`, without outputs of its own. Nothing is trained.
+    The model is built by :func:`kerasnet.models.build_backbone`, without a classification head. It is not trained.
 
     Parameters
     ----------
     backbone : str, default="mobilenet_v2"
-        The network, such as "mobilenet_v2", "resnet50" or "vgg16".
+        Name of the network, such as "mobilenet_v2", "resnet50" or "vgg16".
     weights : "imagenet", path-like or None, default="imagenet"
-        "imagenet" for the weights that Keras downloads once; a file of such weights without top; or None for initial
-        weights.
+        "imagenet" for pretrained weights, which Keras downloads once; the path of a file with such weights (without
+        top); or None for random initial weights.
     layer : str, default=None
-        The name of the layer to take the features from, such as "block_6_expand_relu" of "mobilenet_v2"; the last of
-        the network when None.
+        Name of the layer that computes the features, such as "block_6_expand_relu" of "mobilenet_v2". If None, the last
+        layer.
     pooling : {"avg", "max"} or None, default="avg"
-        How feature maps become a vector: by their averages, their maxima, or, when None, flattened.
+        Global pooling of the feature maps: "avg" for average pooling, "max" for max pooling. If None, the feature maps
+        are flattened.
     image_shape : tuple (height, width[, channels]), default=None
-        The shape of the images when `X` holds them as flattened rows.
+        Shape of the images, required if `X` contains them as flattened rows.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, for ``weights=None``.
+        Controls the initial weights if `weights` is None.
 
     Attributes
     ----------
     model_ : keras.Model
-        It takes float images in [0, 1] and gives features.
+        The model that computes features from float images in [0, 1].
     input_shape_ : tuple of int
-        The shape of one image.
+        Shape of one image.
     n_features_in_ : int
-        The size of the second axis of `X`.
+        Size of the second axis of `X` in :meth:`fit`.
 
     See Also
     --------
-    kerasnet.models.build_backbone : The networks, and how they are fine-tuned.
-    kerasnet.features.ImagePreprocessor : Brings images to one size.
+    kerasnet.models.build_backbone : The supported networks, and how to fine-tune them.
+    kerasnet.features.ImagePreprocessor : Resize images to one size.
 
     Examples
     --------
@@ -70,14 +82,14 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
 
     def __init__(
         self,
-        backbone="mobilenet_v2",
+        backbone: str = "mobilenet_v2",
         *,
-        weights="imagenet",
-        layer=None,
-        pooling="avg",
-        image_shape=None,
-        random_state=None,
-    ):
+        weights: str | os.PathLike[str] | None = "imagenet",
+        layer: str | None = None,
+        pooling: str | None = "avg",
+        image_shape: Sequence[int] | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.backbone = backbone
         self.weights = weights
         self.layer = layer
@@ -85,28 +97,28 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters.
 
         Parameters
         ----------
         deep : bool, default=True
-            For scikit-learn; there are no estimators among them.
+            Ignored: no parameter is an estimator.
 
         Returns
         -------
         params : dict
-            Values by name.
+            Parameter names mapped to their values.
         """
         return BaseEstimator.get_params(self, deep=deep)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
         Parameters
         ----------
         **params
-            Values by name.
+            Estimator parameters.
 
         Returns
         -------
@@ -116,19 +128,19 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         Raises
         ------
         ValueError
-            If there is no parameter of such a name.
+            If a parameter does not exist.
         """
         return BaseEstimator.set_params(self, **params)
 
-    def initialize(self, X, y=None):
-        """Build the network; the same as :meth:`fit`, since nothing is trained.
+    def initialize(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
+        """Build the model; equivalent to :meth:`fit`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, channels)
             Images, as for :meth:`fit`.
         y : None
-            Ignored.
+            Ignored, present for API consistency by convention.
 
         Returns
         -------
@@ -137,15 +149,15 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         """
         return self.fit(X)
 
-    def fit(self, X, y=None):
-        """Build the network for images of the shape of these.
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Self:
+        """Build the model for images of this shape.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, channels)
-            Images, RGB order: uint8 is divided by 255, any other dtype is taken as it is.
+            Images in RGB order. uint8 is divided by 255, any other dtype is not rescaled.
         y : None
-            Ignored; for pipelines.
+            Ignored, present for API consistency by convention.
 
         Returns
         -------
@@ -158,11 +170,11 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
             self._as_input(X, reset=True)
             self.history_, self.n_iter_ = {}, 0
             self._network = Network(self._spec(), self._draw_seed())
-            _ = self._network.any_model  # a download that fails is reported here
+            _ = self._network.any_model  # so that a failed download raises here
         return self
 
-    def transform(self, X):
-        """Compute the features of images.
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Extract features from images.
 
         Parameters
         ----------
@@ -172,7 +184,7 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         Returns
         -------
         features : ndarray of shape (n_samples, n_features), dtype float32
-            One row an image.
+            Features, one row per image.
         """
         return self._predict_raw(X)
 
@@ -181,10 +193,10 @@ class BackboneFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasN
         return self._network.any_model.output_shape[1]
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what the transformer can do."""
+        """Return the tags of the transformer."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
     def _targets(self, loss):
-        return Features(self.input_shape_)
+        return FeatureTargets(self.input_shape_)

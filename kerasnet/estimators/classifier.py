@@ -1,113 +1,142 @@
-"""Any model as a classifier."""
+"""Classifier with any registered or user-defined Keras model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from kerasnet.estimators._classifier import KerasNetClassifierBase
 from kerasnet.estimators._ready_made import (
-    copy_of_trained,
+    copy_trained_model,
     is_multilabel,
     sort_outputs,
     with_network_of,
     with_pretrained_network,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        ClassWeight,
+        Loss,
+        Memory,
+        Metrics,
+        Model,
+        Optimizer,
+        RandomState,
+        Shape,
+    )
+
 
 class KerasNetClassifier(KerasNetClassifierBase):
-    """A registered model, or the model of a builder of your own, as a classifier.
+    """Classifier with a registered model, the model of a user's builder, or a Keras model.
 
     Parameters
     ----------
     model : str, callable or keras.Model, default="mlp"
-        The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
-        new ``keras.Model``, or such a model, of which each fit trains a copy. A function is called with those of
-        ``input_shape``, ``n_outputs`` and ``output_activation`` that it takes, with the architecture parameters,
-        and, as by SciKeras, with
-        ``meta`` (what is known of the data), ``params`` and ``compile_kwargs``. A builder without
-        ``output_activation`` is asked for one output a class, also for two classes. A model that it compiles keeps
-        that loss, optimizer and metrics; another `loss` is refused. It must create its trainable layers itself, and
-        its outputs must be probabilities unless the loss has ``from_logits=True``.
+        Name of a registered model (see :func:`kerasnet.models.list_models`), a builder (a function that returns a new
+        ``keras.Model``), or a Keras model. Each fit trains a copy of a Keras model. A builder is called with the
+        architecture parameters and with those of the arguments ``input_shape``, ``n_outputs`` and
+        ``output_activation`` that it accepts; also, as in SciKeras, ``meta`` (information about the data), ``params``
+        and ``compile_kwargs``. Without an argument ``output_activation``, a builder is asked for one output per class,
+        also for two classes. If the builder compiles the model, its loss, optimizer and metrics are used, and a
+        different `loss` raises an error. A builder must create all trainable layers itself. The outputs must be
+        probabilities, unless the loss has ``from_logits=True``.
     image_shape : tuple (height, width[, channels]), default=None
-        The shape of the images when `X` holds them as flattened rows, for models of images.
-    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
-        What images go through in training, anew in each epoch: "shift" moves them by up to 8 % of height and width,
-        "shift_rotate" also turns them by up to 11 degrees, and "shift_rotate_zoom" stretches or shrinks them by up to
-        10 %. Of a Keras layer a copy is used; what it draws is decided by `random_state`.
+        Shape of the images, required if `X` contains them as flattened rows. Only for image models.
+    augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
+            default=None
+        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
+        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
+        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
-        The number of passes over the training data.
+        Number of passes over the training data.
     batch_size : int, default=32
-        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+        Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        The step size of the optimizer; with a schedule its largest value.
+        Learning rate of the optimizer; with a schedule, the maximum learning rate.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
-        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+        Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy. Names and classes take parameters as ``loss__<name>``. Targets have the
-        shape of the outputs: one column of floats, or one-hot rows; only losses whose names begin with "sparse" get
-        class indices. With a categorical loss, a one-hot `y` has exactly one label a row, in predictions too.
+        Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
+        that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
+        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` has exactly one label per row, and so
+        have the predictions.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics recorded in `history_` after each epoch; None for none. They see targets as losses do, each in
-        the form that it is defined for.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. Each metric receives targets in the
+        format that it is defined for.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
-        parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
+        take parameters as ``callbacks__<name>``.
     class_weight : dict, list of dict or "balanced", default=None
-        The weight of each class in the loss, multiplied by ``sample_weight``; "balanced" weights each class by the
-        inverse of its frequency. For several labels a sample, a list of one dict for each label. It counts for a part
-        that `early_stopping` holds out, not for validation data that are given, as in Keras.
+        Weights of the classes in the loss, multiplied by ``sample_weight``. "balanced" uses weights inversely
+        proportional to the class frequencies. For multilabel targets, a list with one dict per label. Class weights
+        apply to the validation data that `early_stopping` sets aside but, as in Keras, not to validation data that are
+        passed to :meth:`fit`.
     early_stopping : bool, default=False
-        Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
-        weights of the best epoch.
+        Whether to stop training when the validation loss stops improving, and to restore the weights of the best
+        epoch. Unless validation data are passed to :meth:`fit`, a stratified part of the training data is set aside.
     validation_fraction : float, default=0.1
-        The part of the training data that `early_stopping` holds out.
+        Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        How many epochs `early_stopping` waits for an improvement.
+        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
-        The smallest fall of the validation loss that counts as one for `early_stopping`.
+        Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
-        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+        If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
-        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
+        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
-        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+        Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
+        bit-identical results with the same number of TensorFlow threads. No global random state is changed.
     verbose : {0, 1, 2}, default=0
-        0 is silent, 1 a progress bar and 2 a line for each epoch.
+        0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
-        ``loss__``, ``metrics__`` and ``callbacks__<name>``; also ``model__``, ``compile__`` and ``fit__<name>``.
-        ``get_params`` shows the builder's arguments with their defaults; only values given explicitly are kept when
-        `model` changes. ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and
-        ``auto_scale_loss`` need no ``compile__``; ``validation_split`` holds out the last part of the data, as Keras
-        does, and ``validation_batch_size`` is `batch_size` when not given.
+        Arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
+        ``loss__<name>``, ``metrics__<name>``, ``callbacks__<name>``, ``model__<name>``, ``compile__<name>`` and
+        ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. If `model` changes, only
+        values that were set explicitly are kept. ``weights`` is a set of pretrained weights such as "mnist": training
+        fine-tunes them, and the builder's arguments then default to those that the weights were trained with.
+        ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and ``auto_scale_loss`` can be given
+        without the prefix ``compile__``. ``validation_split`` sets aside the last part of the data, as in Keras, and
+        ``validation_batch_size`` defaults to `batch_size`.
 
     Attributes
     ----------
     model_ : keras.Model
-        The trained model; it takes floats, and images in [0, 1].
+        The trained model. Its inputs are floats; images are in [0, 1].
     classes_ : ndarray of shape (n_classes,)
-        The labels; 0, 1, ... for the columns of several labels a sample.
+        The class labels, sorted; 0, 1, ..., n_labels - 1 for multilabel targets.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
-        The number of epochs trained.
+        Number of epochs trained.
     n_iter_from_memory_ : int
-        How many of the epochs of the last whole fit were in `memory`.
+        Number of epochs of the last call of :meth:`fit` that were restored from `memory`.
     callbacks_ : list of keras.callbacks.Callback
-        Those of the last fit; not kept by pickles.
+        Callbacks of the last fit. They are not pickled.
     input_shape_ : tuple of int
-        The shape of one sample as the model takes it.
+        Shape of one sample of the model's input.
     n_features_in_ : int
-        The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns, when `X` has them.
+        Size of the second axis of `X` in :meth:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of `X` in :meth:`fit`. Only defined if `X` has column names.
 
     See Also
     --------
-    CNNClassifier, SimpleRNNClassifier : The same for one architecture.
+    CNNClassifier : Classifier with a convolutional neural network.
+    SimpleRNNClassifier : Classifier with a simple recurrent neural network.
 
     Examples
     --------
@@ -123,56 +152,56 @@ class KerasNetClassifier(KerasNetClassifierBase):
 
     def __init__(
         self,
-        model="mlp",
+        model: Model = "mlp",
         *,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics="accuracy",
-        callbacks=None,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = "accuracy",
+        callbacks: Callbacks = None,
+        class_weight: ClassWeight = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_pretrained(cls, model, weights, **parameters):
+    def from_pretrained(cls, model: str, weights: str, **parameters: Any) -> Self:
         """Load a registered model with pretrained weights as a fitted classifier.
 
         Parameters
         ----------
         model : str
-            The name of a registered model; ``kerasnet.list_models(weights=True)`` lists those with pretrained weights.
+            Name of a registered model; ``kerasnet.list_models(weights=True)`` lists those with pretrained weights.
         weights : str
-            The name of a set of pretrained weights of this model, such as "mnist".
+            Name of a set of pretrained weights of this model, such as "mnist".
         **parameters
-            Other parameters of the classifier, for further training.
+            Other parameters of the classifier, for fine-tuning.
 
         Returns
         -------
         classifier : KerasNetClassifier
-            Fitted: it predicts the class indices 0, 1, ... of the data set. :meth:`fit` fine-tunes, starting from the
+            Fitted classifier. It predicts the class indices 0, 1, ... of the data set. :meth:`fit` fine-tunes the
             pretrained weights.
 
         Raises
         ------
         UnknownModelError
-            If no model of this name is registered.
+            If no model with this name is registered.
         ValueError
-            If the model has no such set of pretrained weights.
+            If the model has no pretrained weights with this name.
 
         Examples
         --------
@@ -186,40 +215,47 @@ class KerasNetClassifier(KerasNetClassifierBase):
         return with_pretrained_network(cls(model, weights=weights, **parameters), model, weights)
 
     @classmethod
-    def from_keras(cls, model, *, classes=None, input_shape=None, **parameters):
+    def from_keras(
+        cls,
+        model: keras.Model,
+        *,
+        classes: npt.ArrayLike | None = None,
+        input_shape: Shape | None = None,
+        **parameters: Any,
+    ) -> Self:
         """Make a fitted classifier from a trained Keras model.
 
         Parameters
         ----------
         model : keras.Model
             A built model with one input and one output of shape (n_samples, n_outputs): one probability for each class,
-            or one for the second of two classes; logits if it is compiled with a loss with ``from_logits=True`` or
-            `loss` is such a loss. The classifier uses a copy.
+            or the probability of the second of two classes. Outputs are logits if the loss that the model is compiled
+            with, or `loss`, has ``from_logits=True``. The classifier uses a copy.
         classes : array-like of shape (n_classes,), default=None
-            The class labels in the order of the outputs; 0, 1, ... when None. When they are not sorted, the outputs of
-            the copy are reordered, since scikit-learn expects sorted classes.
+            Class labels in the order of the outputs. If None, 0, 1, ... If they are not sorted, the outputs of the copy
+            are reordered, since scikit-learn expects sorted classes.
         input_shape : tuple of int, default=None
-            The shape of one sample; needed only for models whose input shape contains None.
+            Shape of one sample. Required if the model's input shape contains None.
         **parameters
             Other parameters of the classifier.
 
         Returns
         -------
         classifier : KerasNetClassifier
-            Fitted. :meth:`fit` trains a new copy of the model, starting from its weights. :func:`kerasnet.save` stores
-            the classifier if a registered builder builds the same network.
+            Fitted classifier. :meth:`fit` trains another copy of the model, starting from its weights.
+            :func:`kerasnet.save` supports the classifier if a registered builder builds the same network.
 
         Raises
         ------
         TypeError
             If `model` is not a Keras model.
         ValueError
-            If the model has several inputs or outputs, or its outputs do not match the classes.
+            If the model has multiple inputs or outputs, or if its outputs do not match the classes.
 
         Notes
         -----
-        Unlike models given by name, such a model receives images of dtype uint8 without division by 255; a warning says
-        so. Outputs of a model with a binary cross-entropy and more than one output are multilabel probabilities.
+        Unlike for models given by name, images of dtype uint8 are not divided by 255; a warning is issued. A model with
+        a binary cross-entropy loss and multiple outputs is a multilabel classifier.
 
         Examples
         --------
@@ -230,19 +266,20 @@ class KerasNetClassifier(KerasNetClassifierBase):
         >>> classifier.predict_proba([[5.1, 3.5, 1.4, 0.2]]).shape
         (1, 3)
         """
-        model, input_shape = copy_of_trained(model, input_shape)
+        model, input_shape = copy_trained_model(model, input_shape)
         estimator, n_outputs = cls(model, **parameters), model.outputs[0].shape[1]
         n_classes = max(n_outputs, 2)
         labels = np.arange(n_classes) if classes is None else np.asarray(classes)
         if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
             raise ValueError(
-                f"classes must be {n_classes} different labels, for the {n_outputs} outputs of {model.name!r}. "
+                f"classes must contain {n_classes} different labels for the {n_outputs} outputs of {model.name!r}. "
                 f"Received: {classes!r}."
             )
         if not is_multilabel(model, estimator.loss):
             return with_network_of(estimator, model, sort_outputs(model, labels), input_shape)
         if not np.array_equal(labels, np.arange(n_classes)):
             raise ValueError(
-                f"The outputs of {model.name!r} are multilabel, whose classes are always 0, 1, ... Leave out classes."
+                f"The outputs of {model.name!r} are multilabel, and the classes must be 0, 1, ... Received: "
+                f"{classes!r}. Leave out classes."
             )
         return with_network_of(estimator, model, np.eye(n_classes, dtype=np.int64), input_shape)

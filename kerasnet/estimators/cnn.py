@@ -1,110 +1,132 @@
-"""The convolutional network as a classifier."""
+"""Classifier with a convolutional neural network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from kerasnet.estimators._classifier import KerasNetClassifierBase
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        ClassWeight,
+        Loss,
+        Memory,
+        Metrics,
+        Optimizer,
+        RandomState,
+    )
+
 
 class CNNClassifier(KerasNetClassifierBase):
-    """A convolutional neural network that classifies images.
+    """Image classifier with a convolutional neural network.
 
-    The network is that of :func:`kerasnet.models.build_cnn`: blocks of convolution and pooling, then dense
-    layers.
+    The model is built by :func:`kerasnet.models.build_cnn`: convolution and pooling blocks, then dense layers.
 
     Parameters
     ----------
-    filters : tuple of int, default=(32,)
-        The number of filters of each block of convolution and pooling; a longer tuple is a deeper network.
+    filters : int or tuple of int, default=(32,)
+        Number of filters of each convolution and pooling block.
     kernel_size : int, default=3
-        Height and width of the filters, in pixels.
+        Height and width of the convolution kernels, in pixels.
     pool_size : int, default=2
-        Height and width of the max pooling windows; 1 for none.
-    dense_units : tuple of int, default=(128,)
-        The number of units of each dense layer before the outputs.
+        Height and width of the max pooling windows, in pixels; 1 for no pooling.
+    dense_units : int or tuple of int, default=(128,)
+        Number of units of each dense layer before the output layer.
     activation : str, default="relu"
-        The activation of the convolutions and dense layers.
+        Activation of the convolutional and dense layers.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
+        Dropout rate after each block and each dense layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        The name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. None for initial weights.
+        Name of a set of pretrained weights that training starts from, such as "mnist"; see
+        :func:`kerasnet.models.model_card`. If None, training starts from initial weights.
     image_shape : tuple (height, width[, channels]), default=None
-        The shape of the images when `X` holds them as flattened rows.
-    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
-        What images go through in training, anew in each epoch: "shift" moves them by up to 8 % of height and width,
-        "shift_rotate" also turns them by up to 11 degrees, and "shift_rotate_zoom" stretches or shrinks them by up to
-        10 %. Of a Keras layer a copy is used; what it draws is decided by `random_state`.
+        Shape of the images, required if `X` contains them as flattened rows.
+    augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
+            default=None
+        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
+        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
+        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
-        The number of passes over the training data.
+        Number of passes over the training data.
     batch_size : int, default=32
-        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+        Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        The step size of the optimizer; with a schedule its largest value.
+        Learning rate of the optimizer; with a schedule, the maximum learning rate.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
-        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+        Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for cross-entropy. Names and classes take parameters as ``loss__<name>``. Targets have the
-        shape of the outputs: one column of floats, or one-hot rows; only losses whose names begin with "sparse" get
-        class indices. With a categorical loss, a one-hot `y` has exactly one label a row, in predictions too.
+        Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
+        that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
+        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` has exactly one label per row, and so
+        have the predictions.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics recorded in `history_` after each epoch; None for none. They see targets as losses do, each in
-        the form that it is defined for.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. Each metric receives targets in the
+        format that it is defined for.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
-        parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
+        take parameters as ``callbacks__<name>``.
     class_weight : dict, list of dict or "balanced", default=None
-        The weight of each class in the loss, multiplied by ``sample_weight``; "balanced" weights each class by the
-        inverse of its frequency. For several labels a sample, a list of one dict for each label. It counts for a part
-        that `early_stopping` holds out, not for validation data that are given, as in Keras.
+        Weights of the classes in the loss, multiplied by ``sample_weight``. "balanced" uses weights inversely
+        proportional to the class frequencies. For multilabel targets, a list with one dict per label. Class weights
+        apply to the validation data that `early_stopping` sets aside but, as in Keras, not to validation data that are
+        passed to :meth:`fit`.
     early_stopping : bool, default=False
-        Hold out a stratified part of the training data, stop when its loss no longer falls, and restore the
-        weights of the best epoch.
+        Whether to stop training when the validation loss stops improving, and to restore the weights of the best
+        epoch. Unless validation data are passed to :meth:`fit`, a stratified part of the training data is set aside.
     validation_fraction : float, default=0.1
-        The part of the training data that `early_stopping` holds out.
+        Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        How many epochs `early_stopping` waits for an improvement.
+        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
-        The smallest fall of the validation loss that counts as one for `early_stopping`.
+        Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
-        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+        If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
-        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
+        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
-        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+        Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
+        bit-identical results with the same number of TensorFlow threads. No global random state is changed.
     verbose : {0, 1, 2}, default=0
-        0 is silent, 1 a progress bar and 2 a line for each epoch.
+        0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        Routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+        ``weights``, a set of pretrained weights such as "mnist": training fine-tunes them. The architecture parameters
+        must be those that the weights were trained with. Routed parameters: ``optimizer__<name>``, ``loss__<name>``,
+        ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------
     model_ : keras.Model
-        The trained model; it takes floats, and images in [0, 1].
+        The trained model. Its inputs are floats; images are in [0, 1].
     classes_ : ndarray of shape (n_classes,)
-        The labels; 0, 1, ... for the columns of several labels a sample.
+        The class labels, sorted; 0, 1, ..., n_labels - 1 for multilabel targets.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
-        The number of epochs trained.
+        Number of epochs trained.
     n_iter_from_memory_ : int
-        How many of the epochs of the last whole fit were in `memory`.
+        Number of epochs of the last call of :meth:`fit` that were restored from `memory`.
     callbacks_ : list of keras.callbacks.Callback
-        Those of the last fit; not kept by pickles.
+        Callbacks of the last fit. They are not pickled.
     input_shape_ : tuple of int
-        The shape of one sample as the model takes it.
+        Shape of one sample of the model's input.
     n_features_in_ : int
-        The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns, when `X` has them.
+        Size of the second axis of `X` in :meth:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of `X` in :meth:`fit`. Only defined if `X` has column names.
 
     See Also
     --------
-    KerasNetClassifier : The same for any registered model, or a builder of your own.
+    KerasNetClassifier : Classifier with any registered or user-defined model.
 
     Examples
     --------
@@ -124,34 +146,34 @@ class CNNClassifier(KerasNetClassifierBase):
     def __init__(
         self,
         *,
-        filters=(32,),
-        kernel_size=3,
-        pool_size=2,
-        dense_units=(128,),
-        activation="relu",
-        dropout=0.0,
-        l1=0.0,
-        l2=0.0,
-        weights=None,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics="accuracy",
-        callbacks=None,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        filters: int | Sequence[int] = (32,),
+        kernel_size: int = 3,
+        pool_size: int = 2,
+        dense_units: int | Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        weights: str | None = None,
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = "accuracy",
+        callbacks: Callbacks = None,
+        class_weight: ClassWeight = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())

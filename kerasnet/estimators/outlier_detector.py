@@ -1,7 +1,10 @@
-"""Outlier detection by an autoencoder."""
+"""Outlier detection with an autoencoder."""
+
+from __future__ import annotations
 
 import copy
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -12,82 +15,87 @@ from kerasnet.estimators._parameters import EstimatorParameters
 from kerasnet.estimators._sklearn_callbacks import CallbackSupportMixin
 from kerasnet.estimators.autoencoder import Autoencoder
 
-_OF_CALLBACKS = (
-    "_skl_callbacks",
-    "_parent_callback_ctx",
-)  # scikit-learn's names: the autoencoder's fit is the detector's
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import Callbacks, Loss, Memory, Metrics, Optimizer, RandomState
+
+# scikit-learn's attributes for its callbacks, which the detector passes to the fit of its autoencoder
+_CALLBACK_ATTRIBUTES = ("_skl_callbacks", "_parent_callback_ctx")
 
 
 class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorParameters):
-    """An outlier detector: what an autoencoder reproduces badly is unlike the samples that it was trained on.
+    """Outlier detector based on the reconstruction error of an autoencoder.
 
-    Samples may have any shape. Samples of dtype uint8 are taken for images and divided by 255; any other dtype is
-    taken as it is. See :class:`Autoencoder`.
+    Samples that are unlike the training samples have a large reconstruction error. Samples may have any shape. Samples
+    of dtype uint8 are treated as images and divided by 255; any other dtype is not rescaled. See :class:`Autoencoder`.
 
     Parameters
     ----------
     contamination : float, default=0.1
-        The fraction, in (0, 0.5], of the training samples that are taken for outliers; it sets `offset_`.
+        Proportion of outliers in the training data, in (0, 0.5]. Used to define `offset_`.
     code_units : int, default=128
-        The length of the code.
+        Number of units of the code.
     activation : str, default="relu"
-        The activation of the code.
+        Activation of the code.
     output_activation : str, default="sigmoid"
-        "sigmoid" for data in [0, 1], "linear" for other data.
+        Activation of the outputs: "sigmoid" for data in [0, 1], "linear" for other data.
     epochs : int, default=10
-        The number of passes over the training data.
+        Number of passes over the training data.
     batch_size : int, default=32
-        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+        Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        The step size of the optimizer; with a schedule its largest value.
+        Learning rate of the optimizer; with a schedule, the maximum learning rate.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
-        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+        Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for the mean squared error.
+        Keras loss. If None, the mean squared error.
     metrics : str, list or dict, default=None
-        Keras metrics recorded in `history_` after each epoch; None for none.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
-        parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
+        take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        weights of the best epoch.
+        Whether to stop training when the validation loss stops improving, and to restore the weights of the best
+        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
     validation_fraction : float, default=0.1
-        The part of the training data that `early_stopping` holds out.
+        Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        How many epochs `early_stopping` waits for an improvement.
+        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
-        The smallest fall of the validation loss that counts as one for `early_stopping`.
+        Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
-        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+        If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
-        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
+        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
-        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+        Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
+        bit-identical results with the same number of TensorFlow threads. No global random state is changed.
     verbose : {0, 1, 2}, default=0
-        0 is silent, 1 a progress bar and 2 a line for each epoch.
+        0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        Routed parameters: ``optimizer__``, ``loss__``, ``metrics__`` and ``callbacks__<name>``.
+        ``weights``, a set of pretrained weights such as "mnist": training fine-tunes them. The architecture parameters
+        must be those that the weights were trained with. Routed parameters: ``optimizer__<name>``, ``loss__<name>``,
+        ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------
     autoencoder_ : Autoencoder
-        Trained on the samples of :meth:`fit`.
+        The fitted autoencoder.
     offset_ : float
-        The score that separates outliers (below) from inliers.
+        Threshold of the scores; samples with lower scores are outliers.
     n_features_in_ : int
-        The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns, when `X` has them.
+        Size of the second axis of `X` in :meth:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of `X` in :meth:`fit`. Only defined if `X` has column names.
 
     See Also
     --------
-    sklearn.ensemble.IsolationForest : Outlier detection by trees.
+    sklearn.ensemble.IsolationForest : Outlier detection with trees.
 
     Examples
     --------
@@ -107,50 +115,51 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     def __init__(
         self,
         *,
-        contamination=0.1,
-        code_units=128,
-        activation="relu",
-        output_activation="sigmoid",
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        contamination: float = 0.1,
+        code_units: int = 128,
+        activation: str = "relu",
+        output_activation: str = "sigmoid",
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
-    def fit(self, X, y=None, sample_weight=None, **keywords):
-        """Train an autoencoder on samples, most of them normal.
+    def fit(
+        self, X: npt.ArrayLike, y: None = None, sample_weight: npt.ArrayLike | None = None, **keywords: Any
+    ) -> Self:
+        """Fit the autoencoder to training data.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Samples.
-            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
+            Samples. Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : None
-            Ignored.
+            Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
+            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
         **keywords
-            Other values of some parameters for this call, as for :meth:`Autoencoder.fit`.
+            Values of some parameters for this call only, as for :meth:`Autoencoder.fit`.
 
         Returns
         -------
         self
-            The fitted detector. After an error it is as before; after Ctrl-C it keeps what was trained, with the
-            `offset_` of that, and ``KeyboardInterrupt`` goes on.
+            The fitted detector. If an error is raised, the detector is unchanged. If training is interrupted (Ctrl-C),
+            the detector keeps what was trained, computes `offset_`, and ``KeyboardInterrupt`` is raised.
         """
         self._check_parameters()
         parameters = {
@@ -160,20 +169,20 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         }
         before = getattr(self, "autoencoder_", None) if self.warm_start else None
         autoencoder = copy.copy(before).set_params(**parameters) if before else Autoencoder(**parameters)
-        callbacks = {name: vars(self)[name] for name in _OF_CALLBACKS if name in vars(self)}
-        vars(autoencoder).update(callbacks)
+        callbacks = {name: vars(self)[name] for name in _CALLBACK_ATTRIBUTES if name in vars(self)}
+        autoencoder.__dict__.update(callbacks)
         try:
             autoencoder.fit(X, sample_weight=sample_weight, **keywords)
         finally:
             for name in callbacks:
                 delattr(autoencoder, name)
-            if autoencoder._network is not getattr(before, "_network", None):  # something was trained
+            if autoencoder._network is not getattr(before, "_network", None):  # trained, maybe interrupted
                 scores = -autoencoder.reconstruction_errors(X)
                 self.autoencoder_, self.offset_ = autoencoder, np.percentile(scores, 100 * self.contamination)
         return self
 
-    def score_samples(self, X):
-        """Compute how normal samples are.
+    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Compute the negative reconstruction error of each sample.
 
         Parameters
         ----------
@@ -183,13 +192,13 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         Returns
         -------
         scores : ndarray of shape (n_samples,), dtype float64
-            The negative mean squared error of each reconstruction; the lower, the less normal.
+            Negative mean squared errors. The lower, the more abnormal.
         """
         check_is_fitted(self, "autoencoder_")
         return -self.autoencoder_.reconstruction_errors(X)
 
-    def decision_function(self, X):
-        """Compute how far samples are from the border between normal and not.
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Compute the scores relative to the threshold.
 
         Parameters
         ----------
@@ -199,12 +208,12 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         Returns
         -------
         decisions : ndarray of shape (n_samples,), dtype float64
-            :meth:`score_samples` less `offset_`; negative for outliers.
+            :meth:`score_samples` minus `offset_`. Negative for outliers.
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
-        """Tell outliers from inliers.
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Predict whether each sample is an outlier or an inlier.
 
         Parameters
         ----------
@@ -214,24 +223,24 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         Returns
         -------
         labels : ndarray of shape (n_samples,), dtype int64
-            -1 for outliers, those without a finite score among them, and 1 for inliers.
+            -1 for outliers, which include samples without a finite score, and 1 for inliers.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
-    def n_features_in_(self):
-        """The size of the second axis of the training samples."""
+    def n_features_in_(self) -> int:
+        """Size of the second axis of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.n_features_in_
 
     @property
-    def feature_names_in_(self):
-        """The names of the columns of the training samples."""
+    def feature_names_in_(self) -> npt.NDArray[np.object_]:
+        """Column names of the training samples."""
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.feature_names_in_
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what the estimator can do."""
+        """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -1,102 +1,125 @@
-"""Any model as a regressor."""
+"""Regressor with any registered or user-defined Keras model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
-from kerasnet.estimators._ready_made import copy_of_trained, with_network_of
-from kerasnet.estimators._targets import Numbers
+from kerasnet.estimators._ready_made import copy_trained_model, with_network_of
+from kerasnet.estimators._targets import RegressionTargets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import numpy.typing as npt
+
+    from kerasnet.estimators._typing import (
+        Augmentation,
+        Callbacks,
+        Loss,
+        Memory,
+        Metrics,
+        Model,
+        Optimizer,
+        RandomState,
+        Shape,
+    )
 
 
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
-    """A registered model, or the model of a builder of your own, as a regressor.
+    """Regressor with a registered model, the model of a user's builder, or a Keras model.
 
-    Targets are taken as they are; networks learn best when they are about as large as 1, which
-    ``sklearn.compose.TransformedTargetRegressor`` sees to.
+    Targets are not scaled. Networks learn best from targets of unit scale; see
+    :class:`sklearn.compose.TransformedTargetRegressor`.
 
     Parameters
     ----------
     model : str, callable or keras.Model, default="mlp"
-        The name of a registered model (see :func:`kerasnet.models.list_models`), or a function that returns a
-        new ``keras.Model``, or such a model, of which each fit trains a copy. A function is called with those of
-        ``input_shape``, ``n_outputs`` and ``output_activation`` that it takes, with the architecture parameters,
-        and, as by SciKeras, with
-        ``meta`` (what is known of the data), ``params`` and ``compile_kwargs``. A model that it compiles keeps that
-        loss, optimizer and metrics.
+        Name of a registered model (see :func:`kerasnet.models.list_models`), a builder (a function that returns a new
+        ``keras.Model``), or a Keras model. Each fit trains a copy of a Keras model. A builder is called with the
+        architecture parameters and with those of the arguments ``input_shape``, ``n_outputs`` and
+        ``output_activation`` that it accepts; also, as in SciKeras, ``meta`` (information about the data), ``params``
+        and ``compile_kwargs``. If the builder compiles the model, its loss, optimizer and metrics are used.
     image_shape : tuple (height, width[, channels]), default=None
-        The shape of the images when `X` holds them as flattened rows, for models of images.
-    augmentation : {"shift", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, default=None
-        What images go through in training, anew in each epoch: "shift" moves them by up to 8 % of height and width,
-        "shift_rotate" also turns them by up to 11 degrees, and "shift_rotate_zoom" stretches or shrinks them by up to
-        10 %. Of a Keras layer a copy is used; what it draws is decided by `random_state`.
+        Shape of the images, required if `X` contains them as flattened rows. Only for image models.
+    augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
+            default=None
+        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
+        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
+        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
-        The number of passes over the training data.
+        Number of passes over the training data.
     batch_size : int, default=32
-        The number of samples a step; 1 is stochastic gradient descent, -1 (all samples) is gradient descent.
+        Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        The step size of the optimizer; with a schedule its largest value.
+        Learning rate of the optimizer; with a schedule, the maximum learning rate.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer. An instance brings its own learning rate. Names and classes take parameters as
-        ``optimizer__<name>``, such as ``optimizer__momentum=0.9`` with "sgd".
+        Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
+        ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
-        A Keras loss; None for the mean squared error.
+        Keras loss. If None, the mean squared error.
     metrics : str, list or dict, default=None
-        Keras metrics recorded in `history_` after each epoch; None for none.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics.
     callbacks : list, dict, class or instance, default=None
-        Keras callbacks. Each fit uses shallow copies of instances, so that what they refer to is shared. Classes take
-        parameters as ``callbacks__<name>``.
+        Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
+        take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        weights of the best epoch.
+        Whether to stop training when the validation loss stops improving, and to restore the weights of the best
+        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
     validation_fraction : float, default=0.1
-        The part of the training data that `early_stopping` holds out.
+        Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        How many epochs `early_stopping` waits for an improvement.
+        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
-        The smallest fall of the validation loss that counts as one for `early_stopping`.
+        Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
-        Start :meth:`fit` from the weights of the last one, with a fresh optimizer, and go on with `history_`.
+        If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        A folder that keeps states of training, so that no epoch is trained twice, here or in another process: see
-        :class:`kerasnet.training.EpochMemory`. It needs an int as `random_state`.
+        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of samples, dropout and the validation part. With an int and an equal
-        number of TensorFlow threads a fit is reproducible bit for bit; no global state changes.
+        Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
+        bit-identical results with the same number of TensorFlow threads. No global random state is changed.
     verbose : {0, 1, 2}, default=0
-        0 is silent, 1 a progress bar and 2 a line for each epoch.
+        0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        The arguments of the model's builder (``filters`` and so on), and routed parameters: ``optimizer__``,
-        ``loss__``, ``metrics__`` and ``callbacks__<name>``; also ``model__``, ``compile__`` and ``fit__<name>``.
-        ``get_params`` shows the builder's arguments with their defaults; only values given explicitly are kept when
-        `model` changes.
+        Arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
+        ``loss__<name>``, ``metrics__<name>``, ``callbacks__<name>``, ``model__<name>``, ``compile__<name>`` and
+        ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. If `model` changes, only
+        values that were set explicitly are kept. ``weights`` is a set of pretrained weights such as "mnist": training
+        fine-tunes them, and the builder's arguments then default to those that the weights were trained with.
 
     Attributes
     ----------
     model_ : keras.Model
-        The trained model; it takes floats, and images in [0, 1].
+        The trained model. Its inputs are floats; images are in [0, 1].
     output_shape_ : tuple of int
-        The shape of one target: () or (n_outputs,).
+        Shape of one target: () or (n_outputs,).
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
-        The number of epochs trained.
+        Number of epochs trained.
     n_iter_from_memory_ : int
-        How many of the epochs of the last whole fit were in `memory`.
+        Number of epochs of the last call of :meth:`fit` that were restored from `memory`.
     callbacks_ : list of keras.callbacks.Callback
-        Those of the last fit; not kept by pickles.
+        Callbacks of the last fit. They are not pickled.
     input_shape_ : tuple of int
-        The shape of one sample as the model takes it.
+        Shape of one sample of the model's input.
     n_features_in_ : int
-        The size of the second axis of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns, when `X` has them.
+        Size of the second axis of `X` in :meth:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names of `X` in :meth:`fit`. Only defined if `X` has column names.
 
     See Also
     --------
-    KerasNetClassifier : The same for classes.
+    KerasNetClassifier : Classifier with the same models.
 
     Examples
     --------
@@ -116,32 +139,32 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
 
     def __init__(
         self,
-        model="mlp",
+        model: Model = "mlp",
         *,
-        image_shape=None,
-        augmentation=None,
-        epochs=10,
-        batch_size=32,
-        learning_rate=0.001,
-        learning_rate_schedule="constant",
-        optimizer="adam",
-        loss=None,
-        metrics=None,
-        callbacks=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        memory=None,
-        random_state=None,
-        verbose=0,
-        **others,
-    ):
+        image_shape: Sequence[int] | None = None,
+        augmentation: Augmentation = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        learning_rate_schedule: str = "constant",
+        optimizer: Optimizer = "adam",
+        loss: Loss = None,
+        metrics: Metrics = None,
+        callbacks: Callbacks = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        memory: Memory = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **others: Any,
+    ) -> None:
         self._store_parameters(locals())
 
     @classmethod
-    def from_keras(cls, model, *, input_shape=None, **parameters):
+    def from_keras(cls, model: keras.Model, *, input_shape: Shape | None = None, **parameters: Any) -> Self:
         """Make a fitted regressor from a trained Keras model.
 
         Parameters
@@ -149,27 +172,26 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         model : keras.Model
             A built model with one input and one output of shape (n_samples, n_outputs). The regressor uses a copy.
         input_shape : tuple of int, default=None
-            The shape of one sample; needed only for models whose input shape contains None.
+            Shape of one sample. Required if the model's input shape contains None.
         **parameters
             Other parameters of the regressor.
 
         Returns
         -------
         regressor : KerasNetRegressor
-            Fitted. :meth:`fit` trains a new copy of the model, starting from its weights. :func:`kerasnet.save` stores
-            the regressor if a registered builder builds the same network.
+            Fitted regressor. :meth:`fit` trains another copy of the model, starting from its weights.
+            :func:`kerasnet.save` supports the regressor if a registered builder builds the same network.
 
         Raises
         ------
         TypeError
             If `model` is not a Keras model.
         ValueError
-            If the model has several inputs or outputs.
+            If the model has multiple inputs or outputs.
 
         Notes
         -----
-        Unlike models given by name, such a model receives images of dtype uint8 without division by 255; a warning says
-        so.
+        Unlike for models given by name, images of dtype uint8 are not divided by 255; a warning is issued.
 
         Examples
         --------
@@ -179,53 +201,61 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         >>> KerasNetRegressor.from_keras(model).predict([[5.1, 3.5, 1.4, 0.2]]).shape
         (1,)
         """
-        model, input_shape = copy_of_trained(model, input_shape)
+        model, input_shape = copy_trained_model(model, input_shape)
         n_outputs = model.outputs[0].shape[1]
         y = np.zeros(2) if n_outputs == 1 else np.zeros((2, n_outputs))
         return with_network_of(cls(model, **parameters), model, y, input_shape)
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, **keywords):
-        """Train a new model.
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        X_val: npt.ArrayLike | None = None,
+        y_val: npt.ArrayLike | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """Fit the model to training data.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Images (n, height, width) or (n, height, width, channels), RGB order: uint8 is divided by 255, any
-            other dtype is taken as it is. Sequences (n, steps, features), or (n, steps) with one feature;
-            or, of different lengths, a list of arrays (steps, features). Vectors (n, features).
-            Data on disk are read as they are needed; see :class:`kerasnet.datasets.LazyArray`.
+            Images of shape (n, height, width) or (n, height, width, channels), in RGB order: uint8 is divided by 255,
+            any other dtype is not rescaled. Sequences of shape (n, steps, features), or (n, steps) for one feature;
+            sequences of different lengths as a list of arrays of shape (steps, features). Vectors of shape
+            (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers.
+            Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss. Weights are scaled to a mean of 1 over the training samples.
+            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
         X_val, y_val : array-like, default=None
-            Validation data, evaluated after each epoch (``val_loss`` in `history_`) and watched by
-            `early_stopping`, which holds out no part of `X` then.
+            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
+            `early_stopping`, which then sets aside no part of `X`.
         **keywords
-            Other values for this call of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose``; and, as for
+            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
             ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
 
         Returns
         -------
         self
-            The fitted estimator. After an error it is as before; after Ctrl-C it keeps what was trained and
-            ``KeyboardInterrupt`` goes on.
+            The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
+            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
         """
-        return self._fit_with(keywords, X, y, sample_weight, X_val, y_val)
+        return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train one more epoch, on these samples, going on from where the model and its optimizer are.
+    def partial_fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Train for one epoch, continuing from the current state of the model and its optimizer.
 
-        The learning rate is constant, and `memory` is not asked.
+        The learning rate is constant, and `memory` is not used.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Samples, as for :meth:`fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers.
+            Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each sample in the loss, as it is.
+            Weights of the samples in the loss. They are not scaled.
 
         Returns
         -------
@@ -234,7 +264,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         """
         return self._fit(X, y, sample_weight, partial=True)
 
-    def predict(self, X):
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Predict the targets of samples.
 
         Parameters
@@ -245,7 +275,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), dtype float64
-            As `y` was in :meth:`fit`.
+            Predicted values, in the shape of `y` in :meth:`fit`.
         """
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
@@ -253,7 +283,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         return outputs.reshape(len(outputs), *self.output_shape_).astype(np.float64)
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what the estimator can do."""
+        """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -265,9 +295,9 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         elif y.shape[1:] != self.output_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
-                f"Detected ``y`` to have targets of shape {y.shape[1:]}."
+                f"Received: y with targets of shape {y.shape[1:]}."
             )
         return as_float32(y, "y").reshape(len(y), -1)
 
     def _targets(self, loss):
-        return Numbers(self.input_shape_, n_columns=self.n_outputs_)
+        return RegressionTargets(self.input_shape_, n_columns=self.n_outputs_)

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -11,7 +12,7 @@ from sklearn.utils.validation import validate_data
 _PIXELS_PER_CHUNK = 2**17  # temporary arrays of this size fit into the processor's cache
 
 
-def check_images(images, name="images") -> np.ndarray:
+def check_images(images: Any, name: str = "images") -> np.ndarray:
     """Return images as an array of shape (n, h, w) or (n, h, w, c), uint8, float32 or float64."""
     images = check_array(images, dtype="numeric", allow_nd=True, ensure_2d=False, input_name=name)
     if images.ndim not in (3, 4) or 0 in images.shape:

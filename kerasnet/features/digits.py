@@ -146,7 +146,7 @@ def read_gray(image: ImageSource, *, max_pixels: int = 64_000_000) -> npt.NDArra
         return pixels[..., 0]
     gray = cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY)
     if pixels.shape[-1] == 3:
-        return gray
+        return gray.astype(np.float32, copy=False)
     opacity = pixels[..., 3]
     drawn = gray[opacity > 0.5 * opacity.max()]
     background = 1 if drawn.size == 0 or np.median(drawn) < 0.5 else 0

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.feature import hog as skimage_hog
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.features._images import check_images, check_pair, run_in_chunks, validate_images
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def hog(
     return features.reshape(len(images), -1)
 
 
-class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Transform images to histograms of oriented gradients (HOG).
 
     This transformer is stateless: `transform` can be called without `fit`.

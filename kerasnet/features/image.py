@@ -13,9 +13,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image
 from rich.progress import track
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet._image_files import decode_image, image_pixels, read_image_file
 from kerasnet.errors import ImageDecodeError
 from kerasnet.features._images import check_pair
@@ -151,7 +152,7 @@ def prepare_images(
     return (array, skipped) if return_skipped else array
 
 
-class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ImagePreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Convert images of different formats and sizes to one array, as a pipeline step.
 
     This transformer is stateless: `transform` can be called without `fit`. It cannot skip images that cannot be read,

@@ -200,7 +200,7 @@ class ImageFiles(LazyArray):
         DataFormatError
             If the folder does not have the expected structure, or if a file cannot be read and `on_error` is "raise".
         """
-        images = load_image_folder(path, on_error=on_error, max_pixels=max_pixels, n_jobs=n_jobs)
+        images: Any = load_image_folder(path, on_error=on_error, max_pixels=max_pixels, n_jobs=n_jobs)
         X = cls(images.data, size, channels, max_pixels=max_pixels, n_jobs=n_jobs, **options)
         return X, images.target_names[images.target]
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import cv2
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.features._images import check_images, check_pair, run_in_chunks, validate_images
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def sift(
     return [keypoints for keypoints, _ in pairs], [descriptors for _, descriptors in pairs]
 
 
-class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedEstimator):
     """Encode images as feature vectors by SIFT descriptors and a vocabulary of visual words.
 
     `fit` clusters the descriptors of the training images with :class:`~sklearn.cluster.MiniBatchKMeans`. The cluster
@@ -310,7 +311,7 @@ def _check_parameters(grid, keypoint_size, enlarge):
     return check_pair((grid, grid) if isinstance(grid, Integral) else grid, "grid")
 
 
-def _to_gray_uint8(images) -> np.ndarray:
+def _to_gray_uint8(images: np.ndarray) -> np.ndarray:
     """Convert images to grayscale and uint8, as OpenCV's SIFT requires."""
     if images.ndim == 4 and images.shape[-1] not in (1, 3):
         raise ValueError(f"Expected grayscale or RGB images. Received: images with {images.shape[-1]} channels.")

@@ -1,4 +1,4 @@
-"""Builders: pure functions that return an uncompiled ``keras.Model``; their registry, cards and weights."""
+"""Builders of uncompiled Keras models, the model registry, model cards and pretrained weights."""
 
 from kerasnet.models._cards import ModelCard, WeightsCard, model_card
 from kerasnet.models._registry import create_model, list_models, register_model, registered_model

@@ -1,4 +1,4 @@
-"""Layers for padded sequences, where Keras has none."""
+"""Layers for masked sequences that Keras does not provide."""
 
 import keras
 from keras import ops
@@ -6,39 +6,39 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="kerasnet")
 class MaskedConv1D(keras.layers.Conv1D):
-    """A convolution that takes padded steps for zeros, as it takes what lies beyond the ends, and hands the mask on."""
+    """1D convolution that treats masked steps as zeros, like its zero padding, and propagates the mask."""
 
-    def __init__(self, *args, **arguments):
-        super().__init__(*args, **arguments)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
-        """Convolve."""
-        return super().call(_without_padding(inputs, mask))
+        """Apply the convolution."""
+        return super().call(_zero_masked_steps(inputs, mask))
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
 class MaskedAveragePooling1D(keras.layers.GlobalAveragePooling1D):
-    """The average over the steps that are no padding; 0 where there is none."""
+    """Global average over the unmasked steps; 0 if all steps are masked."""
 
     def call(self, inputs, mask=None):
-        """Average."""
+        """Compute the average."""
         if mask is None:
             return super().call(inputs)
         n_steps = ops.sum(ops.cast(mask, inputs.dtype), axis=1, keepdims=True)
-        return ops.sum(_without_padding(inputs, mask), axis=1) / ops.maximum(n_steps, 1)
+        return ops.sum(_zero_masked_steps(inputs, mask), axis=1) / ops.maximum(n_steps, 1)
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
 class SinusoidalPositions(keras.layers.Layer):
-    """Adds to each step what tells its place: sines and cosines of falling frequency; for sequences of any length."""
+    """Add sinusoidal positional encodings to sequences of any length."""
 
-    def __init__(self, **kwargs):  # by this name Keras knows that `name` belongs to its configuration
+    def __init__(self, **kwargs):  # Keras includes `name` in the config only if the argument is called kwargs
         super().__init__(**kwargs)
         self.supports_masking = True
 
     def call(self, inputs):
-        """Add the positions."""
+        """Add the positional encodings."""
         steps, units = ops.shape(inputs)[1], inputs.shape[2]
         frequencies = ops.power(10_000.0, -ops.arange(0, units, 2, dtype="float32") / units)
         angles = ops.arange(steps, dtype="float32")[:, None] * frequencies[None]
@@ -46,9 +46,9 @@ class SinusoidalPositions(keras.layers.Layer):
         return inputs + ops.cast(positions, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        """Return the shape of the inputs."""
+        """Return the input shape."""
         return input_shape
 
 
-def _without_padding(inputs, mask):
+def _zero_masked_steps(inputs, mask):
     return inputs if mask is None else inputs * ops.cast(mask, inputs.dtype)[..., None]

@@ -1,4 +1,4 @@
-"""Finding the registered builder and the arguments that a Keras model was built with."""
+"""Identification of the registered builder and the arguments that build a given Keras model."""
 
 import inspect
 
@@ -9,27 +9,27 @@ _RECURRENT = ("rnn", "lstm", "gru")
 
 
 def recognize_model(model):
-    """Find the call of a registered builder that builds the architecture of a model.
+    """Identify the registered builder and the arguments that build the architecture of a model.
 
     Parameters
     ----------
     model : keras.Model
-        With one input and one output.
+        Model with one input and one output.
 
     Returns
     -------
     name : str or None
-        The name of the registered model; None if no registered builder builds this architecture.
+        Name of the registered model; None if no registered builder builds this architecture.
     arguments : dict
-        The arguments of its builder. The defaults and what the configuration of the layers tells are tried; the result
-        builds a model with an equal configuration.
+        Arguments of the builder, read from the layer configurations; empty if `name` is None. The builder returns a
+        model with the same configuration.
     """
-    found = _read_arguments(model)
-    expected = _without_flags(model.get_config())
+    candidates = _read_arguments(model)
+    expected = _without_trainable(model.get_config())
     for name in list_models():
         builder = registered_model(name).builder
         accepted = inspect.signature(builder).parameters
-        arguments = {key: value for key, value in found.items() if key in accepted}
+        arguments = {key: value for key, value in candidates.items() if key in accepted}
         if name != "backbone" and _builds(builder, arguments, expected):
             return name, arguments
     return None, {}
@@ -37,22 +37,22 @@ def recognize_model(model):
 
 def _builds(builder, arguments, expected):
     try:
-        return _without_flags(builder(**arguments).get_config()) == expected
-    except (TypeError, ValueError):  # the arguments of another architecture
+        return _without_trainable(builder(**arguments).get_config()) == expected
+    except (TypeError, ValueError):  # arguments of another architecture
         return False
 
 
-def _without_flags(config):
-    """Return a configuration without the flags that say which layers are trainable."""
+def _without_trainable(config):
+    """Return a configuration without the `trainable` flags of the layers."""
     if isinstance(config, dict):
-        return {key: _without_flags(value) for key, value in config.items() if key != "trainable"}
+        return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
     if isinstance(config, list | tuple):
-        return [_without_flags(value) for value in config]
+        return [_without_trainable(value) for value in config]
     return config
 
 
 def _read_arguments(model):
-    """Return the values of builders' arguments that the layers of a model have, by the names of these arguments."""
+    """Return builder arguments by name, read from the layer configurations of a model."""
     configs = {layer.name: layer.get_config() for layer in model.layers}
 
     def read(key, *names):
@@ -70,9 +70,9 @@ def _read_arguments(model):
         return value[0] if isinstance(value, list | tuple) else value
 
     n_outputs = tuple(model.output_shape)[1:]
-    penalty = (read("kernel_regularizer", "output") or {}).get("config", {})
-    n_blocks = sum(name.startswith("stage_1_block") and name.endswith("conv_1") for name in configs)
-    found = {
+    regularizer = (read("kernel_regularizer", "output") or {}).get("config", {})
+    n_blocks = sum(name.startswith("stage_1") and name.endswith("sum") for name in configs)
+    arguments = {
         "activation": read(
             "activation", "activation_1", "stem_activation", "conv_1", "encoder_conv_1", "dense_1", "dense_1_1", "code"
         ),
@@ -80,14 +80,14 @@ def _read_arguments(model):
         "code_units": read("units", "code"),
         "dense_units": sizes("units", "dense"),
         "depth": 6 * n_blocks + 2,
-        "dropout": next((each["rate"] for each in configs.values() if "rate" in each), 0.0),
+        "dropout": next((config["rate"] for config in configs.values() if "rate" in config), 0.0),
         "embedding_units": read("units", "embedding"),
         "feed_forward_units": read("units", "dense_1_1"),
         "filters": sizes("filters", *_CONVOLUTIONS),
         "input_shape": tuple(model.input_shape)[1:],
         "kernel_size": size(read("kernel_size", *(f"{prefix}_1" for prefix in _CONVOLUTIONS))),
-        "l1": penalty.get("l1", 0.0),
-        "l2": penalty.get("l2", 0.0),
+        "l1": regularizer.get("l1", 0.0),
+        "l2": regularizer.get("l2", 0.0),
         "mask_value": read("mask_value", "mask"),
         "n_blocks": len(sizes("num_heads", "attention")),
         "n_heads": read("num_heads", "attention_1"),
@@ -98,4 +98,4 @@ def _read_arguments(model):
         "units": sizes("units", *_RECURRENT),
         "width": read("filters", "stem"),
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in arguments.items() if value is not None}

@@ -1,63 +1,72 @@
-"""The registry: models by name, so that they can be listed, searched over, and rebuilt from plain values."""
+"""Model registry: register, list and create models by name."""
+
+from __future__ import annotations
 
 import dataclasses
 import difflib
 import inspect
 import operator
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kerasnet.errors import UnknownModelError
 from kerasnet.models import _weights
 
+if TYPE_CHECKING:
+    import keras
+
+_Builder = TypeVar("_Builder", bound=Callable[..., Any])
+
 _INPUT_KINDS = ("image", "sequence", "vector")
 _TASKS = ("classification", "regression", "reconstruction")
-_REGISTRY = {}
+_REGISTRY: dict[str, RegisteredModel] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class RegisteredModel:
-    """What the registry knows of a model.
+    """Registry entry of a model.
 
     Attributes
     ----------
     name : str
-        The name it is created by.
+        Name of the model.
     builder : callable
-        The function that returns the uncompiled ``keras.Model``.
+        Function that returns an uncompiled ``keras.Model``.
     input_kind : {"image", "sequence", "vector"}
-        What one sample is: (height, width, channels), (steps, features) or (features,).
+        Kind of input. The shape of one sample is (height, width, channels), (steps, features) or (features,).
     tasks : tuple of str
-        What it can be trained for, such as "classification".
+        Tasks that the model supports, such as "classification".
     max_layers, max_unused_bytes : callable or None
-        Upper bounds of what the builder creates, as declared in :func:`register_model`.
+        Upper bounds declared in :func:`register_model`.
     """
 
     name: str
-    builder: Callable
+    builder: Callable[..., keras.Model]
     input_kind: str
     tasks: tuple[str, ...]
-    max_layers: Callable | None = None
-    max_unused_bytes: Callable | None = None
+    max_layers: Callable[..., int] | None = None
+    max_unused_bytes: Callable[..., int] | None = None
 
-    def upper_bounds(self, arguments):
-        """Return the declared upper bounds for a call of the builder, without calling it.
+    def upper_bounds(self, arguments: dict[str, Any]) -> tuple[int | None, int]:
+        """Compute the declared upper bounds for given arguments, without calling the builder.
 
         Parameters
         ----------
         arguments : dict
-            Arguments of the builder; its defaults are used for the others.
+            Arguments of the builder. Missing arguments have their default value.
 
         Returns
         -------
         n_layers : int or None
-            The largest number of layers, nested ones included; None if no bound is declared.
+            Maximum number of layers, including nested layers; None if no bound is declared.
         n_unused_bytes : int
-            The largest size of variables that are created but are not part of the model.
+            Maximum size in bytes of variables that are created but not part of the model.
 
         Raises
         ------
         Exception
-            If the arguments are not those of the builder, or of other types than it takes.
+            If the builder does not accept the arguments, or they have an invalid type.
         """
         if self.max_layers is None:
             return None, 0
@@ -68,47 +77,53 @@ class RegisteredModel:
         return n_layers, 0 if unused is None else operator.index(unused(**bound.arguments))
 
 
-def register_model(name, *, input_kind, tasks, max_layers=None, max_unused_bytes=None):
-    """Register a builder under a name; a decorator.
+def register_model(
+    name: str,
+    *,
+    input_kind: str,
+    tasks: Sequence[str],
+    max_layers: Callable[..., int] | None = None,
+    max_unused_bytes: Callable[..., int] | None = None,
+) -> Callable[[_Builder], _Builder]:
+    """Register a builder under a name; to be used as a decorator.
 
     Parameters
     ----------
     name : str
-        The name for :func:`create_model` and for ``KerasNetClassifier(model=name)``.
+        Name of the model in :func:`create_model` and ``KerasNetClassifier(model=name)``.
     input_kind : {"image", "sequence", "vector"}
-        What one sample is: (height, width, channels), (steps, features) or (features,).
+        Kind of input. The shape of one sample is (height, width, channels), (steps, features) or (features,).
     tasks : sequence of str
-        What the model can be trained for, such as ``("classification", "regression")``.
+        Tasks that the model supports, such as ``("classification", "regression")``.
     max_layers : callable, default=None
-        A function of the builder's arguments, passed by keyword, that returns an upper bound of the number of layers,
-        nested ones included. It is plain arithmetic and builds nothing. :func:`kerasnet.load` calls it before it builds
-        a model, and refuses arguments that ask for far more layers than the file has weights for. When None, only the
-        size of the variables is limited.
+        Function that returns an upper bound of the number of layers, including nested layers. It receives the arguments
+        of the builder as keyword arguments and must not build anything. :func:`kerasnet.load` calls it before building
+        a model, and rejects arguments that would create far more layers than the file has weights for. If None, only
+        the size of the variables is limited.
     max_unused_bytes : callable, default=None
-        A function of the builder's arguments like `max_layers`, for builders that create layers that are not part of
-        the model: an upper bound of the size of their variables, in bytes. No variables when None. Without `max_layers`
-        it has no effect.
+        Function of the same arguments, for builders that create layers that are not part of the model. It returns an
+        upper bound of the size of their variables, in bytes. If None, the bound is 0. Ignored if `max_layers` is None.
 
     Returns
     -------
     decorator : callable
-        Registers a builder and returns it unchanged.
+        Decorator that registers a builder and returns it unchanged.
 
     Raises
     ------
     ValueError
-        If the name is taken by another function, or `input_kind` is unknown. A function of the same module and
-        qualified name replaces the earlier one, as when a notebook cell is run twice.
+        If the name is already registered for another function, or `input_kind` is invalid. A function with the same
+        module and qualified name replaces the registered one, for example when a notebook cell is run twice.
     TypeError
-        If the builder is no function with an argument ``input_shape``, or a bound is no function.
+        If the builder is not a function with an argument ``input_shape``, or a bound is not callable.
 
     Notes
     -----
-    An argument ``weights`` of a registered builder is for pretrained weights: :func:`kerasnet.load` always sets it to
-    None, and takes the weights from the file.
+    The argument ``weights`` of a registered builder is reserved for pretrained weights. :func:`kerasnet.load` sets it
+    to None and reads the weights from the file.
 
-    Another process, such as a worker of a search with ``n_jobs=2``, knows a name only if it imports the module that
-    registers it. For a builder written in a notebook give the search the builder itself, not its name.
+    Models are registered per process. A worker process, for example of a search with ``n_jobs=2``, must import the
+    module that registers the model. For builders defined in a notebook, pass the function instead of its name.
 
     Examples
     --------
@@ -125,17 +140,20 @@ def register_model(name, *, input_kind, tasks, max_layers=None, max_unused_bytes
         raise ValueError(f"input_kind must be one of {list(_INPUT_KINDS)}. Received: {input_kind!r}.")
     if isinstance(tasks, str):
         raise ValueError(f"tasks must be a sequence of names, such as ({tasks!r},). Received: {tasks!r}.")
-    for what, bound in (("max_layers", max_layers), ("max_unused_bytes", max_unused_bytes)):
+    for bound_name, bound in (("max_layers", max_layers), ("max_unused_bytes", max_unused_bytes)):
         if bound is not None and not callable(bound):
-            raise TypeError(f"{what} must be a function of the builder's arguments, or None. Received: {bound!r}.")
+            raise TypeError(
+                f"{bound_name} must be a function of the builder's arguments, or None. Received: {bound!r}."
+            )
 
-    def register(builder):
+    def register(builder: _Builder) -> _Builder:
         if not hasattr(builder, "__qualname__") or "input_shape" not in inspect.signature(builder).parameters:
-            raise TypeError(f"A builder is a function with an argument input_shape. Received: {builder!r}.")
-        taken = _REGISTRY[name].builder if name in _REGISTRY else builder
-        if (taken.__module__, taken.__qualname__) != (builder.__module__, builder.__qualname__):
+            raise TypeError(f"A builder must be a function with an argument input_shape. Received: {builder!r}.")
+        registered = _REGISTRY[name].builder if name in _REGISTRY else builder
+        if (registered.__module__, registered.__qualname__) != (builder.__module__, builder.__qualname__):
             raise ValueError(
-                f"The model name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. Choose another."
+                f"The model name {name!r} is already registered for {registered.__module__}.{registered.__qualname__}. "
+                "Choose another name."
             )
         _REGISTRY[name] = RegisteredModel(name, builder, input_kind, tuple(tasks), max_layers, max_unused_bytes)
         return builder
@@ -143,23 +161,23 @@ def register_model(name, *, input_kind, tasks, max_layers=None, max_unused_bytes
     return register
 
 
-def registered_model(model):
-    """Find the registry's entry of a model.
+def registered_model(model: str | Callable[..., Any]) -> RegisteredModel | None:
+    """Return the registry entry of a model.
 
     Parameters
     ----------
     model : str or callable
-        The name of a registered model, or its builder.
+        Name of a registered model, or its builder.
 
     Returns
     -------
     RegisteredModel or None
-        The entry; None for a builder that is not registered.
+        The registry entry; None if the builder is not registered.
 
     Raises
     ------
     UnknownModelError
-        If no model of that name is registered; the message offers the close matches.
+        If no model with this name is registered. The message lists close matches.
     """
     if not isinstance(model, str):
         return next((entry for entry in _REGISTRY.values() if entry.builder is model), None)
@@ -170,34 +188,38 @@ def registered_model(model):
 
 
 def entry_of(name):
-    """Return the registry's entry of a name; refuse anything else."""
+    """Return the registry entry of a model name."""
     if not isinstance(name, str):
-        raise UnknownModelError(f"Expected the name of a registered model: {', '.join(list_models())}. Got {name!r}.")
+        raise UnknownModelError(
+            f"Expected the name of a registered model: {', '.join(list_models())}. Received: {name!r}."
+        )
     return registered_model(name)
 
 
-def list_models(*, task=None, input_kind=None, weights=None):
+def list_models(
+    *, task: str | None = None, input_kind: str | None = None, weights: bool | str | None = None
+) -> list[str]:
     """List the names of the registered models.
 
     Parameters
     ----------
     task : str, default=None
-        Only models for this task: "classification", "regression" or "reconstruction".
+        If given, list only models for this task: "classification", "regression" or "reconstruction".
     input_kind : {"image", "sequence", "vector"}, default=None
-        Only models for this kind of input.
+        If given, list only models for this kind of input.
     weights : bool or str, default=None
-        True for only models that have weights in the package, False for only those that have none; the name of a set,
-        such as "mnist", for only models that have this one.
+        If True, list only models with pretrained weights; if False, only models without. If a name such as "mnist",
+        list only models with these pretrained weights.
 
     Returns
     -------
     names : list of str
-        Sorted.
+        Names of the models, sorted.
 
     Raises
     ------
     ValueError
-        If no model can be for such a task, kind of input or set of weights.
+        If the task, kind of input or name of pretrained weights is unknown.
 
     Examples
     --------
@@ -207,13 +229,13 @@ def list_models(*, task=None, input_kind=None, weights=None):
     """
     entries = _REGISTRY.values()
     sets = {entry.name: set(_weights.sets_of(entry.name)) for entry in entries}
-    for what, value, known in (
+    for parameter, value, valid in (
         ("task", task, {*_TASKS}.union(*(entry.tasks for entry in entries))),
         ("input_kind", input_kind, _INPUT_KINDS),
         ("weights", weights, {True, False}.union(*sets.values())),
     ):
-        if value is not None and value not in list(known):
-            raise ValueError(f"{what} must be None or one of {sorted(known, key=str)}. Received: {value!r}.")
+        if value is not None and value not in list(valid):
+            raise ValueError(f"{parameter} must be None or one of {sorted(valid, key=str)}. Received: {value!r}.")
     return sorted(
         entry.name
         for entry in entries
@@ -223,35 +245,35 @@ def list_models(*, task=None, input_kind=None, weights=None):
     )
 
 
-def create_model(name, /, *, weights=None, **arguments):
+def create_model(name: str, /, *, weights: str | os.PathLike[str] | None = None, **arguments: Any) -> keras.Model:
     """Create a registered model by name.
 
     Parameters
     ----------
     name : str
-        One of :func:`list_models`.
+        Name of the model; see :func:`list_models`.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see ``model_card(name).weights``. The defaults of the
-        other arguments are then those that the weights were trained with. With another ``n_outputs`` the outputs keep
-        their initial weights; for images with another number of channels the first kernel is spread over them, so that
-        images with equal channels give the same outputs as the grayscale image. For "backbone", see
-        :func:`build_backbone`.
+        Name of the pretrained weights to load, such as "mnist"; see ``model_card(name).weights``. The other arguments
+        then default to those of the pretrained model. If ``n_outputs`` differs, the output layer is randomly
+        initialized. If the number of channels differs, the first kernel is distributed evenly over the channels, so
+        that images with equal channels give the same outputs as the grayscale image. For "backbone", see
+        :func:`build_backbone`. If None, all weights are randomly initialized.
     **arguments
-        The arguments of its builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.
+        Arguments of the builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.
 
     Returns
     -------
     keras.Model
-        Uncompiled.
+        Uncompiled model.
 
     Raises
     ------
     UnknownModelError
-        If no model of that name is registered; the message offers the close matches.
+        If no model with this name is registered. The message lists close matches.
     ValueError
-        If the model has no such set of pretrained weights.
+        If the model has no pretrained weights with this name.
     CheckpointMismatchError
-        If the weights do not fit the architecture.
+        If the pretrained weights do not fit the architecture.
 
     Examples
     --------
@@ -269,5 +291,7 @@ def create_model(name, /, *, weights=None, **arguments):
     if weights is None:
         return builder(**arguments)
     if "weights" not in inspect.signature(builder).parameters:
-        raise ValueError(f"The builder of {name!r} has no argument weights. Received: weights={weights!r}.")
+        raise ValueError(
+            f"The builder of {name!r} does not accept the argument weights. Received: weights={weights!r}."
+        )
     return builder(weights=weights, **{**_weights.default_arguments(name, weights), **arguments})

@@ -1,4 +1,8 @@
-"""The self-attention encoder."""
+"""Self-attention encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -6,9 +10,9 @@ from keras import layers
 from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
-    hidden_dropout,
-    kernel_penalty,
-    mask_layer,
+    dropout_layers,
+    make_regularizer,
+    masking_layers,
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, SinusoidalPositions
 from kerasnet.models._registry import register_model
@@ -22,72 +26,76 @@ from kerasnet.models._weights import with_pretrained_weights
     max_layers=lambda n_blocks, **_: 7 + 15 * check_size("n_blocks", n_blocks),
 )
 def build_attention(
-    input_shape=(10, 32),
-    n_outputs=10,
+    input_shape: Sequence[int | None] = (10, 32),
+    n_outputs: int = 10,
     *,
-    embedding_units=64,
-    n_heads=4,
-    n_blocks=2,
-    feed_forward_units=128,
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    mask_value=None,
-    weights=None,
-    name="attention",
-):
-    """Build a self-attention encoder: the encoder of a transformer, and the average over all steps.
+    embedding_units: int = 64,
+    n_heads: int = 4,
+    n_blocks: int = 2,
+    feed_forward_units: int = 128,
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    mask_value: float | None = None,
+    weights: str | None = None,
+    name: str = "attention",
+) -> keras.Model:
+    """Build a Transformer encoder with global average pooling.
 
-    Each step is projected to `embedding_units` values, and a positional encoding is added. In each block all steps
-    attend to each other, and each then passes through two dense layers. With the defaults: 69,834 parameters.
+    Each step is projected to `embedding_units` values, and a positional encoding is added. Each block consists of
+    multi-head self-attention over the steps and two dense layers. The default model has 69,834 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (steps, features), default=(10, 32)
-        The shape of one sequence; None as steps for sequences of any length.
+    input_shape : tuple of int, default=(10, 32)
+        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     embedding_units : int, default=64
-        The number of values that a step is described by within the network; a multiple of `n_heads`.
+        Size of the embedding of each step. Must be a multiple of `n_heads`.
     n_heads : int, default=4
-        The number of attention heads.
+        Number of attention heads.
     n_blocks : int, default=2
-        The number of blocks.
+        Number of encoder blocks.
     feed_forward_units : int, default=128
-        The number of units of the first dense layer of each block.
+        Number of units in the first dense layer of each block.
     activation : str, default="relu"
-        The activation of that layer.
+        Activation function of the first dense layer of each block.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each attention and each pair of dense layers.
+        Dropout rate after each attention layer and each feed-forward sublayer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding, which nothing attends to; it belongs behind the
-        sequence, since positions count it. No step is when None.
+        Value that marks padding: a step is masked if all its features equal this value. Masked steps are not attended
+        to and are ignored by the average. Pad at the end, since padding counts in the positional encoding. If None, no
+        steps are masked.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="attention"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Model
-        Functional and uncompiled. It takes floats of shape (n, steps, features).
+        Uncompiled functional model. Takes floats of shape (n_samples, steps, features).
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     Notes
     -----
-    Two deviations from the paper: normalisation comes before attention and dense layers, not behind them, which trains
-    without a warm-up; and sines and cosines of the positions stand one after the other, not in turn.
+    Differences from the paper: layer normalization is applied before the attention and dense layers (pre-norm), which
+    trains without learning rate warm-up; and the positional encoding concatenates sines and cosines instead of
+    interleaving them.
 
     References
     ----------
@@ -102,43 +110,43 @@ def build_attention(
     input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     embedding_units, n_heads = check_size("embedding_units", embedding_units), check_size("n_heads", n_heads)
-    n_blocks, feed_forward_units = (
-        check_size("n_blocks", n_blocks),
-        check_size("feed_forward_units", feed_forward_units),
-    )
+    n_blocks = check_size("n_blocks", n_blocks)
+    feed_forward_units = check_size("feed_forward_units", feed_forward_units)
     if embedding_units % n_heads:
         raise ValueError(
             f"embedding_units must be a multiple of n_heads. Received: embedding_units={embedding_units}, "
             f"n_heads={n_heads}."
         )
-    penalty = kernel_penalty(l1, l2)
+    regularizer = make_regularizer(l1, l2)
 
     inputs = values = keras.Input(input_shape, name="input")
-    for layer in mask_layer(mask_value):
+    for layer in masking_layers(mask_value):
         values = layer(values)
-    values = layers.Dense(embedding_units, kernel_regularizer=penalty, name="embedding")(values)
+    values = layers.Dense(embedding_units, kernel_regularizer=regularizer, name="embedding")(values)
     values = SinusoidalPositions(name="positions")(values)
     for block in range(1, n_blocks + 1):
-        normalised = layers.LayerNormalization(name=f"attention_norm_{block}")(values)
+        normalized = layers.LayerNormalization(name=f"attention_norm_{block}")(values)
         attention = layers.MultiHeadAttention(
-            n_heads, embedding_units // n_heads, kernel_regularizer=penalty, name=f"attention_{block}"
+            n_heads, embedding_units // n_heads, kernel_regularizer=regularizer, name=f"attention_{block}"
         )
-        added = attention(normalised, normalised)
-        for layer in hidden_dropout(dropout, f"attention_dropout_{block}"):
-            added = layer(added)
-        values = layers.Add(name=f"attention_sum_{block}")([values, added])
+        residual = attention(normalized, normalized)
+        for layer in dropout_layers(dropout, f"attention_dropout_{block}"):
+            residual = layer(residual)
+        values = layers.Add(name=f"attention_sum_{block}")([values, residual])
 
-        added = layers.LayerNormalization(name=f"dense_norm_{block}")(values)
+        residual = layers.LayerNormalization(name=f"dense_norm_{block}")(values)
         for layer in (
             layers.Dense(
-                feed_forward_units, activation=activation, kernel_regularizer=penalty, name=f"dense_{block}_1"
+                feed_forward_units, activation=activation, kernel_regularizer=regularizer, name=f"dense_{block}_1"
             ),
-            layers.Dense(embedding_units, kernel_regularizer=penalty, name=f"dense_{block}_2"),
-            *hidden_dropout(dropout, f"dense_dropout_{block}"),
+            layers.Dense(embedding_units, kernel_regularizer=regularizer, name=f"dense_{block}_2"),
+            *dropout_layers(dropout, f"dense_dropout_{block}"),
         ):
-            added = layer(added)
-        values = layers.Add(name=f"dense_sum_{block}")([values, added])
+            residual = layer(residual)
+        values = layers.Add(name=f"dense_sum_{block}")([values, residual])
     values = layers.LayerNormalization(name="norm")(values)
     values = MaskedAveragePooling1D(name="average")(values)
-    outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output")(values)
+    outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output")(
+        values
+    )
     return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "attention", weights)

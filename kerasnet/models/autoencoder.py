@@ -1,11 +1,14 @@
-"""Autoencoders: networks that learn a short code of their input by reproducing it."""
+"""Dense and convolutional autoencoders."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import layers
 
-from kerasnet.models._arguments import check_input_shape, check_size, check_sizes, count
+from kerasnet.models._arguments import check_input_shape, check_size, check_sizes, count_layers
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
 
@@ -17,44 +20,44 @@ from kerasnet.models._weights import with_pretrained_weights
     max_layers=lambda **_: 5,
 )
 def build_autoencoder(
-    input_shape=(784,),
+    input_shape: Sequence[int] = (784,),
     *,
-    code_units=128,
-    activation="relu",
-    output_activation="sigmoid",
-    weights=None,
-    name="autoencoder",
-):
-    """Build an autoencoder of one code layer.
+    code_units: int = 128,
+    activation: str = "relu",
+    output_activation: str = "sigmoid",
+    weights: str | None = None,
+    name: str = "autoencoder",
+) -> keras.Model:
+    """Build a dense autoencoder with one hidden layer.
 
-    With the defaults: 784 values, 128 code units, 784 values; 201,616 parameters.
+    The default model has 784 inputs, 128 code units and 784 outputs; 201,616 parameters.
 
     Parameters
     ----------
     input_shape : tuple of int, default=(784,)
-        The shape of one sample. Samples of more than one axis are flattened, and come back in shape.
+        Shape of one sample. Inputs with more than one axis are flattened first; the outputs have the same shape.
     code_units : int, default=128
-        The length of the code.
+        Number of units of the code layer.
     activation : str, default="relu"
-        The activation of the code.
+        Activation function of the code layer.
     output_activation : str, default="sigmoid"
-        "sigmoid" for data in [0, 1], "linear" for other data.
+        Activation function of the output layer: "sigmoid" for data in [0, 1], "linear" for other data.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. None for no
-        pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If None, all
+        weights are randomly initialized.
     name : str, default="autoencoder"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Model
-        Functional and uncompiled; input and output have the shape ``(n, *input_shape)``. The layer "code" gives
-        the codes.
+        Uncompiled functional model. Inputs and outputs have shape ``(n_samples, *input_shape)``. The latent code is the
+        output of the layer "code".
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     References
     ----------
@@ -63,7 +66,7 @@ def build_autoencoder(
 
     Examples
     --------
-    The codes alone come from a model that ends at the layer "code":
+    The encoder is the model up to the layer "code":
 
     >>> import keras
     >>> from kerasnet.models import build_autoencoder
@@ -90,57 +93,59 @@ def build_autoencoder(
     "conv_autoencoder",
     input_kind="image",
     tasks=("reconstruction",),
-    max_layers=lambda filters, **_: 5 + 3 * count("filters", filters),
+    max_layers=lambda filters, **_: 5 + 3 * count_layers("filters", filters),
 )
 def build_conv_autoencoder(
-    input_shape=(28, 28, 1),
+    input_shape: Sequence[int] = (28, 28, 1),
     *,
-    filters=(16, 32),
-    kernel_size=3,
-    code_units=32,
-    activation="relu",
-    code_activation="linear",
-    output_activation="sigmoid",
-    weights=None,
-    name="conv_autoencoder",
-):
-    """Build a convolutional autoencoder of images.
+    filters: int | Sequence[int] = (16, 32),
+    kernel_size: int = 3,
+    code_units: int = 32,
+    activation: str = "relu",
+    code_activation: str = "linear",
+    output_activation: str = "sigmoid",
+    weights: str | None = None,
+    name: str = "conv_autoencoder",
+) -> keras.Model:
+    """Build a convolutional autoencoder for images.
 
-    Each convolution halves the image, a dense layer makes the code, and transposed convolutions double the image
-    again; with the defaults 1,568 values are described by 32, with 111,521 parameters.
+    The encoder halves height and width in each convolution and computes the latent code by a dense layer. The decoder
+    consists of a dense layer and transposed convolutions. The default model encodes 28 x 28 images in 32 values and has
+    111,521 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (height, width, channels), default=(28, 28, 1)
-        The shape of one image, in pixels; of any size.
+    input_shape : tuple of int, default=(28, 28, 1)
+        Shape of one image: (height, width, channels). Any size is supported.
     filters : int or tuple of int, default=(16, 32)
-        The number of filters of each convolution; the decoder has them in reverse.
+        Number of filters in each convolutional layer of the encoder. An int builds a single layer. The decoder uses the
+        reverse order.
     kernel_size : int, default=3
-        Height and width of the filters, in pixels.
+        Height and width of the convolution kernels, in pixels.
     code_units : int, default=32
-        The length of the code.
+        Number of units of the code layer.
     activation : str, default="relu"
-        The activation of the convolutions.
+        Activation function of the convolutional layers and of the first dense layer of the decoder.
     code_activation : str, default="linear"
-        The activation of the code.
+        Activation function of the code layer.
     output_activation : str, default="sigmoid"
-        "sigmoid" for images in [0, 1], "linear" for other images.
+        Activation function of the output layer: "sigmoid" for images in [0, 1], "linear" for other images.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. None for no
-        pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If None, all
+        weights are randomly initialized.
     name : str, default="conv_autoencoder"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Model
-        Functional and uncompiled; input and output have the shape ``(n, *input_shape)``. The layer "code" gives
-        the codes.
+        Uncompiled functional model. Inputs and outputs have shape ``(n_samples, *input_shape)``. The latent code is the
+        output of the layer "code".
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     References
     ----------
@@ -154,15 +159,15 @@ def build_conv_autoencoder(
     (None, 30, 25, 3)
     """
     input_shape = check_input_shape(input_shape, ("height", "width", "channels"))
-    filters, kernel_size = check_sizes("filters", filters), check_size("kernel_size", kernel_size)
-    if not filters:
-        raise ValueError("filters must have at least one entry, for a convolution. Received: ().")
+    filters_per_layer, kernel_size = check_sizes("filters", filters), check_size("kernel_size", kernel_size)
+    if not filters_per_layer:
+        raise ValueError("filters must have at least one entry, such as (16,). Received: ().")
     code_units = check_size("code_units", code_units)
     settings = {"strides": 2, "padding": "same"}
 
-    sizes = [input_shape[:2]]  # before each convolution, and behind the last
+    sizes = [input_shape[:2]]  # height and width before each convolution and after the last
     inputs = values = keras.Input(input_shape, name="input")
-    for position, n_filters in enumerate(filters, start=1):
+    for position, n_filters in enumerate(filters_per_layer, start=1):
         convolution = layers.Conv2D(
             n_filters, kernel_size, activation=activation, **settings, name=f"encoder_conv_{position}"
         )
@@ -173,18 +178,18 @@ def build_conv_autoencoder(
     values = layers.Dense(code_units, activation=code_activation, name="code")(values)
     values = layers.Dense(math.prod(encoded_shape), activation=activation, name="decoder_dense")(values)
     values = layers.Reshape(encoded_shape, name="reshape")(values)
-    for position in range(len(filters), 0, -1):
+    for position in range(len(filters_per_layer), 0, -1):
         is_last = position == 1
         convolution = layers.Conv2DTranspose(
-            input_shape[2] if is_last else filters[position - 2],
+            input_shape[2] if is_last else filters_per_layer[position - 2],
             kernel_size,
             activation=output_activation if is_last else activation,
             **settings,
             name="reconstruction" if is_last else f"decoder_conv_{position}",
         )
         values = convolution(values)
-        (height, width), (wanted_height, wanted_width) = values.shape[1:3], sizes[position - 1]
-        if (height, width) != (wanted_height, wanted_width):  # of an odd number, "half" is rounded up
-            crop = layers.Cropping2D(((0, height - wanted_height), (0, width - wanted_width)), name=f"crop_{position}")
+        (height, width), (target_height, target_width) = values.shape[1:3], sizes[position - 1]
+        if (height, width) != (target_height, target_width):  # odd sizes were rounded up by the encoder
+            crop = layers.Cropping2D(((0, height - target_height), (0, width - target_width)), name=f"crop_{position}")
             values = crop(values)
     return with_pretrained_weights(keras.Model(inputs, values, name=name), "conv_autoencoder", weights)

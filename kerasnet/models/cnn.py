@@ -1,4 +1,8 @@
-"""Convolutional networks: blocks of convolution and pooling, then dense layers."""
+"""Convolutional neural networks with convolution and pooling blocks followed by dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -7,16 +11,12 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
-    count,
-    hidden_dropout,
-    kernel_penalty,
+    count_layers,
+    dropout_layers,
+    make_regularizer,
 )
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
-
-
-def _max_layers(n_per_block, filters, dense_units):
-    return 3 + n_per_block * count("filters", filters) + 2 * count("dense_units", dense_units)
 
 
 @register_model(
@@ -24,66 +24,68 @@ def _max_layers(n_per_block, filters, dense_units):
     input_kind="image",
     tasks=("classification", "regression"),
     max_layers=lambda filters, dense_units, **_: (
-        3 + 3 * count("filters", filters) + 2 * count("dense_units", dense_units)
+        3 + 3 * count_layers("filters", filters) + 2 * count_layers("dense_units", dense_units)
     ),
 )
 def build_cnn(
-    input_shape=(28, 28, 1),
-    n_outputs=10,
+    input_shape: Sequence[int] = (28, 28, 1),
+    n_outputs: int = 10,
     *,
-    filters=(32,),
-    kernel_size=3,
-    pool_size=2,
-    dense_units=(128,),
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    weights=None,
-    name="cnn",
-):
+    filters: int | Sequence[int] = (32,),
+    kernel_size: int = 3,
+    pool_size: int = 2,
+    dense_units: int | Sequence[int] = (128,),
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weights: str | None = None,
+    name: str = "cnn",
+) -> keras.Sequential:
     """Build a convolutional neural network.
 
-    With the defaults: 32 filters of 3 x 3, max pooling of 2 x 2, 128 dense units, 10 outputs; 693,962 parameters.
+    The default model has 32 filters of 3 x 3, max pooling of 2 x 2, 128 dense units, 10 outputs and 693,962 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (height, width, channels), default=(28, 28, 1)
-        The shape of one image, in pixels.
+    input_shape : tuple of int, default=(28, 28, 1)
+        Shape of one image: (height, width, channels).
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     filters : int or tuple of int, default=(32,)
-        The number of filters of each block of convolution and pooling; a longer tuple is a deeper network.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=3
-        Height and width of the filters, in pixels. The convolutions do not pad.
+        Height and width of the convolution kernels, in pixels. The convolutions use no padding.
     pool_size : int, default=2
-        Height and width of the max pooling windows; 1 for none.
+        Height and width of the max pooling windows, in pixels. 1 disables pooling.
     dense_units : int or tuple of int, default=(128,)
-        The number of units of each dense layer between the last block and the outputs.
+        Number of units in each hidden dense layer. An int builds a single layer.
     activation : str, default="relu"
-        The activation of the convolutions and dense layers.
+        Activation function of the convolutional and hidden dense layers.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
+        Dropout rate after each block and each hidden dense layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="cnn"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes float images in [0, 1] of shape (n, height, width, channels), and does not rescale.
+        Uncompiled model. Takes floats in [0, 1] of shape (n_samples, height, width, channels), without rescaling.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or the images become too small for a layer; the message names it.
+        If an argument is invalid, or the images are too small for a layer, which the message names.
 
     References
     ----------
@@ -98,7 +100,7 @@ def build_cnn(
     >>> build_cnn((32, 32, 3), 2, filters=(16, 32)).output_shape
     (None, 2)
     """
-    return _convolutional("cnn", **locals(), normalised=False)
+    return _convolutional("cnn", **locals(), batch_norm=False)
 
 
 @register_model(
@@ -106,73 +108,74 @@ def build_cnn(
     input_kind="image",
     tasks=("classification", "regression"),
     max_layers=lambda filters, dense_units, **_: (
-        3 + 5 * count("filters", filters) + 2 * count("dense_units", dense_units)
+        3 + 5 * count_layers("filters", filters) + 2 * count_layers("dense_units", dense_units)
     ),
 )
 def build_lenet(
-    input_shape=(28, 28, 1),
-    n_outputs=10,
+    input_shape: Sequence[int] = (28, 28, 1),
+    n_outputs: int = 10,
     *,
-    filters=(16, 32),
-    kernel_size=5,
-    pool_size=2,
-    dense_units=(128,),
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.2,
-    l1=0.0,
-    l2=0.0,
-    weights=None,
-    name="lenet",
-):
-    """Build a network after LeNet-5, with batch normalisation.
+    filters: int | Sequence[int] = (16, 32),
+    kernel_size: int = 5,
+    pool_size: int = 2,
+    dense_units: int | Sequence[int] = (128,),
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.2,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weights: str | None = None,
+    name: str = "lenet",
+) -> keras.Sequential:
+    """Build a LeNet-5 style network with batch normalization.
 
-    With the defaults: 16 and 32 filters of 5 x 5, each normalised and followed by max pooling of 2 x 2, 128 dense
-    units, 10 outputs; 80,346 parameters.
+    The default model has two convolutional blocks with 16 and 32 filters of 5 x 5, batch normalization and max pooling
+    of 2 x 2, then 128 dense units and 10 outputs; 80,346 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (height, width, channels), default=(28, 28, 1)
-        The shape of one image, in pixels.
+    input_shape : tuple of int, default=(28, 28, 1)
+        Shape of one image: (height, width, channels).
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     filters : int or tuple of int, default=(16, 32)
-        The number of filters of each block of convolution, normalisation and pooling; a longer tuple is a deeper
-        network.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=5
-        Height and width of the filters, in pixels. The convolutions do not pad.
+        Height and width of the convolution kernels, in pixels. The convolutions use no padding.
     pool_size : int, default=2
-        Height and width of the max pooling windows; 1 for none.
+        Height and width of the max pooling windows, in pixels. 1 disables pooling.
     dense_units : int or tuple of int, default=(128,)
-        The number of units of each dense layer between the last block and the outputs.
+        Number of units in each hidden dense layer. An int builds a single layer.
     activation : str, default="relu"
-        The activation of the convolutions and dense layers.
+        Activation function of the convolutional and hidden dense layers.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.2
-        The fraction, in [0, 1), of values dropped in training behind each block and each dense layer.
+        Dropout rate after each block and each hidden dense layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="lenet"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes float images in [0, 1] of shape (n, height, width, channels), and does not rescale.
+        Uncompiled model. Takes floats in [0, 1] of shape (n_samples, height, width, channels), without rescaling.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or the images become too small for a layer; the message names it.
+        If an argument is invalid, or the images are too small for a layer, which the message names.
 
     Notes
     -----
-    What differs from the paper: batch normalisation (Ioffe and Szegedy, 2015), rectifiers, max pooling and dropout,
-    more filters, and every map connected to every other.
+    Differences from the paper: batch normalization (Ioffe and Szegedy, 2015), ReLU activations, max pooling, dropout,
+    more filters, and convolutions over all input channels.
 
     References
     ----------
@@ -185,7 +188,7 @@ def build_lenet(
     >>> build_lenet((32, 32, 3), 2).output_shape
     (None, 2)
     """
-    return _convolutional("lenet", **locals(), normalised=True)
+    return _convolutional("lenet", **locals(), batch_norm=True)
 
 
 def _convolutional(
@@ -204,16 +207,16 @@ def _convolutional(
     l2,
     weights,
     name,
-    normalised,
+    batch_norm,
 ):
-    """Build blocks of convolution, perhaps normalisation, and pooling, then dense layers."""
+    """Build convolution and pooling blocks, with optional batch normalization, followed by dense layers."""
     input_shape = check_input_shape(input_shape, ("height", "width", "channels"))
     n_outputs = check_size("n_outputs", n_outputs)
     kernel_size = check_size("kernel_size", kernel_size)
     pool_size = check_size("pool_size", pool_size)
     filters = check_sizes("filters", filters)
     _check_geometry(input_shape, len(filters), kernel_size, pool_size)
-    penalty = kernel_penalty(l1, l2)
+    regularizer = make_regularizer(l1, l2)
 
     network = [keras.Input(input_shape, name="input")]
     for block, n_filters in enumerate(filters, start=1):
@@ -221,35 +224,37 @@ def _convolutional(
             layers.Conv2D(
                 n_filters,
                 kernel_size,
-                activation=None if normalised else activation,
-                use_bias=not normalised,
-                kernel_regularizer=penalty,
+                activation=None if batch_norm else activation,
+                use_bias=not batch_norm,
+                kernel_regularizer=regularizer,
                 name=f"conv_{block}",
             )
         )
-        if normalised:
+        if batch_norm:
             network.append(layers.BatchNormalization(name=f"norm_{block}"))
             network.append(layers.Activation(activation, name=f"activation_{block}"))
         network.append(layers.MaxPooling2D(pool_size, name=f"pool_{block}"))
-        network += hidden_dropout(dropout, f"conv_dropout_{block}")
+        network += dropout_layers(dropout, f"conv_dropout_{block}")
     network.append(layers.Flatten(name="flatten"))
     for position, units in enumerate(check_sizes("dense_units", dense_units), start=1):
-        network.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
-        network += hidden_dropout(dropout, f"dropout_{position}")
-    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+        network.append(
+            layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=f"dense_{position}")
+        )
+        network += dropout_layers(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
     return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights)
 
 
 def _check_geometry(input_shape, n_blocks, kernel_size, pool_size):
-    """Follow height and width through the blocks; name the first layer that they are too small for."""
+    """Raise an error that names the first layer for which the feature maps are too small."""
     height, width, _ = input_shape
     for block in range(1, n_blocks + 1):
         for layer, window in ((f"conv_{block}", kernel_size), (f"pool_{block}", pool_size)):
             if min(height, width) < window:
                 raise ValueError(
-                    f"Layer {layer!r} needs at least {window} x {window} pixels, but the layers before it leave "
-                    f"{height} x {width} of the image. Use fewer filters (now {n_blocks} blocks), a smaller "
-                    f"kernel_size or pool_size, or larger images. Received: input_shape={input_shape}, "
+                    f"Layer {layer!r} needs at least {window} x {window} pixels, but its input has "
+                    f"{height} x {width}. Use fewer blocks (len(filters) is {n_blocks}), a smaller kernel_size or "
+                    f"pool_size, or larger images. Received: input_shape={input_shape}, "
                     f"kernel_size={kernel_size}, pool_size={pool_size}."
                 )
             if layer.startswith("conv"):

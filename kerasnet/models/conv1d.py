@@ -1,4 +1,8 @@
-"""The convolutional network over time."""
+"""Convolutional network for time series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -7,10 +11,10 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
-    count,
-    hidden_dropout,
-    kernel_penalty,
-    mask_layer,
+    count_layers,
+    dropout_layers,
+    make_regularizer,
+    masking_layers,
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
 from kerasnet.models._registry import register_model
@@ -21,64 +25,66 @@ from kerasnet.models._weights import with_pretrained_weights
     "conv1d",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda filters, **_: 4 + 4 * count("filters", filters),
+    max_layers=lambda filters, **_: 4 + 4 * count_layers("filters", filters),
 )
 def build_conv1d(
-    input_shape=(10, 32),
-    n_outputs=10,
+    input_shape: Sequence[int | None] = (10, 32),
+    n_outputs: int = 10,
     *,
-    filters=(64, 128, 64),
-    kernel_size=5,
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    mask_value=None,
-    weights=None,
-    name="conv1d",
-):
-    """Build a fully convolutional network over time.
+    filters: int | Sequence[int] = (64, 128, 64),
+    kernel_size: int = 5,
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    mask_value: float | None = None,
+    weights: str | None = None,
+    name: str = "conv1d",
+) -> keras.Sequential:
+    """Build a fully convolutional network (FCN) for time series.
 
-    Blocks of convolution, batch normalisation and activation, and the average over all steps; with the defaults
-    93,834 parameters.
+    The network consists of blocks of convolution, batch normalization and activation, followed by global average
+    pooling over the steps. The default model has 93,834 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (steps, features), default=(10, 32)
-        The shape of one sequence; None as steps for sequences of any length.
+    input_shape : tuple of int, default=(10, 32)
+        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     filters : int or tuple of int, default=(64, 128, 64)
-        The number of filters of each block; a longer tuple is a deeper network.
+        Number of filters in each convolutional block. An int builds a single block.
     kernel_size : int, default=5
-        The length of the filters, in steps. The convolutions pad with zeros, so that no step is lost.
+        Length of the convolution kernels, in steps. The convolutions pad with zeros and keep the sequence length.
     activation : str, default="relu"
-        The activation of the blocks.
+        Activation function of the convolutional blocks.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each block.
+        Dropout rate after each block, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding: they count as the zeros beyond the end of a sequence, and
-        not at all in averages. No step is when None.
+        Value that marks padding: a step is masked if all its features equal this value. Convolutions treat masked steps
+        as zeros, and the average ignores them. If None, no steps are masked.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="conv1d"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes floats of shape (n, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features).
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     References
     ----------
@@ -94,24 +100,23 @@ def build_conv1d(
     input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     kernel_size = check_size("kernel_size", kernel_size)
-    filters = check_sizes("filters", filters)
-    penalty = kernel_penalty(l1, l2)
+    regularizer = make_regularizer(l1, l2)
 
-    network = [keras.Input(input_shape, name="input"), *mask_layer(mask_value)]
-    for block, n_filters in enumerate(filters, start=1):
+    network = [keras.Input(input_shape, name="input"), *masking_layers(mask_value)]
+    for block, n_filters in enumerate(check_sizes("filters", filters), start=1):
         network += [
             MaskedConv1D(
                 n_filters,
                 kernel_size,
                 padding="same",
                 use_bias=False,
-                kernel_regularizer=penalty,
+                kernel_regularizer=regularizer,
                 name=f"conv_{block}",
             ),
             layers.BatchNormalization(momentum=0.9, name=f"norm_{block}"),
             layers.Activation(activation, name=f"activation_{block}"),
-            *hidden_dropout(dropout, f"dropout_{block}"),
+            *dropout_layers(dropout, f"dropout_{block}"),
         ]
     network.append(MaskedAveragePooling1D(name="average"))
-    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
     return with_pretrained_weights(keras.Sequential(network, name=name), "conv1d", weights)

@@ -1,4 +1,8 @@
-"""The multi-layer perceptron: dense layers alone."""
+"""Multilayer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -7,9 +11,9 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
-    count,
-    hidden_dropout,
-    kernel_penalty,
+    count_layers,
+    dropout_layers,
+    make_regularizer,
 )
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
@@ -19,55 +23,57 @@ from kerasnet.models._weights import with_pretrained_weights
     "mlp",
     input_kind="vector",
     tasks=("classification", "regression"),
-    max_layers=lambda dense_units, **_: 3 + 2 * count("dense_units", dense_units),
+    max_layers=lambda dense_units, **_: 3 + 2 * count_layers("dense_units", dense_units),
 )
 def build_mlp(
-    input_shape=(784,),
-    n_outputs=10,
+    input_shape: Sequence[int] = (784,),
+    n_outputs: int = 10,
     *,
-    dense_units=(128,),
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    weights=None,
-    name="mlp",
-):
-    """Build a multi-layer perceptron.
+    dense_units: int | Sequence[int] = (128,),
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weights: str | None = None,
+    name: str = "mlp",
+) -> keras.Sequential:
+    """Build a multilayer perceptron.
 
     Parameters
     ----------
     input_shape : tuple of int, default=(784,)
-        The shape of one sample. Samples of more than one axis are flattened first.
+        Shape of one sample. Inputs with more than one axis are flattened first.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     dense_units : int or tuple of int, default=(128,)
-        The number of units of each hidden layer; a longer tuple is a deeper network, an empty one is a linear
-        model.
+        Number of units in each hidden dense layer. An int builds a single layer, an empty tuple a
+        linear model.
     activation : str, default="relu"
-        The activation of the hidden layers.
+        Activation function of the hidden dense layers.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each hidden layer.
+        Dropout rate after each hidden dense layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="mlp"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes floats of shape ``(n, *input_shape)``.
+        Uncompiled model. Takes floats of shape ``(n_samples, *input_shape)``.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     Examples
     --------
@@ -77,13 +83,15 @@ def build_mlp(
     """
     input_shape = check_input_shape(input_shape)
     n_outputs = check_size("n_outputs", n_outputs)
-    penalty = kernel_penalty(l1, l2)
+    regularizer = make_regularizer(l1, l2)
 
     network = [keras.Input(input_shape, name="input")]
     if len(input_shape) > 1:
         network.append(layers.Flatten(name="flatten"))
     for position, units in enumerate(check_sizes("dense_units", dense_units), start=1):
-        network.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty, name=f"dense_{position}"))
-        network += hidden_dropout(dropout, f"dropout_{position}")
-    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+        network.append(
+            layers.Dense(units, activation=activation, kernel_regularizer=regularizer, name=f"dense_{position}")
+        )
+        network += dropout_layers(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
     return with_pretrained_weights(keras.Sequential(network, name=name), "mlp", weights)

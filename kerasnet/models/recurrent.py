@@ -1,4 +1,8 @@
-"""Recurrent networks: the simple one of Elman, and those with gates, LSTM and GRU."""
+"""Recurrent neural networks: simple RNN, LSTM and GRU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -7,10 +11,10 @@ from kerasnet.models._arguments import (
     check_input_shape,
     check_size,
     check_sizes,
-    count,
-    hidden_dropout,
-    kernel_penalty,
-    mask_layer,
+    count_layers,
+    dropout_layers,
+    make_regularizer,
+    masking_layers,
 )
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
@@ -20,57 +24,60 @@ from kerasnet.models._weights import with_pretrained_weights
     "simple_rnn",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * count("units", units),
+    max_layers=lambda units, **_: 3 + 3 * count_layers("units", units),
 )
 def build_simple_rnn(
-    input_shape=(10, 32),
-    n_outputs=10,
+    input_shape: Sequence[int | None] = (10, 32),
+    n_outputs: int = 10,
     *,
-    units=(64,),
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    mask_value=None,
-    weights=None,
-    name="simple_rnn",
-):
+    units: int | Sequence[int] = (64,),
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    mask_value: float | None = None,
+    weights: str | None = None,
+    name: str = "simple_rnn",
+) -> keras.Sequential:
     """Build a simple recurrent neural network.
 
-    With the defaults: 64 recurrent units over 10 steps of 32 features, 10 outputs; 6,858 parameters.
+    The default model has 64 recurrent units and 10 outputs, for 10 steps of 32 features; 6,858 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (steps, features), default=(10, 32)
-        The shape of one sequence; None as steps for sequences of any length.
+    input_shape : tuple of int, default=(10, 32)
+        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     units : int or tuple of int, default=(64,)
-        The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
-        on their whole sequence; the outputs see the last step of the last.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
+        Dropout rate after each recurrent layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
+        L1 and L2 regularization factors of all kernels, including the recurrent kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding, and are skipped. No step is when None.
+        Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
+        steps. If None, no steps are masked.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="simple_rnn"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes floats of shape (n, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features).
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     References
     ----------
@@ -89,61 +96,64 @@ def build_simple_rnn(
     "lstm",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * count("units", units),
+    max_layers=lambda units, **_: 3 + 3 * count_layers("units", units),
 )
 def build_lstm(
-    input_shape=(10, 32),
-    n_outputs=10,
+    input_shape: Sequence[int | None] = (10, 32),
+    n_outputs: int = 10,
     *,
-    units=(64,),
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    mask_value=None,
-    weights=None,
-    name="lstm",
-):
-    """Build a network with long short-term memory.
+    units: int | Sequence[int] = (64,),
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    mask_value: float | None = None,
+    weights: str | None = None,
+    name: str = "lstm",
+) -> keras.Sequential:
+    """Build a long short-term memory (LSTM) network.
 
-    With the defaults: 64 units over 10 steps of 32 features, 10 outputs; 25,482 parameters.
+    The default model has 64 units and 10 outputs, for 10 steps of 32 features; 25,482 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (steps, features), default=(10, 32)
-        The shape of one sequence; None as steps for sequences of any length.
+    input_shape : tuple of int, default=(10, 32)
+        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     units : int or tuple of int, default=(64,)
-        The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
-        on their whole sequence; the outputs see the last step of the last.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
+        Dropout rate after each recurrent layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
+        L1 and L2 regularization factors of all kernels, including the recurrent kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding, and are skipped. No step is when None.
+        Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
+        steps. If None, no steps are masked.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="lstm"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes floats of shape (n, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features).
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     Notes
     -----
-    The gate that forgets starts at 1, as in the work of Jozefowicz, Zaremba and Sutskever (2015).
+    The bias of the forget gate is initialized to 1, as recommended by Jozefowicz, Zaremba and Sutskever (2015).
 
     References
     ----------
@@ -151,7 +161,7 @@ def build_lstm(
 
     Examples
     --------
-    Sequences of any length, padded with -1:
+    Sequences of variable length, padded with -1:
 
     >>> from kerasnet.models import build_lstm
     >>> build_lstm((None, 3), 2, mask_value=-1.0).input_shape
@@ -164,62 +174,65 @@ def build_lstm(
     "gru",
     input_kind="sequence",
     tasks=("classification", "regression"),
-    max_layers=lambda units, **_: 3 + 3 * count("units", units),
+    max_layers=lambda units, **_: 3 + 3 * count_layers("units", units),
 )
 def build_gru(
-    input_shape=(10, 32),
-    n_outputs=10,
+    input_shape: Sequence[int | None] = (10, 32),
+    n_outputs: int = 10,
     *,
-    units=(64,),
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    mask_value=None,
-    weights=None,
-    name="gru",
-):
-    """Build a network with gated recurrent units.
+    units: int | Sequence[int] = (64,),
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    mask_value: float | None = None,
+    weights: str | None = None,
+    name: str = "gru",
+) -> keras.Sequential:
+    """Build a gated recurrent unit (GRU) network.
 
-    With the defaults: 64 units over 10 steps of 32 features, 10 outputs; 19,466 parameters.
+    The default model has 64 units and 10 outputs, for 10 steps of 32 features; 19,466 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (steps, features), default=(10, 32)
-        The shape of one sequence; None as steps for sequences of any length.
+    input_shape : tuple of int, default=(10, 32)
+        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     units : int or tuple of int, default=(64,)
-        The number of units of each recurrent layer; a longer tuple is a deeper network. All but the last hand
-        on their whole sequence; the outputs see the last step of the last.
+        Number of units in each recurrent layer. An int builds a single layer. All but the last layer return the full
+        sequence; the output layer receives the last step.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training behind each recurrent layer.
+        Dropout rate after each recurrent layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels, recurrent ones too.
+        L1 and L2 regularization factors of all kernels, including the recurrent kernels.
     mask_value : float, default=None
-        Steps whose features all have this value are padding, and are skipped. No step is when None.
+        Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
+        steps. If None, no steps are masked.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="gru"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Sequential
-        Uncompiled. It takes floats of shape (n, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features).
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     Notes
     -----
-    As in Keras, the gate that resets acts behind the recurrent product (``reset_after=True``), with a bias of its
-    own; in the paper it acts before.
+    As by default in Keras, the reset gate is applied after the recurrent matrix multiplication, with a separate bias
+    (``reset_after=True``). In the paper, it is applied before.
 
     References
     ----------
@@ -237,7 +250,7 @@ def build_gru(
 
 def _recurrent(
     registered_name,
-    kind,
+    layer_class,
     layer_name,
     *,
     input_shape,
@@ -251,25 +264,25 @@ def _recurrent(
     weights,
     name,
 ):
-    """Build a network of recurrent layers of one kind."""
+    """Build a network of stacked recurrent layers of class `layer_class`."""
     input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     units = check_sizes("units", units)
     if not units:
-        raise ValueError("units must name at least one recurrent layer, such as (64,). Received: ().")
-    penalty = kernel_penalty(l1, l2)
+        raise ValueError("units must have at least one entry, such as (64,). Received: ().")
+    regularizer = make_regularizer(l1, l2)
 
-    network = [keras.Input(input_shape, name="input"), *mask_layer(mask_value)]
+    network = [keras.Input(input_shape, name="input"), *masking_layers(mask_value)]
     for position, n_units in enumerate(units, start=1):
         network.append(
-            kind(
+            layer_class(
                 n_units,
                 return_sequences=position < len(units),
-                kernel_regularizer=penalty,
-                recurrent_regularizer=penalty,
+                kernel_regularizer=regularizer,
+                recurrent_regularizer=regularizer,
                 name=f"{layer_name}_{position}",
             )
         )
-        network += hidden_dropout(dropout, f"dropout_{position}")
-    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=penalty, name="output"))
+        network += dropout_layers(dropout, f"dropout_{position}")
+    network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
     return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights)

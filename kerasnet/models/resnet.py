@@ -1,9 +1,13 @@
-"""The residual network, small."""
+"""Small residual network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
 
-from kerasnet.models._arguments import check_input_shape, check_size, hidden_dropout, kernel_penalty
+from kerasnet.models._arguments import check_input_shape, check_size, dropout_layers, make_regularizer
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
 
@@ -17,63 +21,66 @@ _N_STAGES = 3
     max_layers=lambda depth, **_: 4 + 4 * check_size("depth", depth),
 )
 def build_resnet_small(
-    input_shape=(28, 28, 1),
-    n_outputs=10,
+    input_shape: Sequence[int] = (28, 28, 1),
+    n_outputs: int = 10,
     *,
-    depth=8,
-    width=16,
-    activation="relu",
-    output_activation="softmax",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    weights=None,
-    name="resnet_small",
-):
-    """Build a residual network as those that were made for CIFAR-10, for images of any size and number of channels.
+    depth: int = 8,
+    width: int = 16,
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weights: str | None = None,
+    name: str = "resnet_small",
+) -> keras.Model:
+    """Build a small CIFAR-style ResNet for images of any size and number of channels.
 
-    A convolution, and three stages of residual blocks of two convolutions each; from stage to stage the image is
-    halved and the number of filters doubled. Then the average over the image. With the defaults 78,426 parameters.
+    A convolution is followed by three stages of residual blocks with two convolutions each, and global average pooling.
+    From one stage to the next, height and width are halved and the number of filters is doubled. The default model has
+    78,426 parameters.
 
     Parameters
     ----------
-    input_shape : tuple (height, width, channels), default=(28, 28, 1)
-        The shape of one image, in pixels.
+    input_shape : tuple of int, default=(28, 28, 1)
+        Shape of one image: (height, width, channels).
     n_outputs : int, default=10
-        The number of outputs.
+        Number of outputs.
     depth : int, default=8
-        The number of layers with weights along the longest path: 6 n + 2 for n blocks a stage, so 8, 14, 20, ...
+        Number of weight layers along the longest path: 6 n + 2 for n residual blocks per stage (8, 14, 20, ...).
     width : int, default=16
-        The number of filters of the first stage.
+        Number of filters in the first stage.
     activation : str, default="relu"
-        The activation of the convolutions.
+        Activation function of the convolutional layers.
     output_activation : str, default="softmax"
-        "softmax" for several classes, "sigmoid" for two (with one output), "linear" for regression.
+        Activation function of the output layer: "softmax" for multiclass classification, "sigmoid" for binary (one
+        output) or multilabel classification, "linear" for regression.
     dropout : float, default=0.0
-        The fraction, in [0, 1), of values dropped in training before the outputs.
+        Dropout rate before the output layer, in [0, 1).
     l1, l2 : float, default=0.0
-        The weights of the L1 and L2 penalties on all kernels.
+        L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        The name of a set of pretrained weights, such as "mnist"; see :func:`kerasnet.models.model_card`. With another
-        `n_outputs` the outputs keep their initial weights. None for no pretrained weights.
+        Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
+        differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
+        randomly initialized.
     name : str, default="resnet_small"
-        The name of the model.
+        Name of the model.
 
     Returns
     -------
     keras.Model
-        Functional and uncompiled. It takes float images in [0, 1] of shape (n, height, width, channels), and does not
-        rescale. The layers "stage_1", "stage_2" and "stage_3" give what the stages end in.
+        Uncompiled functional model. Takes floats in [0, 1] of shape (n_samples, height, width, channels), without
+        rescaling. The outputs of the stages are those of the layers "stage_1", "stage_2" and "stage_3".
 
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is invalid.
 
     Notes
     -----
-    A deviation from the paper: where the shape changes, shortcuts are convolutions of 1 x 1 (its option B), for
-    which it has none for CIFAR-10 (option A).
+    Difference from the paper: where the shape changes, shortcuts are 1 x 1 convolutions (option B). The paper uses
+    identity shortcuts with zero padding (option A) for CIFAR-10.
 
     References
     ----------
@@ -89,11 +96,11 @@ def build_resnet_small(
     input_shape = check_input_shape(input_shape, ("height", "width", "channels"))
     n_outputs, width = check_size("n_outputs", n_outputs), check_size("width", width)
     if check_size("depth", depth) < 8 or (depth - 2) % 6:
-        raise ValueError(f"depth must be 6 n + 2 for n blocks a stage: 8, 14, 20, ... Received: {depth!r}.")
-    settings = {"activation": activation, "penalty": kernel_penalty(l1, l2)}
+        raise ValueError(f"depth must be 6 n + 2 for n blocks per stage: 8, 14, 20, ... Received: {depth!r}.")
+    settings = {"activation": activation, "regularizer": make_regularizer(l1, l2)}
 
     inputs = keras.Input(input_shape, name="input")
-    values = _convolution(inputs, width, 3, 1, "stem", settings["penalty"])
+    values = _convolution(inputs, width, 3, 1, "stem", settings["regularizer"])
     values = layers.Activation(activation, name="stem_activation")(values)
     n_blocks = (depth - 2) // 6
     for stage in range(1, _N_STAGES + 1):
@@ -107,29 +114,29 @@ def build_resnet_small(
                 **settings,
             )
     values = layers.GlobalAveragePooling2D(name="average")(values)
-    for layer in hidden_dropout(dropout, "dropout"):
+    for layer in dropout_layers(dropout, "dropout"):
         values = layer(values)
     outputs = layers.Dense(
-        n_outputs, activation=output_activation, kernel_regularizer=settings["penalty"], name="output"
+        n_outputs, activation=output_activation, kernel_regularizer=settings["regularizer"], name="output"
     )
     model = keras.Model(inputs, outputs(values), name=name)
     return with_pretrained_weights(model, "resnet_small", weights)
 
 
-def _residual_block(values, filters, *, strides, name, output_name, activation, penalty):
-    """Add what two convolutions make of the values to the values themselves."""
+def _residual_block(values, filters, *, strides, name, output_name, activation, regularizer):
+    """Apply a residual block of two convolutions."""
     shortcut = values
     if strides > 1 or values.shape[-1] != filters:
-        shortcut = _convolution(values, filters, 1, strides, f"{name}_shortcut", penalty)
-    values = _convolution(values, filters, 3, strides, f"{name}_conv_1", penalty)
+        shortcut = _convolution(values, filters, 1, strides, f"{name}_shortcut", regularizer)
+    values = _convolution(values, filters, 3, strides, f"{name}_conv_1", regularizer)
     values = layers.Activation(activation, name=f"{name}_activation")(values)
-    values = _convolution(values, filters, 3, 1, f"{name}_conv_2", penalty)
+    values = _convolution(values, filters, 3, 1, f"{name}_conv_2", regularizer)
     values = layers.Add(name=f"{name}_sum")([values, shortcut])
     return layers.Activation(activation, name=output_name)(values)
 
 
-def _convolution(values, filters, kernel_size, strides, name, penalty):
-    """Convolve and normalise, without activation."""
+def _convolution(values, filters, kernel_size, strides, name, regularizer):
+    """Apply a convolution and batch normalization, without activation."""
     values = layers.Conv2D(
         filters,
         kernel_size,
@@ -137,7 +144,7 @@ def _convolution(values, filters, kernel_size, strides, name, penalty):
         padding="same",
         use_bias=False,
         kernel_initializer="he_normal",
-        kernel_regularizer=penalty,
+        kernel_regularizer=regularizer,
         name=name,
     )(values)
     return layers.BatchNormalization(name=f"{name}_norm")(values)

@@ -1,13 +1,14 @@
 """Grids of images within one matplotlib Axes."""
 
 from numbers import Integral
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils import check_scalar
 
 
-def take_first(samples, n_images) -> np.ndarray:
+def take_first(samples: Any, n_images: int) -> np.ndarray:
     """Return the first `n_images` samples."""
     return samples[: check_scalar(n_images, "n_images", Integral, min_val=1)]
 
@@ -36,7 +37,7 @@ def draw_image(ax, cell, image, title, **options):
     return axes
 
 
-def reshape_images(X, image_shape) -> np.ndarray:
+def reshape_images(X: Any, image_shape: Any) -> np.ndarray:
     """Reshape flattened rows to images of `image_shape`."""
     X = np.asarray(X)
     return X if image_shape is None or X.ndim != 2 else X.reshape(len(X), *image_shape)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class TrainingCurveDisplay:
                 epochs = np.arange(1, len(self.history[key]) + 1)
                 self.lines_ += ax.plot(epochs, self.history[key], **{"marker": "o", "label": label, **line_kw})
         ax.set(xlabel="epoch", ylabel=metric.replace("_", " "))
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self

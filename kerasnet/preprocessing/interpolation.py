@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.preprocessing._frames import as_numbers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, DocumentedEstimator):
     """Impute missing values by linear interpolation between the previous and next rows.
 
     Rows must be in order of time and equally spaced; do not shuffle them. Each column is imputed independently. Values

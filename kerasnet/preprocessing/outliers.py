@@ -6,10 +6,11 @@ from numbers import Real
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kerasnet._documentation import DocumentedEstimator
 from kerasnet.preprocessing._frames import as_numbers
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _METHODS = (*_FACTORS, "quantile")
 _ACTIONS = ("clip", "missing")
 
 
-class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, DocumentedEstimator):
     """Clip outliers to the limits of their column, or replace them by missing values.
 
     The limits of each column are computed in `fit` from the values that are not NaN. NaN values are kept.

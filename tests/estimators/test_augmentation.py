@@ -148,7 +148,7 @@ def test_regressors_support_augmentation(mnist):
 def test_augmentation_of_other_inputs_raises_an_error(mnist):
     X, y = mnist
     rows = X.reshape(len(X), -1) / 255
-    with pytest.raises(ValueError, match=r"is for images \(n, height, width, channels\), but the model 'mlp'"):
+    with pytest.raises(ValueError, match=r"requires images of shape \(n, height, width, channels\).* the model 'mlp'"):
         KerasNetClassifier("mlp", augmentation="shift").fit(rows, y)
     with pytest.raises(ValueError, match="'augmentation' parameter"):
         CNNClassifier(augmentation="mirror").fit(X, y)
@@ -172,7 +172,7 @@ class Brighter(keras.layers.Layer):
         (Brighter(), "cannot be copied, but each fit uses a copy. A custom layer needs"),
         (
             keras.layers.RandomCrop(10, 10),
-            r"keep the shape of images\. Expected \(28, 28, 1\), received \(10, 10, 1\)",
+            r"change the shape of the images\. Expected: \(28, 28, 1\)\. Received: \(10, 10, 1\)",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The autoencoder as a transformer and as a detector of outliers."""
+"""Autoencoder and AutoencoderOutlierDetector."""
 
 import keras
 import numpy as np
@@ -20,15 +20,15 @@ def fitted(digits):
     return Autoencoder(code_units=16, epochs=20, random_state=0).fit(digits[0])
 
 
-def test_codes_and_back(digits, fitted):
+def test_inverse_transform_of_codes_equals_reconstruction(digits, fitted):
     X, _ = digits
     codes = fitted.transform(X)
     assert codes.shape == (len(X), 16)
     assert codes.dtype == np.float32
-    back = fitted.inverse_transform(codes)
-    assert back.shape == X.shape
-    np.testing.assert_allclose(back, fitted.reconstruct(X), atol=1e-6)
-    np.testing.assert_allclose(back, fitted.model_.predict(X, verbose=0), atol=1e-6)
+    decoded = fitted.inverse_transform(codes)
+    assert decoded.shape == X.shape
+    np.testing.assert_allclose(decoded, fitted.reconstruct(X), atol=1e-6)
+    np.testing.assert_allclose(decoded, fitted.model_.predict(X, verbose=0), atol=1e-6)
 
 
 def test_score_is_the_negative_mean_squared_error(digits, fitted):
@@ -38,19 +38,19 @@ def test_score_is_the_negative_mean_squared_error(digits, fitted):
     assert fitted.score(X) == pytest.approx(-expected, rel=1e-6)
     assert fitted.reconstruction_errors(X).shape == (len(X),)
     assert fitted.reconstruction_errors(X).mean() == pytest.approx(expected, rel=1e-6)
-    assert fitted.score(X) > -np.square(X - X.mean(axis=0)).mean() / 2, "better than half of the variance is kept"
+    assert fitted.score(X) > -np.square(X - X.mean(axis=0)).mean() / 2, "more than half of the variance is explained"
     assert fitted.history_["loss"][-1] == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 1), (2, 4, 8)])
-def test_samples_of_any_shape_come_back_in_shape(digits, shape):
+def test_reconstructions_have_the_shape_of_the_samples(digits, shape):
     X = digits[0][:60].reshape(60, *shape)
     estimator = Autoencoder(code_units=3, epochs=1, optimizer="sgd", random_state=0).fit(X)
     assert estimator.transform(X).shape == (60, 3)
     assert estimator.reconstruct(X).shape == estimator.inverse_transform(estimator.transform(X)).shape == X.shape
 
 
-def test_bytes_are_images_and_the_same_as_fractions_of_255(mnist):
+def test_uint8_samples_equal_samples_divided_by_255(mnist):
     X, _ = mnist
     from_bytes = Autoencoder(code_units=8, epochs=1, optimizer="sgd", random_state=0).fit(X)
     from_floats = Autoencoder(code_units=8, epochs=1, optimizer="sgd", random_state=0).fit(X / 255)
@@ -59,9 +59,9 @@ def test_bytes_are_images_and_the_same_as_fractions_of_255(mnist):
     assert from_bytes.reconstruct(X).max() <= 1
 
 
-def test_data_outside_0_to_1_want_linear_outputs(digits):
+def test_data_outside_0_to_1_require_linear_outputs(digits):
     X = StandardScaler().fit_transform(digits[0].reshape(len(digits[0]), -1))
-    with pytest.warns(UserWarning, match=r"cannot reproduce values from -.*output_activation=\"linear\""):
+    with pytest.warns(UserWarning, match=r"cannot reconstruct values from -.*output_activation=\"linear\""):
         Autoencoder(epochs=1).fit(X)
     linear = Autoencoder(output_activation="linear", epochs=10, random_state=0).fit(X)
     assert linear.score(X) > -0.3
@@ -75,7 +75,7 @@ def test_feature_names_and_output_containers(digits):
     assert estimator.get_feature_names_out().tolist() == ["autoencoder0", "autoencoder1"]
 
 
-def test_it_stands_before_a_classifier(digits):
+def test_autoencoder_in_a_pipeline_before_a_classifier(digits):
     X, y = digits
     pipeline = make_pipeline(Autoencoder(code_units=32, epochs=15, random_state=0), LogisticRegression(max_iter=500))
     assert pipeline.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.8
@@ -90,7 +90,7 @@ def test_early_stopping_and_validation_data(digits):
     assert watched.history_["val_loss"][-1] == pytest.approx(-watched.score(X[1::2]), rel=1e-5)
 
 
-def test_partial_fit_is_an_epoch_of_fit(digits):
+def test_partial_fit_equals_one_epoch_of_fit(digits):
     X, _ = digits
     whole, parts = (Autoencoder(code_units=4, epochs=2, random_state=0) for _ in range(2))
     whole.fit(X)
@@ -98,8 +98,8 @@ def test_partial_fit_is_an_epoch_of_fit(digits):
     np.testing.assert_array_equal(whole.transform(X), parts.transform(X))
 
 
-def test_bad_codes_and_unfitted_are_refused(digits, fitted):
-    with pytest.raises(ValueError, match=r"Expected codes of length 16. Received: shape \(3, 15\)"):
+def test_invalid_codes_and_unfitted_estimators_raise_errors(digits, fitted):
+    with pytest.raises(ValueError, match=r"Expected codes of length 16. Received: codes of shape \(3, 15\)"):
         fitted.inverse_transform(np.zeros((3, 15)))
     for method in ("transform", "inverse_transform", "reconstruct", "score"):
         with pytest.raises(NotFittedError):
@@ -108,8 +108,8 @@ def test_bad_codes_and_unfitted_are_refused(digits, fitted):
         Autoencoder(epochs=0).fit(digits[0])
 
 
-def draw_letters(n, rng):
-    """Make white crosses, frames and stripes of random place and width, which are no digits."""
+def draw_shapes(n, rng):
+    """Draw white crosses, frames and stripes with random positions and widths."""
     images = np.zeros((n, 28, 28), dtype=np.uint8)
     for image in images:
         kind, width, (top, left) = rng.integers(3), rng.integers(1, 4), rng.integers(2, 10, 2)
@@ -125,18 +125,18 @@ def draw_letters(n, rng):
     return images
 
 
-def test_the_detector_finds_noise_and_shapes_among_digits():
+def test_detector_finds_noise_and_shapes_among_digits():
     X = load_mnist(n_samples=5000, random_state=0).data
     normal = load_mnist("test", n_samples=500, random_state=0).data
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (500, 28, 28), dtype=np.uint8)
     detector = AutoencoderOutlierDetector(code_units=32, epochs=8, random_state=0).fit(X)
-    for strange in (noise, draw_letters(500, rng)):
-        scores = detector.decision_function(np.concatenate([normal, strange]))
+    for outliers in (noise, draw_shapes(500, rng)):
+        scores = detector.decision_function(np.concatenate([normal, outliers]))
         assert roc_auc_score(np.repeat([1, 0], 500), scores) > 0.95
 
 
-def test_the_detectors_scores_agree(digits):
+def test_detector_scores_are_consistent(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(contamination=0.2, code_units=8, epochs=3, random_state=0).fit(X)
     assert is_outlier_detector(detector)
@@ -151,7 +151,7 @@ def test_the_detectors_scores_agree(digits):
     assert detector.n_features_in_ == 8
 
 
-def test_the_detector_is_its_autoencoder(digits):
+def test_detector_equals_its_autoencoder(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(
         code_units=8, epochs=2, random_state=0, optimizer="sgd", optimizer__momentum=0.9
@@ -160,7 +160,7 @@ def test_the_detector_is_its_autoencoder(digits):
     np.testing.assert_array_equal(detector.fit(X).autoencoder_.reconstruct(X), alone.reconstruct(X))
 
 
-def test_the_detectors_bad_arguments_are_refused(digits):
+def test_invalid_detector_parameters_raise_errors(digits):
     X, _ = digits
     with pytest.raises(ValueError, match=r"'contamination' parameter .* range \(0.0, 0.5\]"):
         AutoencoderOutlierDetector(contamination=0.6).fit(X)
@@ -176,7 +176,7 @@ def test_the_detectors_bad_arguments_are_refused(digits):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ctrl-C at the end of an epoch, or at the beginning of the training."""
+    """Simulate Ctrl-C at the end of an epoch, or at the start of training."""
 
     def __init__(self, epoch=None):
         super().__init__()
@@ -192,20 +192,20 @@ class Stop(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_an_interrupted_detector_keeps_what_was_trained(digits, warm_start):
+def test_interrupted_detector_keeps_what_was_trained(digits, warm_start):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=1, warm_start=warm_start, random_state=0)
     if warm_start:
         detector.fit(X)
     with pytest.raises(KeyboardInterrupt):
         detector.set_params(epochs=9, callbacks=[Stop(2)]).fit(X)
-    assert detector.autoencoder_.n_iter_ == 2  # the epoch that did not end is in no history, as in Keras
+    assert detector.autoencoder_.n_iter_ == 2  # the interrupted epoch is not in the history, as in Keras
     assert detector.offset_ == np.percentile(detector.score_samples(X), 10)
     assert (detector.predict(X) == -1).mean() == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_a_detector_interrupted_before_training_is_as_before(digits, warm_start):
+def test_detector_interrupted_before_training_is_unchanged(digits, warm_start):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=1, callbacks=[Stop()], warm_start=warm_start)
     with pytest.raises(KeyboardInterrupt):
@@ -219,7 +219,7 @@ def test_a_detector_interrupted_before_training_is_as_before(digits, warm_start)
     assert detector.offset_ == before["offset_"]
 
 
-def test_a_warm_start_of_the_detector_goes_on(digits):
+def test_warm_start_of_the_detector(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=2, warm_start=True, random_state=0).fit(X)
     first, scores = detector.autoencoder_, detector.score_samples(X)
@@ -232,7 +232,7 @@ def test_a_warm_start_of_the_detector_goes_on(digits):
     np.testing.assert_array_equal(-first.reconstruction_errors(X), scores)
 
 
-def test_a_failed_warm_start_leaves_the_detector_as_it_was(digits):
+def test_failed_warm_start_does_not_change_the_detector(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=1, warm_start=True, random_state=0).fit(X)
     autoencoder, before, scores = detector.autoencoder_, vars(detector.autoencoder_).copy(), detector.score_samples(X)
@@ -243,11 +243,11 @@ def test_a_failed_warm_start_leaves_the_detector_as_it_was(digits):
     np.testing.assert_array_equal(detector.score_samples(X), scores)
 
 
-def test_the_detector_has_no_methods_that_cannot_work(digits):
+def test_detector_has_only_supported_methods(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0)
-    foreign = "score partial_fit initialize initialized_ scorer current_epoch feature_encoder target_encoder"
-    assert not [name for name in foreign.split() if hasattr(detector, name)]
+    unsupported = "score partial_fit initialize initialized_ scorer current_epoch feature_encoder target_encoder"
+    assert not [name for name in unsupported.split() if hasattr(detector, name)]
     with pytest.raises(TypeError, match="should have a 'score' method"):
         GridSearchCV(detector, {"code_units": [4, 8]}).fit(X)
     assert not hasattr(detector, "n_features_in_")
@@ -255,7 +255,7 @@ def test_the_detector_has_no_methods_that_cannot_work(digits):
     assert not hasattr(detector, "feature_names_in_")
 
 
-def test_what_has_no_score_is_an_outlier(digits):
+def test_samples_without_finite_score_are_outliers(digits):
     X, _ = digits
     detector = AutoencoderOutlierDetector(code_units=8, epochs=1, random_state=0).fit(X)
     model = detector.autoencoder_.model_
@@ -264,7 +264,7 @@ def test_what_has_no_score_is_an_outlier(digits):
     assert set(detector.predict(X)) == {-1}
 
 
-def test_the_detector_takes_bytes_for_images(mnist):
+def test_detector_divides_uint8_by_255(mnist):
     X, _ = mnist
     from_bytes, from_floats = (
         AutoencoderOutlierDetector(code_units=8, epochs=1, optimizer="sgd", random_state=0)
@@ -277,11 +277,11 @@ def test_the_detector_takes_bytes_for_images(mnist):
 
 @pytest.mark.parametrize("batch_size", [8, 32])
 @pytest.mark.parametrize("model", ["autoencoder", "conv_autoencoder"])
-def test_images_are_weighted_in_the_loss_as_rows_are(model, batch_size, mnist):
-    """A batch as large as the images are wide is no special case; at a rate of almost 0 the loss is known."""
+def test_image_sample_weights_in_the_loss(model, batch_size, mnist):
+    """With a learning rate near 0 the loss is known, also if batch size and image width are equal."""
     X = mnist[0][:64, ::4, ::4] / np.float32(255)  # 7 x 7
     X = np.pad(X, ((0, 0), (0, 1), (0, 1)))
-    X[::2] = 0.5  # nearly what an untrained sigmoid gives
+    X[::2] = 0.5  # near the output of an untrained sigmoid
     weight = np.where(np.arange(64) % 2, np.linspace(0.5, 2, 64), 0)
     settings = {"code_units": 4, "epochs": 1, "optimizer": "sgd", "learning_rate": 1e-12, "random_state": 0}
     autoencoder = Autoencoder(model=model, batch_size=batch_size, **settings).fit(X, sample_weight=weight)
@@ -297,13 +297,13 @@ def fitted_to_mnist():
 
 
 @pytest.mark.exhaustive
-def test_the_full_mnist_is_reconstructed(fitted_to_mnist):
+def test_full_mnist_reconstruction_error(fitted_to_mnist):
     assert -fitted_to_mnist.score(load_mnist("test").data) <= 0.004
 
 
 @pytest.mark.exhaustive
-@pytest.mark.xfail(reason="the codes are nearly linear in the pixels: 92.1 % is what logistic regression makes of them")
-def test_codes_of_the_full_mnist_and_logistic_regression_reach_95_percent(fitted_to_mnist):
+@pytest.mark.xfail(reason="the codes are nearly linear in the pixels: logistic regression reaches 92.1 %")
+def test_logistic_regression_on_mnist_codes_reaches_95_percent(fitted_to_mnist):
     X, y = load_mnist(return_X_y=True)
     X_test, y_test = load_mnist("test", return_X_y=True)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of estimators."""
+"""scikit-learn's estimator checks."""
 
 import functools
 import inspect
@@ -19,12 +19,12 @@ from kerasnet.models import _registry, build_cnn, register_model
 
 EXPECTED_FAILURES = dict.fromkeys(
     ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"),
-    "mini-batches are drawn from other rows when samples are repeated or removed, and sums in float32 round "
-    "otherwise; without mini-batches the two are equal to 1e-6, see test_contract.py",
+    "repeated or removed samples change the mini-batches and the rounding of float32 sums; without mini-batches, both "
+    "fits are equal up to 1e-6, see test_contract.py",
 )
 
 
-def build_cnn_of_rows(
+def build_cnn_for_rows(
     input_shape,
     n_outputs=10,
     *,
@@ -39,7 +39,7 @@ def build_cnn_of_rows(
     l2=0.0,
     name="cnn_of_rows",
 ):
-    """Build the CNN for the rows that scikit-learn's checks come with: each value becomes a tile of an image."""
+    """Build the CNN for the rows of scikit-learn's checks: each value becomes a tile of an image."""
     arguments = {name: value for name, value in locals().items() if name in inspect.signature(build_cnn).parameters}
     (n_values,) = input_shape
     image = (4 * n_values, 4, 1)
@@ -53,36 +53,37 @@ def build_cnn_of_rows(
 
 @pytest.fixture(scope="module", autouse=True)
 def registered():
-    """Have the builder in the registry for these tests alone."""
-    register_model("cnn_of_rows", input_kind="vector", tasks=("classification", "regression"))(build_cnn_of_rows)
+    """Register the builder for these tests."""
+    register_model("cnn_of_rows", input_kind="vector", tasks=("classification", "regression"))(build_cnn_for_rows)
     yield
     _registry._REGISTRY.pop("cnn_of_rows")
 
 
-class CNNClassifierOfRows(CNNClassifier):
-    """The estimator of images, for rows."""
+class CNNClassifierForRows(CNNClassifier):
+    """CNNClassifier for rows."""
 
     model = "cnn_of_rows"
 
 
-def checks_of(*estimators):
-    """Parametrize a test with scikit-learn's checks of some estimators."""
+def parametrize_checks(*estimators):
+    """Parametrize a test with scikit-learn's checks of estimators."""
     return parametrize_with_checks(
         list(estimators), expected_failed_checks=lambda estimator: EXPECTED_FAILURES, xfail_strict=True
     )
 
 
-@checks_of(
+@parametrize_checks(
     KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.3),
     KerasNetRegressor("mlp", epochs=20, optimizer="sgd", learning_rate=0.01),
     Autoencoder(code_units=8, output_activation="linear", optimizer="sgd", learning_rate=0.1),
     AutoencoderOutlierDetector(code_units=8, output_activation="linear", optimizer="sgd"),
 )
-def test_scikit_learns_checks(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-OF_EACH_CLASS = {  # what a class with a model of its own may break: constructor, parameters, tags, shapes of samples
+# checks that depend on the class: constructor, parameters, tags, shapes of samples
+CHECKS_FOR_EACH_CLASS = {
     "check_do_not_raise_errors_in_init_or_set_param",
     "check_estimator_cloneable",
     "check_estimator_repr",
@@ -105,8 +106,8 @@ OF_EACH_CLASS = {  # what a class with a model of its own may break: constructor
 }
 
 
-def checks_of_each_class(estimator):
-    """Return all checks; those that see the same code as `KerasNetClassifier`'s are for the long version."""
+def checks_for_class(estimator):
+    """Return all checks; mark those that repeat the checks of `KerasNetClassifier` as exhaustive."""
     cases = []
     for instance, check in estimator_checks_generator(estimator):
         function, settings = check, {}
@@ -114,23 +115,23 @@ def checks_of_each_class(estimator):
             function, settings = function.func, settings | function.keywords
         name = function.__name__
         if name not in EXPECTED_FAILURES:
-            is_short = name in OF_EACH_CLASS and not {"readonly_memmap", "X_dtype"} & settings.keys()
+            is_short = name in CHECKS_FOR_EACH_CLASS and not {"readonly_memmap", "X_dtype"} & settings.keys()
             cases.append(pytest.param(instance, check, id=name, marks=[] if is_short else [pytest.mark.exhaustive]))
     return cases
 
 
 @pytest.mark.parametrize(
     ("estimator", "check"),
-    checks_of_each_class(SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3)),
+    checks_for_class(SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3)),
 )
-def test_scikit_learns_checks_of_a_classifier_with_a_model_of_its_own(estimator, check):
+def test_scikit_learn_checks_for_a_fixed_architecture(estimator, check):
     check(estimator)
 
 
-@pytest.mark.exhaustive  # the same code as above
-@checks_of(
+@pytest.mark.exhaustive  # same code as above
+@parametrize_checks(
     KerasNetClassifier("simple_rnn", epochs=20, learning_rate=0.01),
-    CNNClassifierOfRows(epochs=20, learning_rate=0.005),
+    CNNClassifierForRows(epochs=20, learning_rate=0.005),
 )
-def test_scikit_learns_checks_of_further_classifiers(estimator, check):
+def test_scikit_learn_checks_for_more_classifiers(estimator, check):
     check(estimator)

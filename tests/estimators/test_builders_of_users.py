@@ -1,4 +1,4 @@
-"""Builders of users: layers from outside, random layers without a seed, names registered twice."""
+"""User-defined builders: external layers, random layers without seed, models registered twice."""
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ def base(trainable=True):
     return model
 
 
-def builder_around(layer, *, shares_code=True):
-    """Return a builder that takes a layer from outside."""
+def builder_with_layer(layer, *, shares_code=True):
+    """Return a builder that uses an external layer."""
 
     def build(input_shape, n_outputs):
         own = [] if shares_code else [keras.layers.Lambda(lambda values: values)]
@@ -33,11 +33,11 @@ def builder_around(layer, *, shares_code=True):
 
 
 @pytest.mark.parametrize("shares_code", [True, False])
-def test_trainable_layers_from_outside_are_refused_at_the_first_fit(shares_code, iris):
+def test_external_trainable_layers_raise_an_error_in_the_first_fit(shares_code, iris):
     layer = base()
     before = layer.get_weights()
     estimator = KerasNetClassifier(
-        builder_around(layer, shares_code=shares_code), epochs=1, optimizer="sgd", random_state=0
+        builder_with_layer(layer, shares_code=shares_code), epochs=1, optimizer="sgd", random_state=0
     )
     with pytest.raises(ValueError, match=r"takes the weights .* from outside.*trainable = False"):
         estimator.fit(*iris)
@@ -45,19 +45,19 @@ def test_trainable_layers_from_outside_are_refused_at_the_first_fit(shares_code,
         np.testing.assert_array_equal(old, new)
 
 
-def build_of(input_shape, n_outputs, layers=()):
+def build_sequential(input_shape, n_outputs, layers=()):
     return keras.Sequential([keras.Input(input_shape), *layers])
 
 
-def test_layers_as_parameters_are_refused(iris):
+def test_layers_as_parameters_raise_an_error(iris):
     layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")]
     with pytest.raises(ValueError, match="from outside"):
-        KerasNetClassifier(build_of, layers=layers, epochs=1).fit(*iris)
+        KerasNetClassifier(build_sequential, layers=layers, epochs=1).fit(*iris)
 
 
-def test_a_frozen_shared_base_is_allowed(iris):
+def test_frozen_shared_layers_are_supported(iris):
     frozen = base(trainable=False)
-    build = builder_around(frozen)
+    build = builder_with_layer(frozen)
     before = frozen.get_weights()
     fits = [KerasNetClassifier(build, epochs=2, optimizer="sgd", random_state=0).fit(*iris) for _ in range(2)]
     np.testing.assert_array_equal(*(each.predict_proba(iris[0]) for each in fits))
@@ -65,20 +65,22 @@ def test_a_frozen_shared_base_is_allowed(iris):
         np.testing.assert_array_equal(old, new)
 
 
-def test_a_model_given_as_such_may_be_one_that_was_fitted(iris):
-    fitted = KerasNetClassifier(lambda input_shape, n_outputs: build_of(input_shape, n_outputs, own_layers()), epochs=1)
-    fitted.fit(*iris)
+def test_fitted_keras_model_as_model_parameter(iris):
+    def build(input_shape, n_outputs):
+        return build_sequential(input_shape, n_outputs, new_layers())
+
+    fitted = KerasNetClassifier(build, epochs=1).fit(*iris)
     further = KerasNetClassifier(fitted.model_, epochs=1, optimizer="sgd", random_state=0)
     further.fit(*iris)
     np.testing.assert_array_equal(further.predict(iris[0]), clone(further).fit(*iris).predict(iris[0]))
 
 
-def own_layers():
+def new_layers():
     return [keras.layers.Dense(3, "softmax")]
 
 
 class Noise(keras.layers.Layer):
-    """Draws without a seed."""
+    """A random layer without a seed."""
 
     def call(self, inputs, training=None):
         return inputs + keras.random.normal(keras.ops.shape(inputs)) if training else inputs
@@ -88,7 +90,7 @@ def build_noisy(input_shape, n_outputs):
     return keras.Sequential([keras.Input(input_shape), Noise(), keras.layers.Dense(n_outputs, "softmax")])
 
 
-def test_random_layers_without_a_seed_are_reproducible(iris, tmp_path):
+def test_random_layers_without_seed_are_reproducible(iris, tmp_path):
     X, y = iris
 
     def probabilities(seed=0, **parameters):
@@ -100,14 +102,14 @@ def test_random_layers_without_a_seed_are_reproducible(iris, tmp_path):
 
     first = probabilities()
     np.testing.assert_array_equal(first, probabilities())
-    keras.random.normal((3,))  # moves the generator of the process
+    keras.random.normal((3,))  # advances the global generator
     np.testing.assert_array_equal(first, probabilities())
     assert not np.array_equal(first, probabilities(seed=1))
     probabilities(epochs=2, memory=tmp_path)
     np.testing.assert_array_equal(first, probabilities(memory=tmp_path))
 
 
-def test_a_fit_leaves_the_random_generator_of_keras_alone(iris):
+def test_fit_does_not_change_the_random_state_of_keras(iris):
     keras.utils.set_random_seed(0)
     expected = keras.random.normal((2, 3))[1]
     keras.utils.set_random_seed(0)
@@ -115,7 +117,7 @@ def test_a_fit_leaves_the_random_generator_of_keras_alone(iris):
     np.testing.assert_array_equal(keras.random.normal((2, 3))[1], expected)
 
 
-def test_weights_that_are_drawn_without_a_seed_are_reproducible(iris):
+def test_initializers_without_seed_are_reproducible(iris):
     def build(input_shape, n_outputs):
         def initialize(shape, dtype=None):
             return keras.random.normal(shape, dtype=dtype)
@@ -135,7 +137,7 @@ def build_from_a_cell(input_shape=(4,), n_outputs=3, *, output_activation="softm
 """
 
 
-def test_a_notebook_cell_that_registers_a_model_may_run_twice(iris):
+def test_notebook_cell_can_register_a_model_twice(iris):
     try:
         for name in ("first", "second"):
             exec(CELL.format(name=name), {"register_model": register_model, "keras": keras, "__name__": "__main__"})
@@ -147,7 +149,7 @@ def test_a_notebook_cell_that_registers_a_model_may_run_twice(iris):
 
 
 class Weights(keras.layers.Layer):
-    """Computes with a variable from outside."""
+    """A layer with an external variable."""
 
     def __init__(self, variable, **arguments):
         super().__init__(**arguments)
@@ -157,7 +159,7 @@ class Weights(keras.layers.Layer):
         return inputs @ self.variable
 
 
-def test_a_trainable_variable_from_outside_is_refused(iris):
+def test_external_trainable_variable_raises_an_error(iris):
     variable = keras.Variable(np.ones((4, 3), np.float32))
 
     def build(input_shape):
@@ -180,7 +182,7 @@ def scaled_error(y_true, y_pred):
 
 
 class ScaledError(keras.losses.Loss):
-    """Keeps a list that is changed between fits."""
+    """A loss with a list that is changed between fits."""
 
     def __init__(self):
         super().__init__()
@@ -190,7 +192,7 @@ class ScaledError(keras.losses.Loss):
         return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1) * self.factors[0]
 
 
-def test_compiled_code_is_not_reused_with_constants_of_an_earlier_fit(iris, monkeypatch):
+def test_compiled_function_is_not_reused_if_constants_change(iris, monkeypatch):
     def loss_of(loss):
         estimator = KerasNetRegressor("mlp", loss=loss, epochs=1, batch_size=-1, optimizer="sgd", random_state=0)
         return estimator.fit(*iris).history_["loss"][0]
@@ -207,7 +209,7 @@ def test_compiled_code_is_not_reused_with_constants_of_an_earlier_fit(iris, monk
 
 
 class Scaling(keras.layers.Layer):
-    """Reads a constant of its module through a method of its own."""
+    """A layer that reads a module constant in another method."""
 
     def call(self, inputs):
         return inputs * self.read()
@@ -216,7 +218,7 @@ class Scaling(keras.layers.Layer):
         return CONSTANTS["list"][0]
 
 
-def test_predictions_are_those_of_the_model_whatever_was_fitted_before(iris, monkeypatch):
+def test_predictions_do_not_depend_on_earlier_fits(iris, monkeypatch):
     def build(input_shape, n_outputs):
         return keras.Sequential([keras.Input(input_shape), Scaling(), keras.layers.Dense(n_outputs, "softmax")])
 
@@ -227,7 +229,7 @@ def test_predictions_are_those_of_the_model_whatever_was_fitted_before(iris, mon
 
 
 @pytest.mark.parametrize("name", ["n_features_in_", "n_iter_", "predict"])
-def test_arguments_named_as_attributes_of_estimators_are_refused_and_may_be_routed(name, iris):
+def test_builder_arguments_named_like_attributes_must_be_routed(name, iris):
     code = f"def build(input_shape, n_outputs, {name}=3):\n    return make(input_shape, n_outputs, {name})"
 
     def make(input_shape, n_outputs, units):
@@ -236,7 +238,7 @@ def test_arguments_named_as_attributes_of_estimators_are_refused_and_may_be_rout
 
     scope = {"make": make, "__name__": "builders"}
     exec(code, scope)
-    with pytest.raises(TypeError, match=rf"'{name}' of its own. Give these arguments of the builder as model__<name>"):
+    with pytest.raises(TypeError, match=rf"methods named '{name}'. Pass these arguments .* as model__<name>"):
         KerasNetClassifier(scope["build"], **{name: 5})
     routed = KerasNetClassifier(scope["build"], epochs=1, **{f"model__{name}": 5})
     assert clone(routed).fit(*iris).model_.layers[0].units == 5

@@ -1,4 +1,4 @@
-"""Callbacks: each fit has its own, and what they refer to is the user's."""
+"""Callbacks are copied for each fit, but the objects that they refer to are shared."""
 
 import threading
 
@@ -23,7 +23,7 @@ def mlp(**parameters):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps a number of its own, and refers to things of the user's."""
+    """A callback with a counter and references to objects of the user."""
 
     def __init__(self, sink, tracker=None):
         super().__init__()
@@ -35,11 +35,11 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Pruned(Exception):
-    """What a callback of Optuna raises."""
+    """Like ``optuna.TrialPruned``."""
 
 
 class Trial:
-    """Like a trial of a study of Optuna in memory: it cannot be copied, and tells whether to go on."""
+    """Like a trial of an in-memory study of Optuna, which cannot be copied."""
 
     def __init__(self, n_epochs):
         self.lock, self.n_epochs, self.reported = threading.Lock(), n_epochs, {}
@@ -53,7 +53,7 @@ class Trial:
 
 
 class Prune(keras.callbacks.Callback):
-    """As ``optuna_integration.KerasPruningCallback``."""
+    """Like ``optuna_integration.KerasPruningCallback``."""
 
     def __init__(self, trial):
         super().__init__()
@@ -66,7 +66,7 @@ class Prune(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("wrap", [lambda each: each, lambda each: [each], lambda each: {"mine": [each]}])
-def test_what_a_callback_refers_to_is_not_copied(wrap, iris):
+def test_objects_referenced_by_callbacks_are_not_copied(wrap, iris):
     sink, tracker = [], threading.Lock()
     estimator = mlp(callbacks=wrap(Recorder(sink, tracker)))
     for fitted in (estimator.fit(*iris), clone(estimator).fit(*iris)):
@@ -75,7 +75,7 @@ def test_what_a_callback_refers_to_is_not_copied(wrap, iris):
     assert len(sink) == 6
 
 
-def test_numbers_of_a_callback_belong_to_each_fit(iris):
+def test_callback_counters_are_not_shared_by_fits(iris):
     recorder = Recorder([])
     estimator = mlp(callbacks=[recorder]).fit(*iris)
     first = estimator.callbacks_[0]
@@ -83,7 +83,7 @@ def test_numbers_of_a_callback_belong_to_each_fit(iris):
     assert clone(estimator).callbacks[0] is not recorder
 
 
-def test_folds_share_no_patience(iris):
+def test_folds_do_not_share_early_stopping_state(iris):
     stopping = keras.callbacks.EarlyStopping("loss", patience=2, min_delta=10.0)
     histories = []
     recorder = Recorder(histories)
@@ -92,7 +92,7 @@ def test_folds_share_no_patience(iris):
     assert stopping.wait == 0
 
 
-def test_a_pruning_callback_prunes(iris):
+def test_pruning_callback(iris):
     trial = Trial(2)
     estimator = mlp(epochs=9).fit(*iris)
     fitted = estimator.model_
@@ -104,7 +104,7 @@ def test_a_pruning_callback_prunes(iris):
         clone(mlp(callbacks=[Prune(Trial(1))])).fit(*iris)
 
 
-def test_fit_takes_callbacks_for_one_call(iris):
+def test_callbacks_as_fit_keyword(iris):
     sink = []
     estimator = mlp().fit(*iris, callbacks=[Recorder(sink)], epochs=2)
     assert len(sink) == estimator.n_iter_ == 2
@@ -113,7 +113,7 @@ def test_fit_takes_callbacks_for_one_call(iris):
 
 
 class Marker(keras.callbacks.Callback):
-    """Keeps the model under another name, and puts something on it."""
+    """Store the model under another name, and set an attribute of the model."""
 
     def set_model(self, model):
         super().set_model(model)
@@ -124,7 +124,7 @@ class Marker(keras.callbacks.Callback):
         self.model.note = "a note"
 
 
-def test_afterwards_the_model_of_a_callback_is_the_fitted_one(iris):
+def test_callback_model_is_the_fitted_model_after_fit(iris):
     fits = [mlp(callbacks=[Marker()]).fit(*iris) for _ in range(3)]
     for fitted in fits:
         (callback,) = fitted.callbacks_
@@ -136,7 +136,7 @@ def test_afterwards_the_model_of_a_callback_is_the_fitted_one(iris):
     assert not hasattr(mlp().fit(*iris).model_, "note")
 
 
-def test_what_a_failed_fit_leaves_on_a_model_is_not_seen_later(iris):
+def test_attributes_set_in_a_failed_fit_do_not_persist(iris):
     class Fails(Marker):
         def on_epoch_end(self, epoch, logs=None):
             raise RuntimeError("stop")
@@ -148,7 +148,7 @@ def test_what_a_failed_fit_leaves_on_a_model_is_not_seen_later(iris):
     assert not mlp(callbacks=[Marker()]).fit(*iris).callbacks_[0].found
 
 
-def test_a_list_restored_from_memory_is_the_users(iris, tmp_path):
+def test_lists_of_callbacks_are_restored_from_checkpoints_in_place(iris, tmp_path):
     def fit(sink):
         return mlp(callbacks=[Recorder(sink, "plain")], memory=tmp_path).fit(*iris)
 
@@ -160,7 +160,7 @@ def test_a_list_restored_from_memory_is_the_users(iris, tmp_path):
 
 
 class Wrapper(keras.callbacks.Callback):
-    """Keeps the model in another callback and in containers, and calls itself through a bound method."""
+    """Store the model in another callback and in containers, and call a bound method of itself."""
 
     def __init__(self):
         super().__init__()
@@ -179,7 +179,7 @@ class Wrapper(keras.callbacks.Callback):
         self.step()
 
 
-def test_wrapped_callbacks_and_containers_refer_to_the_fitted_model(iris):
+def test_nested_callbacks_refer_to_the_fitted_model(iris):
     wrapper = Wrapper()
     fitted = mlp(callbacks=[wrapper]).fit(*iris)
     (callback,) = fitted.callbacks_

@@ -1,4 +1,4 @@
-"""Classifiers as scikit-learn's users know them: labels, probabilities, seeds, folds."""
+"""Classifiers as scikit-learn estimators: labels, probabilities, seeds, folds."""
 
 import json
 import os
@@ -51,12 +51,12 @@ def same_weights(first, second):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_it_is_a_classifier_and_its_folds_are_stratified(mnist):
+def test_is_classifier_and_folds_are_stratified(mnist):
     X, y = mnist
     estimator = CNNClassifier(epochs=1)
     assert is_classifier(estimator)
     assert isinstance(check_cv(5, y, classifier=is_classifier(estimator)), StratifiedKFold)
-    order = np.argsort(y)  # sorted labels: unstratified folds would miss classes and score 0
+    order = np.argsort(y)  # with sorted labels, unstratified folds would miss classes and score 0
     assert cross_val_score(cnn(epochs=12), X[order], y[order], cv=2).min() > 0.5
 
 
@@ -72,7 +72,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels_of_any_type_come_back_as_they_were(iris, kind):
+def test_predicted_labels_have_the_type_of_y(iris, kind):
     X, y = iris
     names = LABELS[kind]
     rows = y < len(names)
@@ -89,7 +89,7 @@ def test_labels_of_any_type_come_back_as_they_were(iris, kind):
     np.testing.assert_array_equal(names[probabilities.argmax(axis=1)], predicted)
 
 
-def test_probabilities_of_one_sample_have_two_axes(iris):
+def test_probabilities_of_one_sample_are_2d(iris):
     X, y = iris
     for n_classes in (2, 3):
         estimator = mlp().fit(X[y < n_classes], y[y < n_classes])
@@ -97,7 +97,7 @@ def test_probabilities_of_one_sample_have_two_axes(iris):
         assert estimator.predict(X[:1]).shape == (1,)
 
 
-def test_two_classes_have_one_sigmoid_output_unless_the_loss_wants_two(iris):
+def test_binary_classifier_has_one_output_unless_the_loss_requires_two(iris):
     X, y = iris[0][:100], iris[1][:100]
     assert mlp().fit(X, y).model_.output_shape == (None, 1)
     two = mlp(loss="sparse_categorical_crossentropy").fit(X, y)
@@ -105,7 +105,7 @@ def test_two_classes_have_one_sigmoid_output_unless_the_loss_wants_two(iris):
     assert two.predict_proba(X[:3]).shape == (3, 2)
 
 
-def test_one_hot_losses_are_given_one_hot_targets(iris):
+def test_categorical_losses_receive_one_hot_targets(iris):
     X, y = iris
     sparse = mlp(loss="sparse_categorical_crossentropy", early_stopping=True).fit(X, y)
     one_hot = mlp(loss="categorical_crossentropy", early_stopping=True).fit(X, y)
@@ -114,8 +114,8 @@ def test_one_hot_losses_are_given_one_hot_targets(iris):
 
 
 @pytest.mark.parametrize("loss", longer(["mse", "kl_divergence", "categorical_focal_crossentropy"], ["kl_divergence"]))
-@pytest.mark.parametrize("batch_size", longer([10, 32], [32]))  # 10 is the number of classes, too
-def test_every_loss_over_classes_learns(digits, loss, batch_size):
+@pytest.mark.parametrize("batch_size", longer([10, 32], [32]))  # 10 is also the number of classes
+def test_all_classification_losses_learn(digits, loss, batch_size):
     X, y = digits[0][:600], digits[1][:600]
     assert (
         mlp(loss=loss, epochs=10, batch_size=batch_size, optimizer="adam", learning_rate=0.02).fit(X, y).score(X, y)
@@ -140,7 +140,7 @@ def build_compiled(input_shape, n_outputs):
 
 @pytest.mark.parametrize("build", [build_softmax, build_sigmoid, build_compiled])
 @pytest.mark.parametrize("loss", [None, "mse"])
-def test_two_classes_are_learned_by_builders_of_ones_own(iris, build, loss):
+def test_user_defined_builders_learn_two_classes(iris, build, loss):
     X, y = iris[0][:100], iris[1][:100]
     if build is build_compiled and loss is not None:
         with pytest.raises(ValueError, match="loss='mse' but model compiled with categorical_crossentropy"):
@@ -152,7 +152,7 @@ def test_two_classes_are_learned_by_builders_of_ones_own(iris, build, loss):
     assert set(estimator.predict(X)) == {0, 1}
 
 
-def test_bytes_and_fractions_of_255_are_the_same_images(mnist):
+def test_uint8_images_equal_images_divided_by_255(mnist):
     X, y = mnist
     from_bytes = cnn().fit(X, y)
     from_floats = cnn().fit(X / 255, y)
@@ -160,13 +160,13 @@ def test_bytes_and_fractions_of_255_are_the_same_images(mnist):
     np.testing.assert_array_equal(from_bytes.predict_proba(X), from_bytes.predict_proba(X / 255))
 
 
-def test_floats_above_1_are_not_rescaled_but_warned_about(mnist):
+def test_floats_above_1_issue_a_warning(mnist):
     X, y = mnist
     with pytest.warns(UserWarning, match=r"float images in \[0, 1\].*maximum here is 255.*pass it as uint8"):
         cnn().fit(X.astype(float), y)
 
 
-def test_images_with_and_without_a_channel_axis_and_as_rows_are_the_same(mnist):
+def test_channel_axis_and_flattened_rows_do_not_change_the_fit(mnist):
     X, y = mnist[0][:100], mnist[1][:100]
     plain = cnn().fit(X, y)
     rows = cnn(image_shape=(28, 28)).fit(X.reshape(100, -1), y)
@@ -175,26 +175,26 @@ def test_images_with_and_without_a_channel_axis_and_as_rows_are_the_same(mnist):
     np.testing.assert_array_equal(plain.predict_proba(X[..., np.newaxis]), rows.predict_proba(X.reshape(100, -1)))
 
 
-def test_colour_images(mnist):
+def test_color_images(mnist):
     X, y = mnist[0][:100], mnist[1][:100]
-    colour = np.stack([X, X, X], axis=-1)
-    assert cnn().fit(colour, y).model_.input_shape == (None, 28, 28, 3)
-    rows = cnn(image_shape=(28, 28, 3)).initialize(colour.reshape(100, -1), y)
+    color = np.stack([X, X, X], axis=-1)
+    assert cnn().fit(color, y).model_.input_shape == (None, 28, 28, 3)
+    rows = cnn(image_shape=(28, 28, 3)).initialize(color.reshape(100, -1), y)
     assert rows.model_.input_shape == (None, 28, 28, 3)
 
 
-def test_sequences_with_one_feature_may_come_as_two_axes(digits):
+def test_sequences_with_one_feature_can_be_2d(digits):
     X, y = digits
     flat = SimpleRNNClassifier(units=(4,), epochs=1, random_state=0).fit(X[:50].reshape(50, -1), y[:50])
     assert flat.model_.input_shape == (None, 64, 1)
     assert SimpleRNNClassifier(units=(4,)).initialize(X[:50], y[:50]).model_.input_shape == (None, 8, 8)
 
 
-BAD_DATA = [
+INVALID_DATA = [
     (CNNClassifier(), np.zeros((20, 784)), r"CNNClassifier expects images of shape .*image_shape=\(28, 28, 1\)"),
     (CNNClassifier(image_shape=(5, 5)), np.zeros((20, 784)), r"expects rows of 25 values"),
     (CNNClassifier(image_shape=(784,)), np.zeros((20, 784)), r"image_shape must be \(height, width\[, channels\]\)"),
-    (KerasNetClassifier("mlp", image_shape=(2, 2)), np.zeros((20, 4)), r"image_shape is for models of images"),
+    (KerasNetClassifier("mlp", image_shape=(2, 2)), np.zeros((20, 4)), r"image_shape requires an image model"),
     (SimpleRNNClassifier(), np.zeros((20, 4, 4, 4)), r"expects sequences of shape \(n, steps, features\)"),
     (CNNClassifier(), np.full((20, 8, 8), np.nan), r"Input X contains NaN"),
     (CNNClassifier(), np.zeros((0, 8, 8)), r"Found array with 0 sample"),
@@ -203,13 +203,13 @@ BAD_DATA = [
 ]
 
 
-@pytest.mark.parametrize(("estimator", "X", "message"), BAD_DATA, ids=[message for *_, message in BAD_DATA])
-def test_data_that_do_not_fit_are_refused(estimator, X, message):
+@pytest.mark.parametrize(("estimator", "X", "message"), INVALID_DATA, ids=[message for *_, message in INVALID_DATA])
+def test_data_of_unsupported_shape_raise_an_error(estimator, X, message):
     with pytest.raises(ValueError, match=message):
         clone(estimator).fit(X, np.arange(20) % 2)
 
 
-def test_samples_of_another_shape_are_refused_after_fit(mnist):
+def test_samples_of_a_different_shape_raise_an_error_after_fit(mnist):
     X, y = mnist[0][:50], mnist[1][:50]
     estimator = cnn().fit(X, y)
     with pytest.raises(ValueError, match=r"fitted on samples of shape \(28, 28, 1\).*\(28, 20, 1\)"):
@@ -218,12 +218,12 @@ def test_samples_of_another_shape_are_refused_after_fit(mnist):
         estimator.predict(X[:, :20])
 
 
-def test_one_class_is_refused(iris):
+def test_single_class_raises_an_error(iris):
     with pytest.raises(ValueError, match="at least 2 classes. Received: only one class, 0"):
         mlp().fit(iris[0][:50], iris[1][:50])
 
 
-def test_unfitted_is_scikit_learns_error(iris):
+def test_unfitted_estimators_raise_not_fitted_error(iris):
     for method in ("predict", "predict_proba"):
         with pytest.raises(NotFittedError):
             getattr(mlp(), method)(iris[0])
@@ -241,14 +241,14 @@ def test_attributes_after_fit(mnist):
     assert not hasattr(estimator, "feature_names_in_")
 
 
-def test_column_names_are_kept():
+def test_feature_names_in():
     frame, y = load_breast_cancer(return_X_y=True, as_frame=True)
     pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), mlp(epochs=5)).fit(frame, y)
     np.testing.assert_array_equal(pipeline[-1].feature_names_in_, frame.columns)
     assert pipeline.score(frame, y) > 0.85
 
 
-def test_validation_scores_are_those_of_the_model(iris):
+def test_validation_metrics_equal_the_score(iris):
     X, y = iris
     estimator = mlp(epochs=3).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
     assert estimator.history_["val_accuracy"][-1] == pytest.approx(estimator.score(X[1::2], y[1::2]))
@@ -258,7 +258,7 @@ def test_validation_scores_are_those_of_the_model(iris):
         mlp().fit(X[:100], y[:100], X_val=X, y_val=y)
 
 
-def test_early_stopping_stops_and_restores_the_best_weights(iris):
+def test_early_stopping_restores_the_best_weights(iris):
     X, y = iris
     held_out = {"X_val": X[1::2], "y_val": y[1::2]}
     estimator = mlp(epochs=60, early_stopping=True, n_iter_no_change=2, tol=0, learning_rate=0.5)
@@ -269,7 +269,7 @@ def test_early_stopping_stops_and_restores_the_best_weights(iris):
     assert -np.log(probabilities).mean() == pytest.approx(min(losses), rel=1e-3)
 
 
-def test_early_stopping_holds_out_a_stratified_seeded_part(iris, monkeypatch):
+def test_early_stopping_split_is_stratified_and_seeded(iris, monkeypatch):
     seen = []
 
     def watched(engine, data, training, validation_data):
@@ -284,7 +284,7 @@ def test_early_stopping_holds_out_a_stratified_seeded_part(iris, monkeypatch):
     assert not np.array_equal(seen[0][0], seen[2][0])
 
 
-def test_weights_of_samples_and_classes_multiply_and_nothing_given_changes(iris):
+def test_sample_and_class_weights_multiply_and_inputs_are_not_changed(iris):
     X, y = iris
     weight = np.where(y == 0, 2.0, 1.0)
     class_weight = {0: 1.0, 1: 3.0, 2: 0.5}
@@ -300,8 +300,8 @@ def test_weights_of_samples_and_classes_multiply_and_nothing_given_changes(iris)
 LOSSES = [None, "categorical_crossentropy", "sparse_categorical_crossentropy", "mse"]
 
 
-@pytest.mark.parametrize("loss", longer(LOSSES, LOSSES[2:]))  # None means the sparse one; mse has one-hot targets, too
-def test_a_weight_of_zero_is_a_removed_sample(iris, loss):
+@pytest.mark.parametrize("loss", longer(LOSSES, LOSSES[2:]))  # None is the sparse loss; mse has one-hot targets as well
+def test_zero_weight_equals_removing_the_sample(iris, loss):
     X, y = iris
     full_batch = {"batch_size": -1, "epochs": 3, "loss": loss}
     keep = np.arange(len(y)) % 3 != 0
@@ -311,7 +311,7 @@ def test_a_weight_of_zero_is_a_removed_sample(iris, loss):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_class_weight_balanced_helps_the_rare_class(iris):
+def test_balanced_class_weight_improves_recall_of_the_rare_class(iris):
     X, y = iris
     rows = np.r_[50:100, 100:105]
     params = {"epochs": 40}
@@ -320,14 +320,14 @@ def test_class_weight_balanced_helps_the_rare_class(iris):
     assert balanced > plain + 0.1
 
 
-def test_equal_seeds_are_equal_fits_and_other_seeds_are_not(mnist):
+def test_fits_are_reproducible_with_the_same_seed(mnist):
     X, y = mnist
     first, second, other = (cnn(dropout=0.3, random_state=seed).fit(X, y) for seed in (0, 0, 1))
     assert same_weights(first, second)
     assert not same_weights(first, other)
 
 
-def test_without_a_seed_fits_differ_unless_numpys_is_set(iris):
+def test_fits_without_seed_use_the_seed_of_numpy(iris):
     first, second = (mlp(random_state=None).fit(*iris) for _ in range(2))
     assert not same_weights(first, second)
     fits = []
@@ -337,7 +337,7 @@ def test_without_a_seed_fits_differ_unless_numpys_is_set(iris):
     assert same_weights(*fits)
 
 
-def test_a_random_state_instance_advances(iris):
+def test_random_state_instance_advances(iris):
     state = np.random.RandomState(0)
     first, second = (mlp(random_state=state).fit(*iris) for _ in range(2))
     assert not same_weights(first, second)
@@ -360,7 +360,7 @@ def global_state():
 
 
 @pytest.mark.parametrize("seeded", [False, True])
-def test_a_seeded_fit_changes_no_global_state(iris, seeded):
+def test_seeded_fit_does_not_change_global_state(iris, seeded):
     if seeded:
         keras.utils.set_random_seed(11)
         tf.random.uniform(())
@@ -369,9 +369,9 @@ def test_a_seeded_fit_changes_no_global_state(iris, seeded):
     assert global_state() == before
 
 
-@pytest.mark.exhaustive  # the test above sees that op determinism stays off
-def test_an_unseeded_fit_of_plain_keras_works_after_a_seeded_one(iris):
-    """SciKeras leaves TensorFlow's op determinism on, and this dies with 'Random ops require a seed'."""
+@pytest.mark.exhaustive  # the test above checks that op determinism stays off
+def test_unseeded_keras_fit_works_after_a_seeded_fit(iris):
+    """SciKeras does not reset op determinism, and this fails with 'Random ops require a seed'."""
     code = textwrap.dedent("""
         import numpy as np, tensorflow as tf, kerasnet
         X, y = np.random.rand(40, 4), np.arange(40) % 2
@@ -384,7 +384,7 @@ def test_an_unseeded_fit_of_plain_keras_works_after_a_seeded_one(iris):
     assert done.stdout == "()\n"
 
 
-def test_silent_by_default(mnist, capfd):
+def test_fit_is_silent_by_default(mnist, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator = cnn(early_stopping=True, learning_rate_schedule="one_cycle").fit(*mnist)
@@ -396,12 +396,12 @@ def test_silent_by_default(mnist, capfd):
     ]
 
 
-def test_verbose_says_something(iris, capfd):
+def test_verbose_prints_progress(iris, capfd):
     mlp(verbose=2).fit(*iris)
     assert "Epoch 2/2" in capfd.readouterr().out
 
 
-def test_schedules_change_the_training_and_leave_the_rate(iris):
+def test_schedules_do_not_change_the_learning_rate_of_the_optimizer(iris):
     constant = mlp(epochs=4).fit(*iris)
     for schedule in ("cosine", "one_cycle"):
         scheduled = mlp(epochs=4, learning_rate_schedule=schedule).fit(*iris)
@@ -409,13 +409,13 @@ def test_schedules_change_the_training_and_leave_the_rate(iris):
         assert float(scheduled.model_.optimizer.learning_rate) == pytest.approx(0.1)
 
 
-def test_optimizers_by_name_class_and_instance_are_the_same(iris):
+def test_optimizer_by_name_class_and_instance(iris):
     by_name = mlp(optimizer="sgd", optimizer__momentum=0.9, learning_rate=0.05).fit(*iris)
     by_class = mlp(optimizer=keras.optimizers.SGD, optimizer__momentum=0.9, learning_rate=0.05).fit(*iris)
     instance = keras.optimizers.SGD(0.05, momentum=0.9)
     by_instance = mlp(optimizer=instance)
     assert same_weights(by_name, by_class)
-    for _ in range(2):  # the instance keeps no state from fit to fit
+    for _ in range(2):  # the instance has no state between fits
         assert same_weights(by_name, by_instance.fit(*iris))
     assert same_weights(by_name, clone(by_instance).fit(*iris))
     routed = mlp(optimizer="sgd", optimizer__momentum=0.9, optimizer__learning_rate=0.05).fit(*iris)
@@ -431,7 +431,7 @@ class Counter(keras.callbacks.Callback):
         self.count += 1
 
 
-def test_callbacks_are_called_as_instances_and_classes(iris):
+def test_callbacks_by_instance_and_class(iris):
     for given in ([Counter(5)], Counter(5), {"mine": [Counter(5)]}):
         assert mlp(callbacks=given).fit(*iris).callbacks_[0].count == 7
     assert mlp(callbacks=[Counter], callbacks__start=1).fit(*iris).callbacks_[0].count == 3
@@ -439,7 +439,7 @@ def test_callbacks_are_called_as_instances_and_classes(iris):
     assert stopping.set_params(callbacks__min_delta=10.0).fit(*iris).n_iter_ == 2
 
 
-def test_each_fit_has_callbacks_of_its_own(iris):
+def test_each_fit_copies_the_callbacks(iris):
     counter = Counter()
     estimator = mlp(callbacks=[counter]).fit(*iris)
     first = estimator.callbacks_[0]
@@ -455,7 +455,7 @@ def test_metrics_are_recorded(iris):
     assert top.get_params()["metrics__k"] == 2
 
 
-def test_warm_start_goes_on_from_the_weights(iris):
+def test_warm_start_continues_from_the_weights(iris):
     X, y = iris
     estimator = mlp(warm_start=True, epochs=3).fit(X, y)
     first = estimator.model_
@@ -463,14 +463,14 @@ def test_warm_start_goes_on_from_the_weights(iris):
     estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == 6
     whole = mlp(epochs=6).fit(X, y)
-    assert same_weights(estimator, whole)  # plain gradient descent has no state but the weights
+    assert same_weights(estimator, whole)  # gradient descent has no other state
     assert all(np.array_equal(a, b) for a, b in zip(weights, first.get_weights(), strict=True))
     with pytest.raises(ValueError, match="Found unknown categories"):
         estimator.fit(X, y + 1)
     assert estimator.n_iter_ == 6
 
 
-def test_partial_fit_goes_on_with_the_optimizers_state(iris):
+def test_partial_fit_continues_with_the_optimizer_state(iris):
     X, y = iris
     whole = mlp(epochs=3, optimizer="adam").fit(X, y)
     parts = mlp(optimizer="adam")
@@ -479,20 +479,20 @@ def test_partial_fit_goes_on_with_the_optimizers_state(iris):
     assert same_weights(whole, parts)
     assert parts.n_iter_ == 3
     chunks = mlp()
-    for start in range(0, 150, 50):  # a class each
+    for start in range(0, 150, 50):  # one class per call
         chunks.partial_fit(X[start : start + 50], y[start : start + 50], classes=np.arange(3))
     assert chunks.predict_proba(X).shape == (150, 3)
     with pytest.raises(ValueError, match="early_stopping=False"):
         mlp(early_stopping=True).partial_fit(X, y)
 
 
-def test_initialize_builds_without_training(iris):
+def test_initialize_builds_the_model_without_training(iris):
     estimator = mlp().initialize(*iris)
     assert estimator.n_iter_ == 0
     assert estimator.predict(iris[0]).shape == (150,)
 
 
-def test_a_failing_callback_leaves_the_fitted_model(iris):
+def test_failing_callback_does_not_change_the_fitted_model(iris):
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             raise RuntimeError("in the middle")
@@ -507,7 +507,7 @@ def test_a_failing_callback_leaves_the_fitted_model(iris):
     np.testing.assert_array_equal(estimator.predict_proba(iris[0]), expected)
 
 
-def test_a_diverged_fit_is_an_error_and_leaves_the_fitted_model(iris):
+def test_diverged_fit_raises_an_error_and_keeps_the_fitted_model(iris):
     estimator = mlp(epochs=2).fit(*iris)
     expected = estimator.predict_proba(iris[0])
     estimator.set_params(learning_rate=1e30, epochs=50)
@@ -518,19 +518,19 @@ def test_a_diverged_fit_is_an_error_and_leaves_the_fitted_model(iris):
     np.testing.assert_array_equal(estimator.predict_proba(iris[0]), expected)
 
 
-def test_what_is_no_callback_is_refused(iris):
+def test_invalid_callbacks_raise_an_error(iris):
     with pytest.raises(TypeError, match=r"callbacks must be Keras callbacks.*Received: \['x'\]"):
         mlp(callbacks=["x"]).fit(*iris)
 
 
-def test_a_warm_start_needs_the_same_architecture(iris):
+def test_warm_start_requires_the_same_architecture(iris):
     estimator = mlp(warm_start=True).fit(*iris).set_params(dense_units=(3,))
     with pytest.raises(ValueError, match="the architecture has changed since.*Set warm_start=False"):
         estimator.fit(*iris)
 
 
 class InterruptAt(keras.callbacks.Callback):
-    """Send the process a real Ctrl-C."""
+    """Send SIGINT to the process."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -550,7 +550,7 @@ def test_ctrl_c_keeps_what_was_trained(iris):
     assert same_weights(estimator, mlp(epochs=2).fit(X, y))
 
 
-def test_ctrl_c_before_the_first_step_keeps_the_earlier_model(iris):
+def test_ctrl_c_before_the_first_step_keeps_the_fitted_model(iris):
     estimator = mlp(epochs=2).fit(*iris)
     model = estimator.model_
     estimator.set_params(callbacks=[InterruptAt(0)])
@@ -560,7 +560,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_earlier_model(iris):
 
 
 def modules_in(config):
-    """Return the modules that a saved model takes classes from."""
+    """Return the modules of the classes in the config of a saved model."""
     if isinstance(config, list):
         return set().union(*map(modules_in, config))
     if isinstance(config, dict):
@@ -568,7 +568,7 @@ def modules_in(config):
     return set()
 
 
-def test_the_saved_model_holds_nothing_but_classes_of_keras(iris, tmp_path):
+def test_saved_keras_model_contains_only_keras_classes(iris, tmp_path):
     estimator = mlp(learning_rate_schedule="cosine").fit(*iris)
     estimator.model_.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
@@ -581,7 +581,7 @@ def test_the_saved_model_holds_nothing_but_classes_of_keras(iris, tmp_path):
 
 
 @pytest.mark.exhaustive
-def test_the_model_is_saved_and_loaded_by_plain_keras(iris, tmp_path):
+def test_model_is_saved_and_loaded_by_keras(iris, tmp_path):
     estimator = mlp(learning_rate_schedule="cosine").fit(*iris)
     estimator.model_.save(tmp_path / "model.keras")
     code = f"""
@@ -594,18 +594,18 @@ print(model.predict(np.ones((1, 4)), verbose=0).tolist())
     np.testing.assert_allclose(json.loads(out), expected, atol=1e-6)
 
 
-def test_scikit_learns_displays_take_it(iris):
+def test_scikit_learn_displays(iris):
     estimator = mlp().fit(*iris)
     assert ConfusionMatrixDisplay.from_estimator(estimator, *iris).confusion_matrix.sum() == 150
 
 
-def test_a_binary_score_by_roc_auc():
+def test_roc_auc_scorer_for_two_classes():
     X, y = load_breast_cancer(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), mlp(epochs=5))
     assert cross_val_score(pipeline, X, y, cv=2, scoring="roc_auc").min() > 0.9
 
 
-def test_the_documents_grid_search_runs_as_it_stands(mnist):
+def test_documented_grid_search(mnist):
     X_train, X_test, y_train, y_test = (
         *(part[:100] for part in mnist[:1]),
         mnist[0][100:],
@@ -615,7 +615,7 @@ def test_the_documents_grid_search_runs_as_it_stands(mnist):
     from kerasnet import CNNClassifier as CNN
 
     model = CNN()
-    param_grid = {"epochs": [1, 2], "batch_size": [32, 64], "learning_rate": [0.001]}  # the document's, cut
+    param_grid = {"epochs": [1, 2], "batch_size": [32, 64], "learning_rate": [0.001]}  # a part of the documented grid
     grid_search = GridSearchCV(model, param_grid, cv=2)
     grid_search.fit(X_train, y_train)
     report = classification_report(y_test, grid_search.predict(X_test), zero_division=0)
@@ -640,7 +640,7 @@ print(json.dumps(scores))
 """
 
 
-def scores_with_one_and_two_processes(grid, n_samples, cv):
+def sequential_and_parallel_scores(grid, n_samples, cv):
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     code = SEARCH.format(grid=grid, n_samples=n_samples, cv=cv)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -649,22 +649,22 @@ def scores_with_one_and_two_processes(grid, n_samples, cv):
 
 
 @pytest.mark.exhaustive
-def test_two_processes_give_the_scores_of_one():
+def test_parallel_search_scores_equal_sequential_scores():
     grid = {"epochs": [1, 2], "learning_rate": [0.001, 0.01]}
-    scores = scores_with_one_and_two_processes(grid, n_samples=200, cv=2)
+    scores = sequential_and_parallel_scores(grid, n_samples=200, cv=2)
     assert scores["1"] == scores["2"]
     assert len(set(scores["1"][0])) > 1
 
 
 @pytest.mark.exhaustive
-def test_two_processes_give_the_scores_of_one_on_the_documents_grid():
+def test_parallel_search_scores_equal_sequential_scores_on_the_documented_grid():
     grid = {"epochs": [1, 2, 3], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
-    scores = scores_with_one_and_two_processes(grid, n_samples=500, cv=5)
+    scores = sequential_and_parallel_scores(grid, n_samples=500, cv=5)
     assert scores["1"] == scores["2"]
     assert len(scores["1"][0]) == 27
 
 
-def test_the_model_of_a_dead_estimator_keeps_its_weights(iris):
+def test_model_keeps_its_weights_after_the_estimator_is_deleted(iris):
     X, y = iris
     model = mlp().fit(X, y).model_
     weights = model.get_weights()
@@ -674,14 +674,14 @@ def test_the_model_of_a_dead_estimator_keeps_its_weights(iris):
         np.testing.assert_array_equal(before, after)
 
 
-def test_weights_set_by_hand_are_honoured(iris):
+def test_manually_set_weights_are_used(iris):
     X, y = iris
     first, second = mlp().fit(X, y), mlp(random_state=7).fit(X, y)
     first.model_.set_weights(second.model_.get_weights())
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
-def test_four_threads_fit_as_one_after_another(iris):
+def test_fits_in_threads_equal_sequential_fits(iris):
     with ThreadPoolExecutor(4) as threads:
         at_once = list(threads.map(lambda seed: mlp(dropout=0.3, random_state=seed).fit(*iris), range(8)))
     for seed, estimator in enumerate(at_once):
@@ -693,16 +693,16 @@ def test_four_threads_fit_as_one_after_another(iris):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def in_another_thread(function):
+def run_in_thread(function):
     thread = threading.Thread(target=function)
     thread.start()
     thread.join()
 
 
-def test_what_other_threads_draw_changes_no_fit(iris):
+def test_random_draws_in_other_threads_do_not_change_a_fit(iris):
     def build(input_shape, n_outputs, output_activation, elsewhere):
         layers = [keras.Input(input_shape), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.3)]
-        in_another_thread(elsewhere)  # as the threads of a Dask worker do, at any time
+        run_in_thread(elsewhere)  # as in threads of a Dask worker
         return keras.Sequential([*layers, keras.layers.Dense(n_outputs, output_activation)])
 
     def weights(elsewhere):
@@ -715,7 +715,7 @@ def test_what_other_threads_draw_changes_no_fit(iris):
             np.testing.assert_array_equal(a, b)
 
 
-def test_layers_without_names_are_the_same_network_each_time(iris, monkeypatch):
+def test_automatic_layer_names_do_not_change_the_network(iris, monkeypatch):
     traced, original = [], keras.layers.Dense.call
 
     def call(self, inputs, training=None):
@@ -731,10 +731,10 @@ def test_layers_without_names_are_the_same_network_each_time(iris, monkeypatch):
     names = [KerasNetClassifier(build, epochs=1).fit(*iris).model_.layers[0].name for _ in range(3)]
     assert names == ["dense"] * 3
     assert traced == ["dense"]
-    assert keras.layers.Dense(1).name != keras.layers.Dense(1).name  # the names of the process go on
+    assert keras.layers.Dense(1).name != keras.layers.Dense(1).name  # the name counters of the process advance
 
 
-def test_a_diverged_partial_fit_leaves_the_fitted_model(iris):
+def test_diverged_partial_fit_keeps_the_fitted_model(iris):
     X, y = iris
     estimator = mlp().fit(X, y)
     expected = estimator.predict_proba(X)
@@ -744,7 +744,7 @@ def test_a_diverged_partial_fit_leaves_the_fitted_model(iris):
 
 
 @pytest.mark.parametrize("method", ["fit", "predict"])
-def test_numbers_too_large_for_the_network_are_refused(iris, method):
+def test_values_too_large_for_float32_raise_an_error(iris, method):
     X, y = iris
     X = X.astype(float)
     estimator = mlp().fit(X, y)
@@ -752,6 +752,6 @@ def test_numbers_too_large_for_the_network_are_refused(iris, method):
         getattr(estimator, method)(*([X * 1e300, y] if method == "fit" else [X * 1e300]))
 
 
-def test_what_is_no_optimizer_is_refused(iris):
+def test_invalid_optimizer_raises_an_error(iris):
     with pytest.raises(TypeError, match="optimizer must be the name, the class or an instance of a Keras optimizer"):
         mlp(optimizer=dict).fit(*iris)

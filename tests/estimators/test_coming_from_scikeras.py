@@ -1,11 +1,11 @@
-"""The examples of SciKeras' documentation, with the import changed; and the same results where SciKeras is right."""
+"""Examples of SciKeras' documentation with the import changed, and equality with SciKeras."""
 
 import pickle
 
 import keras
 import numpy as np
 import pytest
-from scikeras.wrappers import KerasClassifier as TheirClassifier
+from scikeras.wrappers import KerasClassifier as SciKerasClassifier
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import (
     load_breast_cancer,
@@ -54,7 +54,7 @@ def get_reg(meta, hidden_layer_sizes, dropout):
     return model
 
 
-def test_a_classifier_whose_builder_asks_for_meta(data):
+def test_classifier_with_meta_argument(data):
     X, y = data
     arguments = {"loss": "binary_crossentropy", "hidden_layer_sizes": (100,), "dropout": 0.5, "random_state": 0}
     clf = KerasClassifier(model=get_clf, **arguments)
@@ -66,7 +66,7 @@ def test_a_classifier_whose_builder_asks_for_meta(data):
     assert pipe.fit(X, y).score(X, y) > 0.8
 
 
-def test_a_regressor_saved_and_given_as_a_model(tmp_path):
+def test_pickled_regressor_and_its_model_as_parameter(tmp_path):
     X, y = make_regression(300, 20, n_informative=10, random_state=0)
     reg = KerasRegressor(
         model=get_reg, loss="mse", metrics=[keras.metrics.R2Score], hidden_layer_sizes=(100,), dropout=0.5
@@ -90,7 +90,7 @@ class MaxValLoss(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def test_a_callback_that_watches_a_part_of_the_data():
+def test_callback_with_validation_split():
     X, y = make_moons(n_samples=100, noise=0.2, random_state=0)
     arguments = {
         "model": get_clf,
@@ -110,7 +110,7 @@ def test_a_callback_that_watches_a_part_of_the_data():
     assert stopped.history_["val_binary_accuracy"][-1] > 0.75
 
 
-def test_a_search_over_routed_parameters(data):
+def test_grid_search_over_routed_parameters(data):
     X, y = data
     clf = KerasClassifier(
         model=get_clf,
@@ -164,7 +164,7 @@ MLP = {
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_builder_that_compiles(n_classes):
+def test_builder_compiles_the_model(n_classes):
     X, y = make_classification(n_informative=4, n_classes=n_classes, random_state=0)
     assert KerasClassifier(**MLP, epochs=50).fit(X, y).score(X, y) > 0.7
 
@@ -225,13 +225,13 @@ class MLPRegressor(KerasRegressor):
         return model
 
 
-def test_subclasses_that_are_their_own_builders():
+def test_subclasses_with_builder_method():
     X, y = make_classification(random_state=0)
     clf = MLPClassifier(epochs=20, random_state=0).fit(X, y)
     assert clf.score(X, y) > 0.7
-    twin = clone(clf).set_params(hidden_layer_sizes=(7, 3), batch_size=16).fit(X, y)
-    assert [layer.units for layer in twin.model_.layers] == [7, 3, 1]
-    assert np.array_equal(pickle.loads(pickle.dumps(twin)).predict_proba(X), twin.predict_proba(X))
+    cloned = clone(clf).set_params(hidden_layer_sizes=(7, 3), batch_size=16).fit(X, y)
+    assert [layer.units for layer in cloned.model_.layers] == [7, 3, 1]
+    assert np.array_equal(pickle.loads(pickle.dumps(cloned)).predict_proba(X), cloned.predict_proba(X))
     search = GridSearchCV(MLPClassifier(epochs=5), {"hidden_layer_sizes": [(7, 3), (100,)]}, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 2
     line = np.arange(100).reshape(-1, 1) / 50
@@ -273,7 +273,7 @@ class MultiOutputClassifier(KerasClassifier):
         return np.mean([accuracy_score(y[:, column], predicted[:, column]) for column in (0, 1)])
 
 
-def get_clf_of_two(meta):
+def get_two_output_clf(meta):
     inputs = keras.layers.Input(shape=(meta["n_features_in_"],))
     hidden = keras.layers.Dense(100, activation="relu")(inputs)
     out_bin = keras.layers.Dense(1, activation="sigmoid")(hidden)
@@ -286,7 +286,7 @@ def get_clf_of_two(meta):
 def test_two_outputs_through_a_target_encoder():
     X, digit = load_digits(return_X_y=True)
     y = np.column_stack([digit % 2, digit])
-    clf = MultiOutputClassifier(model=get_clf_of_two, random_state=0, early_stopping=True)
+    clf = MultiOutputClassifier(model=get_two_output_clf, random_state=0, early_stopping=True)
     clf.fit(X / 16, y)
     assert clf.score(X / 16, y) > 0.9
     assert clf.n_classes_ == [2, 10]
@@ -317,14 +317,14 @@ def test_two_inputs_through_a_feature_encoder():
     assert reg.predict(X[:1]).shape == (1,)
 
 
-def test_several_losses_with_routed_parameters():
+def test_multiple_losses_with_routed_parameters():
     X, digit = load_digits(return_X_y=True)
 
     class Raw(MultiOutputClassifier):
-        """Without a loss of the builder's."""
+        """Without a loss that is set by the builder."""
 
     def build(meta):
-        model = get_clf_of_two(meta)
+        model = get_two_output_clf(meta)
         return keras.Model(model.inputs, model.outputs)
 
     clf = Raw(
@@ -341,8 +341,8 @@ def test_several_losses_with_routed_parameters():
 # --- the same results ---
 
 
-def test_results_are_scikeras_own():
-    """Full batches leave no chance to the order of samples; the weights are given by a prebuilt, compiled model."""
+def test_results_equal_those_of_scikeras():
+    """Full batches make the order of samples irrelevant; a compiled model determines the initial weights."""
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
 
@@ -352,26 +352,26 @@ def test_results_are_scikeras_own():
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "binary_crossentropy", metrics=["accuracy"])
         return model
 
-    theirs = TheirClassifier(prebuilt(), batch_size=len(X), epochs=5, verbose=0).fit(X, y)
+    theirs = SciKerasClassifier(prebuilt(), batch_size=len(X), epochs=5, verbose=0).fit(X, y)
     given = prebuilt()
     before = given.get_weights()
     ours = KerasClassifier(given, batch_size=-1, epochs=5).fit(X, y)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
     np.testing.assert_allclose(ours.history_["loss"], theirs.history_["loss"], atol=1e-5)
-    for old, now in zip(before, given.get_weights(), strict=True):  # the caller's model is not trained
+    for old, now in zip(before, given.get_weights(), strict=True):  # the model of the user is not trained
         np.testing.assert_array_equal(old, now)
     assert ours.current_epoch == theirs.current_epoch == 5
     assert ours.initialized_
 
 
-def test_routed_names_that_nothing_takes_are_refused():
+def test_unknown_routed_names_raise_errors():
     with pytest.raises(TypeError, match=r"'fit__epoch' \(did you mean 'fit__epochs'\?\), 'predict__steps'"):
         KerasClassifier(get_clf, fit__epoch=3, predict__steps=2, predict__batch_size=100)
     with pytest.raises(TypeError, match=r"'model__dropot' \(did you mean 'model__dropout'"):
         KerasClassifier(get_clf, model__dropot=0.5)
 
 
-def test_a_builder_of_any_arguments_gets_those_for_the_model(data):
+def test_builder_with_var_keyword_receives_model_arguments(data):
     seen = {}
 
     def build(**arguments):
@@ -383,7 +383,7 @@ def test_a_builder_of_any_arguments_gets_those_for_the_model(data):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_outputs_that_are_logits_become_probabilities(n_classes):
+def test_logits_are_converted_to_probabilities(n_classes):
     X, y = make_classification(n_informative=4, n_classes=n_classes, random_state=0)
     loss = keras.losses.BinaryCrossentropy if n_classes == 2 else keras.losses.SparseCategoricalCrossentropy
 
@@ -399,7 +399,7 @@ def test_outputs_that_are_logits_become_probabilities(n_classes):
     assert np.array_equal(clf.predict(X), expected)
 
 
-def test_what_a_builder_may_ask_for(data):
+def test_scikeras_arguments_of_builders(data):
     X, y = data
     seen = {}
 
@@ -409,7 +409,7 @@ def test_what_a_builder_may_ask_for(data):
 
     labels = np.array(["no", "yes"])[y]
     KerasClassifier(build, loss="binary_crossentropy", model__units=5, optimizer="sgd", epochs=1).fit(X, labels)
-    theirs = TheirClassifier(build, loss="binary_crossentropy", model__units=5, epochs=1, verbose=0)
+    theirs = SciKerasClassifier(build, loss="binary_crossentropy", model__units=5, epochs=1, verbose=0)
     ours = seen.copy()
     theirs.fit(X, labels)
     names = {"X_shape_", "X_dtype_", "y_dtype_", "y_ndim_", "target_type_", "n_classes_", "n_features_in_"}
@@ -425,7 +425,7 @@ def build_for_keywords(input_shape, n_outputs):
     return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs, activation="softmax")])
 
 
-def test_keywords_of_fit_are_for_that_call_alone():
+def test_fit_keywords_apply_to_one_call():
     X, y = load_iris(return_X_y=True)
     classifier = KerasNetClassifier(build_for_keywords, epochs=3, random_state=0)
     assert classifier.fit(X, y, epochs=2, batch_size=50, validation_split=0.2).n_iter_ == 2
@@ -438,14 +438,14 @@ def test_keywords_of_fit_are_for_that_call_alone():
     with pytest.raises(ValueError, match=r"validation_data must be a tuple \(X, y\)"):
         classifier.fit(X, y, validation_data=X)
     assert "val_loss" not in classifier.fit(X, y).history_
-    with pytest.raises(TypeError, match=r"fit takes no keyword 'epoch' \(did you mean 'epochs'\?\)"):
+    with pytest.raises(TypeError, match=r"fit got an unexpected keyword 'epoch' \(did you mean 'epochs'\?\)"):
         classifier.fit(X, y, epoch=2)
     with pytest.raises(ValueError, match="epochs"):
         classifier.fit(X, y, epochs=0)
     assert classifier.get_params()["epochs"] == 3
 
 
-def test_validation_split_takes_the_last_samples_also_with_early_stopping():
+def test_validation_split_uses_the_last_samples():
     X, y = load_iris(return_X_y=True)
     shuffled = np.random.default_rng(0).permutation(150)
     X, y = X[shuffled], y[shuffled]
@@ -458,7 +458,7 @@ def test_validation_split_takes_the_last_samples_also_with_early_stopping():
         np.testing.assert_array_equal(split.history_["val_loss"], given.history_["val_loss"])
 
 
-def test_arguments_of_compile_and_build_fn_are_parameters():
+def test_compile_arguments_and_build_fn_are_parameters():
     X, y = load_iris(return_X_y=True)
     eager = KerasNetClassifier(build_fn=build_for_keywords, run_eagerly=True, epochs=1, random_state=0)
     assert clone(eager).fit(X, y).model_.run_eagerly
@@ -467,7 +467,7 @@ def test_arguments_of_compile_and_build_fn_are_parameters():
         KerasNetClassifier(validation_fracton=0.1)
 
 
-def test_a_subclass_is_its_own_builder_by_call_and_without_a_model():
+def test_subclass_with_call_method_builds_the_model():
     X, y = load_iris(return_X_y=True)
 
     class ByCall(KerasNetClassifier):
@@ -482,11 +482,11 @@ def test_a_subclass_is_its_own_builder_by_call_and_without_a_model():
 
     fitted = clone(ByCall(hidden=7, epochs=1)).fit(X, y)
     assert fitted.model_.layers[0].units == 7
-    with pytest.raises(ValueError, match="own builder cannot implement"):
+    with pytest.raises(ValueError, match="builds its own model. Received: model="):
         ByCall(build_for_keywords, epochs=1).fit(X, y)
 
 
-def test_labels_are_encoded_by_target_encoder_which_stays_through_partial_fit():
+def test_target_encoder_is_kept_by_partial_fit():
     X, y = load_iris(return_X_y=True)
     names = np.array(["a", "b", "c"])[y]
     classifier = KerasNetClassifier("mlp", random_state=0).partial_fit(X, names)
@@ -501,11 +501,11 @@ def test_labels_are_encoded_by_target_encoder_which_stays_through_partial_fit():
     ("change", "message"),
     [
         (lambda X, y: (X, y.astype(np.float64)), "Got y with dtype float64"),
-        (lambda X, y: (X, y[:, np.newaxis]), "y has 2 dimensions, but this .* is expecting 1 dimensions in y"),
+        (lambda X, y: (X, y[:, np.newaxis]), "y has 2 dimensions, but .* is expecting 1 dimensions in y"),
         (lambda X, y: (X.astype(np.float64), y), "Got X with dtype float64"),
     ],
 )
-def test_data_of_another_kind_are_refused_by_partial_fit(kind, change, message):
+def test_partial_fit_rejects_data_of_a_different_dtype(kind, change, message):
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.int64)
     estimator = kind("mlp", random_state=0).partial_fit(X, y).partial_fit(X, y.astype(np.uint8))
@@ -515,7 +515,7 @@ def test_data_of_another_kind_are_refused_by_partial_fit(kind, change, message):
     np.testing.assert_array_equal(estimator.predict(X), before)
 
 
-def test_bytes_after_fractions_are_refused_by_partial_fit(mnist):
+def test_partial_fit_rejects_uint8_after_floats(mnist):
     X, y = mnist[0][:50], mnist[1][:50]
     estimator = KerasNetClassifier("cnn", random_state=0).partial_fit(X, y)
     with pytest.raises(
@@ -524,14 +524,14 @@ def test_bytes_after_fractions_are_refused_by_partial_fit(mnist):
         estimator.partial_fit((X / 255).astype(np.float32), y)
 
 
-def test_the_model_lists_its_metrics_after_a_fit():
+def test_metrics_names_of_the_fitted_model():
     X, y = load_iris(return_X_y=True)
     fitted = KerasNetClassifier("mlp", metrics=["accuracy", "AUC"], epochs=1).fit(X, y)
     assert fitted.model_.get_metrics_result().keys() == {"AUC", "accuracy", "loss"}
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_current_epoch_counts_from_the_last_whole_fit(warm_start, tmp_path):
+def test_current_epoch_counts_from_the_last_fit(warm_start, tmp_path):
     X, y = load_iris(return_X_y=True)
     classifier = KerasNetClassifier("mlp", epochs=2, warm_start=warm_start, random_state=0)
     assert classifier.current_epoch == 0

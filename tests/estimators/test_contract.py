@@ -1,4 +1,4 @@
-"""What the estimators promise whatever they are given: weights, kinds of data, errors, the caller's things, globals."""
+"""Guarantees of all estimators: sample weights, containers, errors, unchanged inputs, random parameters."""
 
 import copy
 import warnings
@@ -31,19 +31,19 @@ def mlp(**params):
     return KerasNetClassifier("mlp", **{"epochs": 2, "optimizer": "sgd", "random_state": 0, **params})
 
 
-# --- weights: full batches, SGD and no batch norm leave nothing to chance ---
+# --- sample weights: exact with full batches, SGD and without batch normalization ---
 
 
 FULL = {"batch_size": -1, "optimizer": "sgd", "learning_rate": 0.1, "epochs": 10, "random_state": 0}
 BINARY = load_iris(return_X_y=True)[1] > 0
-SIZES = load_iris(return_X_y=True)[0] / 8  # in metres, say: about 1
+SCALED_SIZES = load_iris(return_X_y=True)[0] / 8  # about 1
 TARGETS = {
     "classes": (KerasNetClassifier("mlp", **FULL), load_iris(return_X_y=True)[1]),
     "two classes": (KerasNetClassifier("mlp", **FULL), BINARY),
     "sequences": (KerasNetClassifier("simple_rnn", units=(4,), **FULL), load_iris(return_X_y=True)[1]),
-    "several labels": (KerasNetClassifier("mlp", **FULL), np.column_stack([BINARY, ~BINARY, BINARY]).astype(int)),
-    "numbers": (KerasNetRegressor("mlp", **FULL), SIZES[:, 0]),
-    "penalties": (KerasNetRegressor("mlp", l1=0.01, l2=0.01, **FULL), SIZES[:, :2]),
+    "multilabel": (KerasNetClassifier("mlp", **FULL), np.column_stack([BINARY, ~BINARY, BINARY]).astype(int)),
+    "regression": (KerasNetRegressor("mlp", **FULL), SCALED_SIZES[:, 0]),
+    "penalties": (KerasNetRegressor("mlp", l1=0.01, l2=0.01, **FULL), SCALED_SIZES[:, :2]),
 }
 
 
@@ -51,19 +51,19 @@ def outputs(estimator, X):
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", longer(TARGETS, ["numbers", "sequences"]))  # as in test_regressor.py; as classes
-@pytest.mark.parametrize("way", longer(["removed", "repeated"], ["removed"]))  # 0 is among those repeated
-def test_weights_of_0_remove_samples_and_integers_repeat_them(name, way, iris):
+@pytest.mark.parametrize("name", longer(TARGETS, ["regression", "sequences"]))  # see test_regressor.py; same as classes
+@pytest.mark.parametrize("way", longer(["removed", "repeated"], ["removed"]))  # repeated weights include 0
+def test_integer_weights_equal_repeated_samples(name, way, iris):
     estimator, y = TARGETS[name]
     X = iris[0]
     weight = np.random.default_rng(0).integers(0, 2 if way == "removed" else 4, len(y))
     weighted = outputs(clone(estimator).fit(X, y, sample_weight=weight), X)
     repeated = outputs(clone(estimator).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight, axis=0)), X)
     np.testing.assert_allclose(weighted, repeated, atol=1e-6)
-    assert np.abs(weighted - outputs(clone(estimator).fit(X, y), X)).max() > 1e-3  # they do matter
+    assert np.abs(weighted - outputs(clone(estimator).fit(X, y), X)).max() > 1e-3  # the weights have an effect
 
 
-def test_weights_of_an_autoencoder(iris):
+def test_sample_weights_of_an_autoencoder(iris):
     X = iris[0]
     weight = np.random.default_rng(0).integers(0, 4, len(X))
     coder = Autoencoder(code_units=3, output_activation="linear", **FULL)
@@ -71,10 +71,10 @@ def test_weights_of_an_autoencoder(iris):
     np.testing.assert_allclose(weighted, clone(coder).fit(np.repeat(X, weight, axis=0)).transform(X), atol=1e-6)
 
 
-# --- kinds of data ---
+# --- containers ---
 
 
-KINDS = {
+CONTAINERS = {
     "list": lambda X: X.tolist(),
     "float32": lambda X: X.astype(np.float32),
     "fortran": np.asfortranarray,
@@ -84,11 +84,11 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_container_makes_no_difference(kind, iris):
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_containers_give_equal_predictions(kind, iris):
     X, y = iris
     expected = mlp().fit(X, y).predict_proba(X)
-    given_X = KINDS[kind](X)
+    given_X = CONTAINERS[kind](X)
     estimator = mlp().fit(given_X, list(y))
     np.testing.assert_allclose(estimator.predict_proba(given_X), expected, atol=1e-5)
     names = getattr(estimator, "feature_names_in_", None)
@@ -103,18 +103,18 @@ def test_the_container_makes_no_difference(kind, iris):
         (lambda X: X[["a", "b", "c"]], "feature names should match"),
     ],
 )
-def test_other_columns_are_scikit_learns_errors(make, message, iris):
+def test_different_columns_raise_scikit_learn_errors(make, message, iris):
     frame = pd.DataFrame(iris[0], columns=list("abcd"))
     with pytest.raises(ValueError, match=message):
         mlp().fit(frame, iris[1]).predict(make(frame))
 
 
-def test_a_column_of_labels_warns_as_in_scikit_learn(iris):
+def test_column_vector_of_labels_issues_a_warning(iris):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         mlp().fit(iris[0], iris[1].reshape(-1, 1))
 
 
-NOT_DATA = [
+INVALID_X = [
     (lambda X: X * np.nan, "Input X contains NaN"),
     (lambda X: np.where(X > 0, np.inf, X), "contains infinity"),
     (lambda X: X[:0], r"Found array with 0 sample\(s\)"),
@@ -128,11 +128,11 @@ NOT_DATA = [
 ]
 
 
-@pytest.mark.parametrize(("make", "message"), NOT_DATA, ids=[message[:20] for _, message in NOT_DATA])
+@pytest.mark.parametrize(("make", "message"), INVALID_X, ids=[message[:20] for _, message in INVALID_X])
 @pytest.mark.parametrize(
     "estimator", [mlp(), KerasNetRegressor("mlp", epochs=1), SimpleRNNClassifier(units=(4,), epochs=1)]
 )
-def test_what_is_no_data_is_scikit_learns_error(estimator, make, message, iris):
+def test_invalid_X_raises_scikit_learn_errors(estimator, make, message, iris):
     X, y = iris
     bad = make(X)
     fitted = clone(estimator).fit(X, y)
@@ -154,22 +154,22 @@ def test_what_is_no_data_is_scikit_learns_error(estimator, make, message, iris):
         (None, "requires y to be passed"),
     ],
 )
-def test_what_is_no_target_is_scikit_learns_error(y, message, iris):
+def test_invalid_y_raises_scikit_learn_errors(y, message, iris):
     with pytest.raises(ValueError, match=message):
         mlp().fit(iris[0], y)
 
 
-# --- all mistakes at once ---
+# --- all errors are reported together ---
 
 
-def test_unknown_parameters_are_named_all_at_once():
+def test_all_unknown_parameters_are_reported_together():
     with pytest.raises(TypeError, match=r"'epoch' \(did you mean 'epochs'.*'filter' \(did you mean 'filters'"):
         CNNClassifier(epoch=1, filter=(3,))
     with pytest.raises(ValueError, match=r"'epoch' \(did you mean 'epochs'.*'filter' \(did you mean 'filters'"):
         CNNClassifier().set_params(epoch=1, filter=(3,))
 
 
-def test_invalid_values_are_named_all_at_once(iris):
+def test_all_invalid_values_are_reported_together(iris):
     wrong = mlp(epochs=0, batch_size="x", optimizer="adm", loss="spars_categorical_crossentropy", tol=-1)
     with pytest.raises(ValueError, match="epochs") as caught:
         wrong.fit(*iris)
@@ -184,20 +184,18 @@ def test_invalid_values_are_named_all_at_once(iris):
         assert part in message
 
 
-def test_arguments_for_optimizers_and_losses_are_checked_by_name(iris):
+def test_arguments_of_optimizers_and_losses_are_validated(iris):
     wrong = mlp(
         optimizer="sgd", optimizer__momentm=0.9, loss=keras.losses.SparseCategoricalCrossentropy, loss__logits=1
     )
     with pytest.raises(ValueError, match=r"optimizer__momentm") as caught:
         wrong.fit(*iris)
-    assert "SGD takes no parameter 'momentm' (did you mean 'momentum'?)" in str(caught.value)
-    assert "SparseCategoricalCrossentropy takes no parameter 'logits' (did you mean 'from_logits'?)" in str(
-        caught.value
-    )
+    assert "SGD has no argument 'momentm' (did you mean 'momentum'?)" in str(caught.value)
+    assert "SparseCategoricalCrossentropy has no argument 'logits' (did you mean 'from_logits'?)" in str(caught.value)
 
 
-class Own(keras.Model):
-    """A model of one's own class, which keeps no shapes."""
+class Subclassed(keras.Model):
+    """A subclassed model, which does not store shapes."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -208,17 +206,18 @@ class Own(keras.Model):
         return self.head(self.hidden(inputs))
 
 
-def test_models_of_ones_own_class_and_models_without_an_input_layer(iris):
+def test_subclassed_models_and_models_without_input_layer(iris):
     unbuilt = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
-    for model in (lambda n_outputs: Own(n_outputs), unbuilt, keras.Sequential([keras.Input((4,)), *unbuilt.layers])):
+    built = keras.Sequential([keras.Input((4,)), *unbuilt.layers])
+    for model in (lambda n_outputs: Subclassed(n_outputs), unbuilt, built):
         classifier = KerasNetClassifier(model, epochs=30, optimizer="sgd", learning_rate=0.2, random_state=0).fit(*iris)
         assert classifier.score(*iris) > 0.8
     with pytest.raises(ValueError, match="must have 3 outputs .* output shape \\(None, 2\\)"):
-        KerasNetClassifier(lambda: Own(2)).fit(*iris)
+        KerasNetClassifier(lambda: Subclassed(2)).fit(*iris)
 
 
 class Projection(keras.layers.Layer):
-    """A layer with a constant that its configuration does not tell."""
+    """A layer with a constant that is missing in its config."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -228,15 +227,15 @@ class Projection(keras.layers.Layer):
         return keras.ops.matmul(inputs, self.matrix)
 
 
-class Untold(keras.layers.Layer):
-    """A layer that cannot tell its configuration."""
+class LayerWithoutConfig(keras.layers.Layer):
+    """A layer without a config."""
 
     def __init__(self, scale):
         super().__init__()
         self.scale = scale
 
     def call(self, inputs):
-        return inputs * self.scale["it"]
+        return inputs * self.scale["factor"]
 
 
 SCALE = 1.0
@@ -253,33 +252,33 @@ def build_with_constant_in_graph(input_shape):
     return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
 
 
-def build_around(make):
+def make_builder(make):
     layers = lambda: [keras.Input((4,)), make(), keras.layers.Dense(3, activation="softmax")]  # noqa: E731
     return lambda: keras.Sequential(layers())
 
 
 BUILDERS = {
-    "constant in a layer": build_around(Projection),
+    "constant in a layer": make_builder(Projection),
     "constant in the graph": build_with_constant_in_graph,
-    "a layer that tells nothing": build_around(lambda: Untold({"it": 2.0})),
-    "a function": build_around(lambda: keras.layers.Lambda(times_scale)),
+    "layer without config": make_builder(lambda: LayerWithoutConfig({"factor": 2.0})),
+    "a function": make_builder(lambda: keras.layers.Lambda(times_scale)),
 }
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_what_no_configuration_tells_is_trained_and_predicted_as_it_is(name, iris):
+def test_state_that_is_missing_in_configs_is_used(name, iris):
     X, y = iris
     for seed in (0, 1):
         classifier = KerasNetClassifier(BUILDERS[name], epochs=1, optimizer="sgd", random_state=seed).fit(X, y)
         np.testing.assert_allclose(classifier.predict_proba(X), outputs_of(classifier.model_, X), atol=1e-6)
-        twin = copy.deepcopy(classifier)
-        assert np.array_equal(twin.predict_proba(X), classifier.predict_proba(X))
+        copied = copy.deepcopy(classifier)
+        assert np.array_equal(copied.predict_proba(X), classifier.predict_proba(X))
     before = classifier.predict_proba(X)
     again = classifier.set_params(warm_start=True, learning_rate=1e-12, random_state=5).fit(X, y)
     np.testing.assert_allclose(again.predict_proba(X), before, atol=1e-5)
 
 
-def test_what_a_function_reads_and_what_a_layer_has_adapted_to_is_that_of_the_fit(iris, monkeypatch):
+def test_globals_and_adapted_layers_are_those_of_the_current_fit(iris, monkeypatch):
     X, y = iris
     data = [X]
 
@@ -299,7 +298,7 @@ def test_what_a_function_reads_and_what_a_layer_has_adapted_to_is_that_of_the_fi
 
 
 class Freeze(keras.callbacks.Callback):
-    """Changes the model in which it finds itself."""
+    """A callback that changes its model."""
 
     def on_train_begin(self, logs=None):
         self.model.layers[0].trainable = False
@@ -311,8 +310,8 @@ class Recompile(keras.callbacks.Callback):
         self.model.compile("sgd", "sparse_categorical_crossentropy")
 
 
-def test_what_a_callback_changes_is_changed_in_its_fit_alone(iris):
-    frozen = mlp(callbacks=[Freeze]).fit(*iris).history_  # in new code, or in that of the fit before
+def test_changes_by_a_callback_apply_to_its_fit_only(iris):
+    frozen = mlp(callbacks=[Freeze]).fit(*iris).history_  # in a new or a reused compiled function
     plain = mlp().fit(*iris).history_
     assert plain != frozen
     assert mlp(callbacks=[Freeze]).fit(*iris).history_ == frozen
@@ -321,7 +320,7 @@ def test_what_a_callback_changes_is_changed_in_its_fit_alone(iris):
     assert mlp().fit(*iris).history_ == plain
 
 
-def test_the_history_has_what_callbacks_and_metrics_add(iris):
+def test_history_contains_values_of_callbacks_and_metrics(iris):
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=epoch)),
@@ -332,13 +331,13 @@ def test_the_history_has_what_callbacks_and_metrics_add(iris):
     assert [each.shape for each in history["f1_score"]] == [(3,), (3,)]
 
 
-def test_other_classes_in_a_later_partial_fit_are_refused(iris):
+def test_different_classes_in_a_later_partial_fit_raise_an_error(iris):
     classifier = mlp().partial_fit(*iris, classes=[0, 1, 2]).partial_fit(*iris, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not the same as on last call"):
         classifier.partial_fit(*iris, classes=[0, 1, 2, 3])
 
 
-def test_a_metric_that_is_given_is_not_used_itself(iris):
+def test_metric_instances_are_copied(iris):
     metric = keras.metrics.SparseCategoricalAccuracy(name="mine")
     assert "mine" in mlp(metrics=[metric]).fit(*iris).history_
     assert float(metric.count.value) == 0
@@ -347,10 +346,10 @@ def test_a_metric_that_is_given_is_not_used_itself(iris):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"model": keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])}, r"takes samples of shape \(5,\)"),
+        ({"model": keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])}, r"samples of shape \(5,\)"),
         (
             {"loss__label_smoothing": 0.1},
-            "loss__label_smoothing is for a loss given by name or as a class, but loss is None",
+            "loss__label_smoothing requires a loss given by name or class. Received: loss=None",
         ),
         ({"fit__epochs": 0}, "'epochs' parameter of .* Got 0"),
         ({"fit__validation_split": 1.5}, "'validation_split' parameter .* Got 1.5"),
@@ -359,27 +358,27 @@ def test_a_metric_that_is_given_is_not_used_itself(iris):
                 "optimizer": keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)),
                 "learning_rate_schedule": "cosine",
             },
-            "brings a schedule of its own",
+            "optimizer has a learning rate schedule",
         ),
     ],
     ids=["shape", "loss", "epochs", "split", "schedule"],
 )
-def test_what_does_not_go_together_is_said(params, message, iris):
+def test_incompatible_parameters_raise_an_error(params, message, iris):
     with pytest.raises(ValueError, match=message):
         KerasNetClassifier(**{"epochs": 1, **params}).fit(*iris)
 
 
-def test_losses_that_do_not_fit_the_targets_and_negative_weights_are_refused(iris):
+def test_incompatible_losses_and_negative_weights_raise_errors(iris):
     with pytest.raises(ValueError, match="The loss, .*sparse_categorical.* must match the targets"):
         KerasNetRegressor(loss="sparse_categorical_crossentropy", epochs=1).fit(iris[0], iris[0][:, 0] + 5)
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         mlp().fit(*iris, sample_weight=-np.ones(len(iris[1])))
 
 
-# --- the caller's things, and everybody's ---
+# --- inputs and parameters ---
 
 
-def test_nothing_that_is_given_changes(iris):
+def test_inputs_and_parameters_are_not_changed(iris):
     X, y = (array.copy() for array in iris)
     weight, class_weight = np.linspace(0, 2, len(y)), {0: 1.0, 1: 2.0, 2: 0.5}
     metrics, callbacks = ["accuracy"], [keras.callbacks.EarlyStopping("loss")]
@@ -398,41 +397,41 @@ def test_nothing_that_is_given_changes(iris):
     assert all(estimator.get_params()[name] is value for name, value in params.items())
 
 
-# --- any shape, dtype, labels and parameters: a fit or a documented error ---
+# --- random shapes, dtypes, labels and parameters: a fit or a documented error ---
 
 
-def mostly(good, *bad):
-    """Draw good values, and now and then a bad one."""
-    return st.one_of(*5 * [st.sampled_from(good)], st.sampled_from([*good, *bad]))
+def mostly_valid(valid, *invalid):
+    """Draw valid values, and sometimes an invalid one."""
+    return st.one_of(*5 * [st.sampled_from(valid)], st.sampled_from([*valid, *invalid]))
 
 
 DTYPES = st.sampled_from(["float64", "float32", "float16", "int64", "int8", "uint8", "uint16", "bool"])
 SHAPES = st.lists(st.integers(1, 9), min_size=1, max_size=3)
-LABELS = mostly([[0, 1], [0, 1, 2], ["a", "b"], [True, False], [-1, 5, 10**9], [0.0, 1.0]], ["x"], [2])
+LABELS = mostly_valid([[0, 1], [0, 1, 2], ["a", "b"], [True, False], [-1, 5, 10**9], [0.0, 1.0]], ["x"], [2])
 LOSSES = [None, "sparse_categorical_crossentropy", "categorical_crossentropy", "mse", "hinge"]
 PARAMS = st.fixed_dictionaries(
     {},
     optional={
-        "batch_size": mostly([-1, 1, 3, 10**6], 0, 2.5, None),
-        "learning_rate": mostly([1e-3, 1e-30, 1.0], 0, -1, np.nan, 1e30),
-        "optimizer": mostly(["adam", "SGD", "rmsprop", "adagrad", "lion", keras.optimizers.Nadam], "nonsense"),
-        "learning_rate_schedule": mostly(["constant", "cosine", "one_cycle"], "none"),
+        "batch_size": mostly_valid([-1, 1, 3, 10**6], 0, 2.5, None),
+        "learning_rate": mostly_valid([1e-3, 1e-30, 1.0], 0, -1, np.nan, 1e30),
+        "optimizer": mostly_valid(["adam", "SGD", "rmsprop", "adagrad", "lion", keras.optimizers.Nadam], "nonsense"),
+        "learning_rate_schedule": mostly_valid(["constant", "cosine", "one_cycle"], "none"),
         "early_stopping": st.booleans(),
-        "validation_fraction": mostly([0.1, 0.5], 0.99, 0, 1),
-        "class_weight": mostly([None, "balanced"], {0: 2.0}, "heavy"),
-        "loss": mostly(LOSSES, "nonsense"),
-        "metrics": mostly([None, "accuracy", ["accuracy", "mse"], []], "nonsense"),
-        "random_state": mostly([None, 0, 2**31 - 1], "seed"),
-        "epochs": mostly([1, 2], 0),
+        "validation_fraction": mostly_valid([0.1, 0.5], 0.99, 0, 1),
+        "class_weight": mostly_valid([None, "balanced"], {0: 2.0}, "heavy"),
+        "loss": mostly_valid(LOSSES, "nonsense"),
+        "metrics": mostly_valid([None, "accuracy", ["accuracy", "mse"], []], "nonsense"),
+        "random_state": mostly_valid([None, 0, 2**31 - 1], "seed"),
+        "epochs": mostly_valid([1, 2], 0),
     },
 )
-MODELS = mostly(["mlp", "simple_rnn", "cnn"], "autoencoder", "unknown")
+MODELS = mostly_valid(["mlp", "simple_rnn", "cnn"], "autoencoder", "unknown")
 DOCUMENTED = (ValueError, TypeError, KerasNetError)
 PROFILE = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True, "database": None}
 
 
-def try_it(kind, model, n_samples, shape, dtype, labels, params, seed):
-    """Fit and predict; only documented errors may come, and the results must be what they are said to be."""
+def check_fit_or_error(kind, model, n_samples, shape, dtype, labels, params, seed):
+    """Fit and predict; check the results. Only documented errors are allowed."""
     rng = np.random.default_rng(seed)
     X = (rng.random((n_samples, *shape)) * 3).astype(dtype)
     with warnings.catch_warnings():
@@ -464,13 +463,13 @@ DRAWN = (MODELS, st.integers(2, 30), SHAPES, DTYPES, LABELS, PARAMS, st.integers
 @pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
 @settings(max_examples=10, **PROFILE)
 @given(st.tuples(*DRAWN))
-def test_any_data_and_parameters_give_a_fit_or_say_why_not(kind, drawn):
-    try_it(kind, *drawn)
+def test_random_data_and_parameters_fit_or_raise_documented_errors(kind, drawn):
+    check_fit_or_error(kind, *drawn)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
 @settings(max_examples=200, **PROFILE)
 @given(st.tuples(*DRAWN))
-def test_more_data_and_parameters_give_a_fit_or_say_why_not(kind, drawn):
-    try_it(kind, *drawn)
+def test_more_random_data_and_parameters_fit_or_raise_documented_errors(kind, drawn):
+    check_fit_or_error(kind, *drawn)

@@ -1,4 +1,4 @@
-"""Searches on a real Dask cluster: a scheduler and two workers, each a process of its own, on loopback."""
+"""Searches on a local Dask cluster: a scheduler and two workers in separate processes."""
 
 import collections
 import json
@@ -58,14 +58,14 @@ print(json.dumps({"dask": scores(search), "local": scores(local)}))
 """
 
 
-def result_of(process):
+def run_search(process):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
 
 
-def epochs_in(log: Path):
-    """Return when each epoch ended, by its number and its loss, which tell it from all others."""
+def read_epochs(log: Path):
+    """Return the end times of the epochs, which are identified by number and loss."""
     ends = collections.defaultdict(list)
     for line in log.read_text().splitlines() if log.exists() else ():
         seconds, *which = line.split()
@@ -73,19 +73,19 @@ def epochs_in(log: Path):
     return ends
 
 
-def test_a_search_loses_a_worker_and_ends_with_the_scores_of_the_local_one(cluster, tmp_path):
+def test_search_scores_after_losing_a_worker_equal_local_scores(cluster, tmp_path):
     memory, log = tmp_path / "memory", tmp_path / "epochs"
     search = [sys.executable, "-c", SEARCH]
-    # should Dask give the search up, joblib has the client itself do the rest: a single worker is left
+    # if Dask cancels the search, joblib runs the remaining tasks in the client: one worker is left
     with started(*search, cluster.address, str(memory), str(log), TF_NUM_INTRAOP_THREADS="1") as on_dask:
-        wait_for(lambda: len(epochs_in(log)) > 8 or on_dask.poll() is not None)
+        wait_for(lambda: len(read_epochs(log)) > 8 or on_dask.poll() is not None)
         os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         killed = time.time()
-        scores = result_of(on_dask)
-    ends = epochs_in(log)
+        scores = run_search(on_dask)
+    ends = read_epochs(log)
     assert len(ends) == 2 * 2 * 18
     repeated = [times for times in ends.values() if len(times) > 1]
-    assert all(min(times) > killed - 2.5 for times in repeated), "only epochs after the last state may be trained twice"
+    assert all(min(times) > killed - 2.5 for times in repeated), "only epochs after the last checkpoint may be repeated"
     assert max(max(times) for times in ends.values()) > killed
     assert scores["dask"] == scores["local"]
     assert [len(set(fold)) > 1 for fold in scores["local"]] == [True, True]

@@ -1,4 +1,4 @@
-"""Mixed precision; integers that stay integers; bytes that are no images."""
+"""Mixed precision, integer inputs, and uint8 data that are not images."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import kerasnet as kn
 from kerasnet import Autoencoder, KerasNetClassifier, KerasNetRegressor
 
-IDS = np.arange(20_000_000, 20_000_008)  # float32 holds every second of them
+IDS = np.arange(20_000_000, 20_000_008)  # float32 can represent every second one
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_mixed_precision_trains_and_predicts_float32(policy, iris):
     classifier = KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.2, random_state=0).fit(X, y)
     probabilities = classifier.predict_proba(X)
     assert probabilities.dtype == np.float32
-    assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.95  # which wants rows that add up to 1
+    assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.95  # requires rows that add up to 1
     assert classifier.partial_fit(X, y).n_iter_ == 21
     regressor = KerasNetRegressor(
         "mlp", epochs=2, optimizer="sgd", learning_rate_schedule="cosine", random_state=0
@@ -50,14 +50,14 @@ def test_mixed_precision_trains_and_predicts_float32(policy, iris):
     assert autoencoder.transform(X).dtype == autoencoder.reconstruct(X).dtype == np.float32
 
 
-def test_mixed_precision_resumes(policy, iris, tmp_path):
+def test_mixed_precision_resumes_from_checkpoint(policy, iris, tmp_path):
     plain = KerasNetClassifier("mlp", epochs=4, random_state=0).fit(*iris)
     resumed = KerasNetClassifier("mlp", epochs=2, random_state=0, memory=tmp_path).fit(*iris)
     assert resumed.set_params(epochs=4).fit(*iris).n_iter_from_memory_ == 2
     np.testing.assert_array_equal(plain.predict_proba(iris[0]), resumed.predict_proba(iris[0]))
 
 
-def test_pickles_and_archives_of_mixed_precision_open_under_any_policy(policy, iris, tmp_path):
+def test_mixed_precision_estimators_load_under_any_policy(policy, iris, tmp_path):
     X, y = iris
     classifier = KerasNetClassifier("mlp", epochs=2, random_state=0).fit(X, y)
     expected, pickled = classifier.predict_proba(X), pickle.dumps(classifier)
@@ -69,15 +69,15 @@ def test_pickles_and_archives_of_mixed_precision_open_under_any_policy(policy, i
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_an_optimizer_that_scales_losses(iris):
+def test_loss_scale_optimizer(iris):
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01))
     classifier = KerasNetClassifier("mlp", optimizer=optimizer, epochs=20, random_state=0).fit(*iris)
     assert classifier.score(*iris) > 0.9
     assert KerasNetClassifier("mlp", optimizer=optimizer, learning_rate_schedule="cosine", epochs=1).fit(*iris)
 
 
-class OfOwnClass(keras.Model):
-    """A model that does not tell the dtype of its inputs."""
+class SubclassedModel(keras.Model):
+    """A model with unknown input dtypes."""
 
     def __init__(self, n_outputs, output_activation):
         super().__init__()
@@ -100,22 +100,22 @@ def build_functional(n_outputs, output_activation):
     return keras.Model(inputs, keras.layers.Dense(n_outputs, output_activation)(keras.layers.Flatten()(codes)))
 
 
-def build_own_class(n_outputs, output_activation):
-    return OfOwnClass(n_outputs, output_activation)
+def build_subclassed(n_outputs, output_activation):
+    return SubclassedModel(n_outputs, output_activation)
 
 
 INTEGERS = [
     (build_functional, np.int64),
     (build_functional, np.uint32),
-    (build_own_class, np.int64),
+    (build_subclassed, np.int64),
     pytest.param(build_functional, np.int32, marks=pytest.mark.exhaustive),
-    pytest.param(build_own_class, np.int32, marks=pytest.mark.exhaustive),
-    pytest.param(build_own_class, np.uint32, marks=pytest.mark.exhaustive),
+    pytest.param(build_subclassed, np.int32, marks=pytest.mark.exhaustive),
+    pytest.param(build_subclassed, np.uint32, marks=pytest.mark.exhaustive),
 ]
 
 
 @pytest.mark.parametrize(("model", "dtype"), INTEGERS)
-def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
+def test_integer_inputs_are_not_cast(model, dtype):
     X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis].astype(dtype)
     y = X[:, 0] % 2
     classifier = KerasNetClassifier(model, epochs=30, learning_rate=0.05, random_state=0)
@@ -124,7 +124,7 @@ def test_integers_that_a_model_takes_as_integers_stay_integers(model, dtype):
     assert pickle.loads(pickle.dumps(classifier)).score(X, y) == 1
 
 
-def test_integers_of_several_inputs():
+def test_integers_for_multiple_inputs():
     X = np.random.default_rng(0).choice(IDS, 300)[:, np.newaxis]
 
     class TwoInputs(KerasNetClassifier):
@@ -142,7 +142,7 @@ def test_integers_of_several_inputs():
     assert TwoInputs(build, epochs=30, learning_rate=0.05, random_state=0).fit(X, y).score(X, y) == 1
 
 
-def test_integers_for_a_model_of_floats_are_floats(iris):
+def test_integers_are_cast_for_float_inputs(iris):
     X, y = (iris[0] * 100).astype(np.int64), iris[1]
 
     def build(input_shape, n_outputs):
@@ -154,10 +154,10 @@ def test_integers_for_a_model_of_floats_are_floats(iris):
     np.testing.assert_array_equal(integers.predict_proba(X), floats.predict_proba(X.astype(float)))
 
 
-def test_encoded_targets_of_bytes_are_not_divided(iris):
+def test_encoded_uint8_targets_are_not_divided_by_255(iris):
     X, y = iris
 
-    class Bytes(KerasNetClassifier):
+    class Uint8Targets(KerasNetClassifier):
         @property
         def target_encoder(self):
             return FunctionTransformer(lambda y: np.asarray(y).astype(np.uint8))
@@ -167,12 +167,12 @@ def test_encoded_targets_of_bytes_are_not_divided(iris):
 
     given = {"loss": "sparse_categorical_crossentropy", "epochs": 20, "optimizer": "sgd", "learning_rate": 0.5}
     for parameters in ({}, {"early_stopping": True}):
-        classifier = Bytes(build, random_state=0, **given, **parameters).fit(X, y)
+        classifier = Uint8Targets(build, random_state=0, **given, **parameters).fit(X, y)
         assert (classifier.model_.predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.8
 
 
 @pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}])
-def test_an_autoencoder_of_bytes_has_fractions_of_255_as_targets(parameters, mnist):
+def test_autoencoder_targets_of_uint8_samples_are_divided_by_255(parameters, mnist):
     X = mnist[0][:200]
     given = {"code_units": 8, "epochs": 2, "random_state": 0, **parameters}
     of_bytes, of_floats = Autoencoder(**given).fit(X), Autoencoder(**given).fit((X / 255).astype(np.float32))
@@ -180,10 +180,10 @@ def test_an_autoencoder_of_bytes_has_fractions_of_255_as_targets(parameters, mni
     np.testing.assert_allclose(of_bytes.reconstruct(X), of_floats.reconstruct((X / 255).astype(np.float32)), atol=1e-3)
 
 
-def test_whole_numbers_in_floats_are_integers_for_a_model_of_integers():
+def test_whole_floats_are_cast_for_integer_inputs():
     X = np.random.default_rng(0).choice(IDS, 400)[:, np.newaxis]
     y = X[:, 0] % 2
     classifier = KerasNetClassifier(build_functional, epochs=30, learning_rate=0.05, random_state=0).fit(X, y)
     assert classifier.score(X.astype(np.float64), y) == 1
-    with pytest.raises(ValueError, match="takes integers. Received: X of dtype float64 with fractions"):
+    with pytest.raises(ValueError, match="expects integers. Received: X of dtype float64 with fractional values"):
         classifier.predict(X + 0.5)

@@ -1,4 +1,4 @@
-"""Keras models that were trained elsewhere as fitted estimators."""
+"""Fitted estimators from trained Keras models."""
 
 import pickle
 
@@ -16,7 +16,7 @@ X = RNG.random((60, 4), np.float32)
 
 
 def network(n_outputs=3, activation="softmax", *more):
-    """Return a network that no registered builder builds."""
+    """Build a network that no registered builder builds."""
     layers = [keras.Input((4,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(n_outputs, activation), *more]
     return keras.Sequential(layers)
 
@@ -54,11 +54,11 @@ def test_classes_are_reordered_before_a_softmax_layer():
 
 def test_outputs_that_cannot_be_reordered_are_rejected():
     model = network(3, "linear", keras.layers.LayerNormalization(), keras.layers.Softmax())
-    with pytest.raises(ValueError, match=r"do not come from a Dense layer.*sorted classes.*\['c', 'b', 'a'\]"):
+    with pytest.raises(ValueError, match=r"sorted classes.*not a Dense layer.*\['c', 'b', 'a'\]"):
         kn.KerasNetClassifier.from_keras(model, classes=["c", "b", "a"])
 
 
-def test_logits_need_a_loss_that_says_so():
+def test_logits_require_a_loss_with_from_logits():
     model = network(3, "linear")
     with pytest.raises(ValueError, match="from_logits=True"):
         kn.KerasNetClassifier.from_keras(model).predict_proba(X)
@@ -68,7 +68,7 @@ def test_logits_need_a_loss_that_says_so():
     np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=1e-6)
 
 
-def test_multilabel_outputs_are_read_as_such():
+def test_multilabel_outputs_are_detected():
     model = network(3, "sigmoid")
     model.compile(loss="binary_crossentropy")
     for each in (model, network(3, "sigmoid")):
@@ -88,7 +88,7 @@ def test_regressors_predict_the_outputs(n_outputs, tmp_path):
     np.testing.assert_array_equal(kn.load(tmp_path / "model.kerasnet").predict(X), regressor.predict(X))
 
 
-def test_the_model_of_the_user_never_changes():
+def test_model_of_the_user_is_not_changed():
     model = network()
     model.compile("sgd", "sparse_categorical_crossentropy")
     before = [value.copy() for value in model.get_weights()]
@@ -103,7 +103,7 @@ def test_the_model_of_the_user_never_changes():
     assert not uncompiled.compiled
 
 
-def test_a_trained_model_is_calibrated_and_pickled():
+def test_trained_model_can_be_calibrated_and_pickled():
     classifier = kn.KerasNetClassifier.from_keras(network(), classes=["a", "b", "c"])
     calibrated = CalibratedClassifierCV(FrozenEstimator(classifier)).fit(X, np.array(["a", "b", "c"] * 20))
     assert calibrated.predict_proba(X).shape == (60, 3)
@@ -128,7 +128,7 @@ def test_other_networks_are_not_saved(tmp_path):
         kn.save(kn.KerasNetClassifier.from_keras(network()), tmp_path / "model.kerasnet")
     model = kn.build_mlp((4,), 3, output_activation="linear")
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(ValueError, match="Give this loss to from_keras by its name"):
+    with pytest.raises(ValueError, match="Pass this loss to from_keras by name"):
         kn.save(kn.KerasNetClassifier.from_keras(model), tmp_path / "model.kerasnet")
     loss = {"loss": "SparseCategoricalCrossentropy", "loss__from_logits": True}
     classifier = kn.KerasNetClassifier.from_keras(model, **loss)
@@ -136,17 +136,17 @@ def test_other_networks_are_not_saved(tmp_path):
     np.testing.assert_array_equal(kn.load(tmp_path / "model.kerasnet").predict_proba(X), classifier.predict_proba(X))
 
 
-def test_inputs_of_unknown_size_need_their_shape():
+def test_inputs_of_unknown_size_require_input_shape():
     model = kn.build_lstm((None, 2), 3)
-    with pytest.raises(ValueError, match=r"takes samples of shape \(None, 2\).*Set input_shape"):
+    with pytest.raises(ValueError, match=r"expects samples of shape \(None, 2\).*Set input_shape"):
         kn.KerasNetClassifier.from_keras(model)
     classifier = kn.KerasNetClassifier.from_keras(model, input_shape=(7, 2))
     assert classifier.predict(np.zeros((3, 7, 2), np.float32)).shape == (3,)
 
 
-def test_bytes_are_reported():
+def test_uint8_images_issue_a_warning():
     classifier = kn.KerasNetClassifier.from_keras(kn.build_cnn((8, 8, 1), 2, filters=(2,), output_activation="softmax"))
-    with pytest.warns(UserWarning, match="X holds bytes"):
+    with pytest.warns(UserWarning, match="X has dtype uint8"):
         classifier.predict(np.zeros((2, 8, 8, 1), np.uint8))
 
 
@@ -154,7 +154,7 @@ def test_bytes_are_reported():
     ("model", "classes", "error", "message"),
     [
         (kn.build_mlp, None, TypeError, "must be a trained keras.Model. Received: <function"),
-        (network, ["a", "b"], ValueError, r"classes must be 3 different labels.*Received: \['a', 'b'\]"),
+        (network, ["a", "b"], ValueError, r"classes must contain 3 different labels.*Received: \['a', 'b'\]"),
         (network, ["a", "a", "b"], ValueError, "different labels"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), None, ValueError, "Call the model once on data"),
         (lambda: keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(3)]), None, ValueError, "outputs of shape"),

@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn's tools, on real data."""
+"""The estimators in scikit-learn's meta-estimators and tools, on real data."""
 
 import keras
 import matplotlib as mpl
@@ -125,21 +125,21 @@ def test_boosting(cancer):
     assert boosted.score(scaler.transform(X_test), y_test) > 0.93
 
 
-def test_one_against_the_rest(wine):
+def test_one_vs_rest(wine):
     X, X_test, y, y_test = wine
     each = OneVsRestClassifier(scaled()).fit(X, y)
     assert len(each.estimators_) == 3
     assert each.score(X_test, y_test) > 0.93
 
 
-def test_several_outputs(digits):
+def test_multi_output_classifier(digits):
     X, X_test, y, y_test = digits
     rows, rows_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
-    several = MultiOutputClassifier(mlp()).fit(rows, np.column_stack([y, y % 2]))
-    assert (several.predict(rows_test) == np.column_stack([y_test, y_test % 2])).mean(axis=0).min() > 0.93
+    classifier = MultiOutputClassifier(mlp()).fit(rows, np.column_stack([y, y % 2]))
+    assert (classifier.predict(rows_test) == np.column_stack([y_test, y_test % 2])).mean(axis=0).min() > 0.93
 
 
-def test_permutation_importance_finds_what_matters(cancer):
+def test_permutation_importance(cancer):
     X, _, y, _ = cancer
     X = np.column_stack([y + np.random.default_rng(0).normal(0, 0.3, len(y)), X[:, :2] * 0])
     importance = permutation_importance(mlp().fit(X, y), X, y, n_repeats=3, random_state=0)
@@ -197,7 +197,7 @@ def test_tuned_threshold(cancer):
     assert tuned.score(X_test, y_test) > 0.93
 
 
-def test_columns_of_a_frame(wine):
+def test_column_transformer_with_data_frame(wine):
     frame = load_wine(as_frame=True).frame.assign(strong=lambda wine: np.where(wine["alcohol"] > 13, "yes", "no"))
     X, y = frame.drop(columns="target"), frame["target"].map({0: "A", 1: "B", 2: "C"})
     prepared = ColumnTransformer([("all", MinMaxScaler(), list(X.columns[:-1]))], remainder="drop")
@@ -213,24 +213,24 @@ def test_confusion_matrix(digits):
     assert display.confusion_matrix.sum() == len(y_test)
 
 
-def test_several_labels_a_sample():
+def test_multilabel_classification():
     X, y = load_digits(return_X_y=True)
     properties = np.column_stack([y % 2 == 0, y > 4, np.isin(y, [0, 6, 8, 9])]).astype(int)  # even, large, with a hole
     X, X_test, given, expected = train_test_split(X / 16, properties, random_state=0)
     classifier = mlp(optimizer="adam", learning_rate=0.01).fit(X, given)
     assert classifier.predict_proba(X_test).shape == (len(X_test), 3)
     assert set(np.unique(classifier.predict(X_test))) == {0, 1}
-    assert classifier.score(X_test, expected) > 0.9  # all labels of a sample right
+    assert classifier.score(X_test, expected) > 0.9  # subset accuracy
     assert classifier.history_["accuracy"][-1] > 0.97
     assert list(classifier.classes_) == [0, 1, 2]
-    with pytest.raises(ValueError, match="several classes a column"):
+    with pytest.raises(ValueError, match="multiclass-multioutput y"):
         classifier.fit(X, given * [[1, 2, 3]])
 
 
 # --- metadata routing ---
 
 
-def test_weights_are_routed_through_pipeline_and_search(routing, cancer):
+def test_sample_weights_are_routed_through_pipeline_and_search(routing, cancer):
     X, _, y, _ = cancer
     weight = np.random.default_rng(0).uniform(0, 3, len(y))
     network = mlp(epochs=3).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
@@ -245,7 +245,7 @@ def test_weights_are_routed_through_pipeline_and_search(routing, cancer):
     assert search.best_score_ == pytest.approx(np.mean(scores), abs=1e-12)
 
 
-def test_validation_data_are_transformed_on_their_way_through_a_pipeline(routing, cancer):
+def test_validation_data_are_transformed_by_the_pipeline(routing, cancer):
     X, X_val, y, y_val = cancer
     network = mlp(epochs=3).set_fit_request(X_val=True, y_val=True)
     pipeline = Pipeline([("scale", StandardScaler()), ("network", network)], transform_input=["X_val"])
@@ -256,10 +256,10 @@ def test_validation_data_are_transformed_on_their_way_through_a_pipeline(routing
     assert len(alone.history_["val_loss"]) == 3
 
 
-# --- scikit-learn's callbacks ---
+# --- scikit-learn callbacks ---
 
 
-def test_scores_of_each_epoch_are_monitored(digits, sklearn_callbacks):
+def test_scoring_monitor_records_each_epoch(digits, sklearn_callbacks):
     X, _, y, _ = digits
     monitor = sklearn_callbacks.ScoringMonitor(scoring="accuracy")
     network = cnn(epochs=3).set_callbacks(monitor).fit(X, y)
@@ -272,17 +272,17 @@ def test_scores_of_each_epoch_are_monitored(digits, sklearn_callbacks):
 
 
 @pytest.mark.parametrize("n_jobs", longer([1, 2], [2]))  # in workers: see test_pickles.py
-def test_scores_of_each_fit_and_epoch_of_a_search_are_monitored(n_jobs, wine, sklearn_callbacks):
+def test_scoring_monitor_records_each_fit_and_epoch_of_a_search(n_jobs, wine, sklearn_callbacks):
     X, _, y, _ = wine
     monitor = sklearn_callbacks.ScoringMonitor(scoring="accuracy")
     network = mlp(epochs=2, early_stopping=True).set_callbacks(monitor)
     GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=n_jobs).fit(X, y)
     log = pd.DataFrame(monitor.get_logs(select="all")[0].data)
     epochs = log[log["task_name"] == "epoch"]
-    assert epochs.groupby("parent_task_id_path").size().tolist() == 5 * [2]  # 2 x 2 fits, and the refit
+    assert epochs.groupby("parent_task_id_path").size().tolist() == 5 * [2]  # 2 x 2 fits and the refit
 
 
-def test_a_bar_shows_epochs_under_the_bar_of_a_search(wine, capsys, sklearn_callbacks):
+def test_progress_bar_shows_epochs_of_a_search(wine, capsys, sklearn_callbacks):
     X, _, y, _ = wine
     search = GridSearchCV(mlp(epochs=2), {"learning_rate": [0.01, 0.1]}, cv=2)
     search.set_callbacks(sklearn_callbacks.ProgressBar()).fit(X, y)
@@ -292,7 +292,7 @@ def test_a_bar_shows_epochs_under_the_bar_of_a_search(wine, capsys, sklearn_call
 
 
 class StopAfter:
-    """A callback of scikit-learn that ends a fit."""
+    """A scikit-learn callback that stops a fit."""
 
     def __init__(self, n_epochs):
         self.n_epochs, self.begun, self.torn_down = n_epochs, [], 0
@@ -310,7 +310,7 @@ class StopAfter:
         self.torn_down += 1
 
 
-def test_a_callback_may_end_a_fit(wine, sklearn_callbacks):
+def test_callback_can_stop_a_fit(wine, sklearn_callbacks):
     X, _, y, _ = wine
     stop = StopAfter(3)
     assert mlp(epochs=9).set_callbacks(stop).fit(X, y).n_iter_ == 3
@@ -318,7 +318,7 @@ def test_a_callback_may_end_a_fit(wine, sklearn_callbacks):
     assert stop.torn_down == 1
 
 
-def test_a_callback_is_torn_down_after_a_failure(wine, sklearn_callbacks):
+def test_callback_is_torn_down_after_an_error(wine, sklearn_callbacks):
     X, _, y, _ = wine
     stop = StopAfter(3)
     with pytest.raises(ValueError, match="NaN"):
@@ -327,30 +327,30 @@ def test_a_callback_is_torn_down_after_a_failure(wine, sklearn_callbacks):
 
 
 @pytest.mark.parametrize("kind", [Autoencoder, AutoencoderOutlierDetector])
-def test_autoencoders_take_part_too(kind, digits, sklearn_callbacks):
+def test_callbacks_of_autoencoders(kind, digits, sklearn_callbacks):
     stop = StopAfter(2)
     estimator = kind(code_units=4, epochs=5, random_state=0).set_callbacks(stop).fit(digits[0])
     assert stop.begun.count("epoch") == getattr(estimator, "autoencoder_", estimator).n_iter_ == 2
 
 
-def test_what_a_callback_is_given_stays_as_it_is(wine, sklearn_callbacks):
-    """A fitted estimator that a callback keeps does not change with the epochs after it."""
+def test_estimators_passed_to_callbacks_are_not_changed(wine, sklearn_callbacks):
+    """Later epochs do not change an estimator that a callback has stored."""
     X, _, y, _ = wine
-    kept = []
+    stored = []
 
     class Keep(StopAfter):
         def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            kept.append(fitted_estimator)
+            stored.append(fitted_estimator)
 
     final = mlp(epochs=3).set_callbacks(Keep(0)).fit(X, y)
-    assert [each.n_iter_ for each in kept] == [1, 2, 3, 3]
+    assert [each.n_iter_ for each in stored] == [1, 2, 3, 3]
     first = mlp(epochs=1).fit(X, y)
-    assert np.array_equal(kept[0].predict_proba(X), first.predict_proba(X))
-    assert np.array_equal(kept[2].predict_proba(X), final.predict_proba(X))
-    assert isinstance(kept[0].model_, keras.Model)
+    assert np.array_equal(stored[0].predict_proba(X), first.predict_proba(X))
+    assert np.array_equal(stored[2].predict_proba(X), final.predict_proba(X))
+    assert isinstance(stored[0].model_, keras.Model)
 
 
 def test_cross_validation_is_stratified(wine):
     X, _, y, _ = wine
-    order = np.argsort(y)  # unstratified folds of this would lack whole classes
+    order = np.argsort(y)  # unstratified folds would lack some classes
     assert cross_val_score(scaled(), X[order], y[order], cv=3).min() > 0.8

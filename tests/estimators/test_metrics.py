@@ -1,4 +1,4 @@
-"""Metrics and losses see targets in the shape of the outputs; their values are scikit-learn's."""
+"""Metrics and losses receive targets in the shape of the outputs; metric values equal scikit-learn's."""
 
 import functools
 
@@ -15,13 +15,13 @@ from kerasnet import KerasNetClassifier, KerasNetRegressor
 
 
 @pytest.fixture(scope="module")
-def two_classes():
+def binary_data():
     X, y = load_breast_cancer(return_X_y=True)
     return StandardScaler().fit_transform(X), y
 
 
 @pytest.fixture(scope="module")
-def three_classes():
+def multiclass_data():
     X, y = load_iris(return_X_y=True)
     return StandardScaler().fit_transform(X), y
 
@@ -41,7 +41,7 @@ def accuracy_of_rows(y_true, y_pred):
 
 
 class Accuracy(keras.Metric):
-    """A metric of a user's own, which takes no dtype."""
+    """A user-defined metric without the argument dtype."""
 
     def __init__(self, name="own"):
         super().__init__(name=name)
@@ -56,19 +56,19 @@ class Accuracy(keras.Metric):
         return self.right / self.all
 
 
-def validated(estimator, X, y):
-    """Fit, and return the last validation value of each metric."""
+def fit_and_evaluate(estimator, X, y):
+    """Fit, and return the validation metrics of the last epoch."""
     history = estimator.fit(X, y, X_val=X, y_val=y).history_
     return {name.removeprefix("val_"): np.ravel(values[-1]) for name, values in history.items() if name[:4] == "val_"}
 
 
-def test_metrics_of_two_classes_are_scikit_learns(two_classes):
-    X, y = two_classes
+def test_binary_metrics_equal_scikit_learn(binary_data):
+    X, y = binary_data
     names = ["accuracy", "AUC", "Precision", "Recall", "F1Score", "binary_accuracy", "binary_crossentropy"]
     names += ["categorical_accuracy", "sparse_categorical_accuracy", "categorical_crossentropy"]
     given = [*names, keras.metrics.F1Score(threshold=0.5, name="at_half"), keras.metrics.OneHotMeanIoU(2, name="iou")]
     classifier = KerasNetClassifier("mlp", **FULL, metrics=[*given, f1_of_one_column], epochs=9)
-    found = validated(classifier, X, y)
+    found = fit_and_evaluate(classifier, X, y)
     predicted, probabilities = classifier.predict(X), classifier.predict_proba(X)
     accuracy, f1 = metrics.accuracy_score(y, predicted), metrics.f1_score(y, predicted)
     expected = {
@@ -89,15 +89,15 @@ def test_metrics_of_two_classes_are_scikit_learns(two_classes):
 @pytest.mark.parametrize(
     "loss", longer([None, "categorical_crossentropy", "kl_divergence"], ["categorical_crossentropy"])
 )
-def test_metrics_of_three_classes_are_those_of_one_hot_targets_whatever_the_loss(three_classes, loss):
-    X, y = three_classes
+def test_multiclass_metrics_do_not_depend_on_the_loss(multiclass_data, loss):
+    X, y = multiclass_data
     given = ["accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "AUC", "Precision", "F1Score"]
     given += [keras.metrics.categorical_crossentropy, accuracy_of_rows, Accuracy]
     given += [keras.metrics.MeanMetricWrapper(accuracy_of_rows, name="wrapped")]
     classifier = KerasNetClassifier(
         "mlp", loss=loss, metrics=given, epochs=9, optimizer="sgd", learning_rate=0.2, random_state=0
     )
-    found = validated(classifier, X, y)
+    found = fit_and_evaluate(classifier, X, y)
     one_hot, probabilities = np.eye(3)[y], classifier.predict_proba(X)
     accuracy = metrics.accuracy_score(y, classifier.predict(X))
     for name in (
@@ -115,31 +115,31 @@ def test_metrics_of_three_classes_are_those_of_one_hot_targets_whatever_the_loss
     assert found["AUC"] == pytest.approx(metrics.roc_auc_score(one_hot.ravel(), probabilities.ravel()), abs=5e-3)
 
 
-def test_metrics_of_several_labels(three_classes):
+def test_multilabel_metrics(multiclass_data):
     X, y = make_multilabel_classification(200, n_features=8, n_classes=4, random_state=0)
     X = StandardScaler().fit_transform(X)
     classifier = KerasNetClassifier(
         "mlp", metrics=["accuracy", "F1Score"], epochs=20, learning_rate=0.01, random_state=0
     )
-    found = validated(classifier, X, y)
+    found = fit_and_evaluate(classifier, X, y)
     predicted = classifier.predict(X)
     assert found["accuracy"] == pytest.approx((predicted == y).mean(), abs=1e-4)
     assert found["F1Score"] == pytest.approx(metrics.f1_score(y, predicted, average=None), abs=1e-4)
 
 
-def test_keras_metrics_of_logits_see_probabilities(two_classes, three_classes):
+def test_keras_metrics_receive_probabilities_for_logits(binary_data, multiclass_data):
     def logits(input_shape, n_outputs, output_activation=None):
         return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs)])
 
     loss = {2: "binary_crossentropy", 3: "sparse_categorical_crossentropy"}
-    for X, y in (two_classes, three_classes):
+    for X, y in (binary_data, multiclass_data):
         n_classes = len(np.unique(y))
         parameters = {"loss": loss[n_classes], "loss__from_logits": True, "metrics": ["accuracy", "F1Score"]}
         parameters["metrics"] += ["AUC"] if n_classes == 2 else []
         classifier = KerasNetClassifier(
             logits, epochs=5, optimizer="sgd", learning_rate=0.2, random_state=0, **parameters
         )
-        found = validated(classifier, X, y)
+        found = fit_and_evaluate(classifier, X, y)
         average = "binary" if n_classes == 2 else None
         assert found["accuracy"] == pytest.approx(classifier.score(X, y), abs=1e-4)
         assert found["F1Score"] == pytest.approx(metrics.f1_score(y, classifier.predict(X), average=average), abs=1e-4)
@@ -147,59 +147,59 @@ def test_keras_metrics_of_logits_see_probabilities(two_classes, three_classes):
             assert found["AUC"] == pytest.approx(metrics.roc_auc_score(y, classifier.predict_proba(X)[:, 1]), abs=2e-3)
 
 
-def test_metrics_of_a_regressor_are_scikit_learns():
+def test_regression_metrics_equal_scikit_learn():
     X, y = load_diabetes(return_X_y=True)
     y = (y - y.mean()) / y.std()
     regressor = KerasNetRegressor("mlp", metrics=["R2Score", "mae", lambda t, p: t * p], epochs=5, random_state=0)
-    found = validated(regressor, X, y)
+    found = fit_and_evaluate(regressor, X, y)
     assert found["R2Score"] == pytest.approx(regressor.score(X, y), abs=1e-4)
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(y, regressor.predict(X)), abs=1e-4)
 
 
-def test_validation_batches_are_of_batch_size_as_in_keras(two_classes):
-    X, y = two_classes
+def test_validation_uses_batch_size_as_in_keras(binary_data):
+    X, y = binary_data
 
     def rows(y_true, y_pred):
         return ops.cast(ops.shape(y_true)[0], "float32")
 
-    def validated_rows(**parameters):
+    def validation_batch_sizes(**parameters):
         classifier = KerasNetClassifier("mlp", metrics=[rows], epochs=1, optimizer="sgd", **parameters)
-        return validated(classifier, X[:100], y[:100])["rows"]
+        return fit_and_evaluate(classifier, X[:100], y[:100])["rows"]
 
-    assert validated_rows(batch_size=50) == 50
-    assert validated_rows(batch_size=-1) == 100
-    assert validated_rows(batch_size=50, fit__validation_batch_size=25) == 25
+    assert validation_batch_sizes(batch_size=50) == 50
+    assert validation_batch_sizes(batch_size=-1) == 100
+    assert validation_batch_sizes(batch_size=50, fit__validation_batch_size=25) == 25
 
 
-def test_weighted_metrics_are_right_too(three_classes):
-    X, y = three_classes
+def test_weighted_metrics(multiclass_data):
+    X, y = multiclass_data
     classifier = KerasNetClassifier("mlp", compile__weighted_metrics=["categorical_accuracy"], epochs=3, random_state=0)
-    assert validated(classifier, X, y)["categorical_accuracy"] == pytest.approx(classifier.score(X, y), abs=1e-4)
+    assert fit_and_evaluate(classifier, X, y)["categorical_accuracy"] == pytest.approx(classifier.score(X, y), abs=1e-4)
 
 
-def test_an_error_names_the_metric_not_the_loss(three_classes):
+def test_metric_errors_name_the_metric(multiclass_data):
     def broken(y_true, y_pred):
         return ops.matmul(y_true, y_pred)
 
     with pytest.raises(ValueError, match="The metric 'broken' cannot be computed from targets of shape"):
-        KerasNetClassifier("mlp", metrics=[broken], epochs=1).fit(*three_classes)
+        KerasNetClassifier("mlp", metrics=[broken], epochs=1).fit(*multiclass_data)
     with pytest.raises(ValueError, match=r"The metric 'mean_io_u' .* sparse_y_pred=False, or use OneHotMeanIoU"):
-        KerasNetClassifier("mlp", metrics=[keras.metrics.MeanIoU(3)], epochs=1).fit(*three_classes)
+        KerasNetClassifier("mlp", metrics=[keras.metrics.MeanIoU(3)], epochs=1).fit(*multiclass_data)
 
 
-def test_losses_of_one_output_see_one_column_of_floats(two_classes):
+def test_losses_of_one_output_receive_one_column_of_floats(binary_data):
     seen = []
 
     def loss(y_true, y_pred):
         seen.append((tuple(y_true.shape[1:]), tuple(y_pred.shape[1:]), keras.backend.standardize_dtype(y_true.dtype)))
         return keras.losses.binary_crossentropy(y_true, y_pred)
 
-    assert KerasNetClassifier("mlp", loss=loss, epochs=9, random_state=0).fit(*two_classes).score(*two_classes) > 0.9
+    assert KerasNetClassifier("mlp", loss=loss, epochs=9, random_state=0).fit(*binary_data).score(*binary_data) > 0.9
     assert {*seen} == {((1,), (1,), "float32")}
 
 
-def test_several_outputs_have_the_default_metric_each(three_classes):
-    X, y = three_classes
+def test_multiple_outputs_have_separate_default_metrics(multiclass_data):
+    X, y = multiclass_data
 
     class TwoHeads(KerasNetClassifier):
         @property
@@ -224,15 +224,15 @@ def test_several_outputs_have_the_default_metric_each(three_classes):
     ("loss", "parameters"),
     [("sparse_categorical_crossentropy", {"loss__from_logits": False}), ("SparseCategoricalCrossentropy", {})],
 )
-def test_names_of_losses_take_parameters(loss, parameters, three_classes):
+def test_routed_parameters_of_losses_by_name(loss, parameters, multiclass_data):
     named = KerasNetClassifier("mlp", loss=loss, epochs=2, optimizer="sgd", random_state=0, **parameters).fit(
-        *three_classes
+        *multiclass_data
     )
-    plain = KerasNetClassifier("mlp", epochs=2, optimizer="sgd", random_state=0).fit(*three_classes)
-    np.testing.assert_array_equal(named.predict_proba(three_classes[0]), plain.predict_proba(three_classes[0]))
+    plain = KerasNetClassifier("mlp", epochs=2, optimizer="sgd", random_state=0).fit(*multiclass_data)
+    np.testing.assert_array_equal(named.predict_proba(multiclass_data[0]), plain.predict_proba(multiclass_data[0]))
 
 
-def test_the_name_of_a_function_takes_the_parameters_of_its_loss():
+def test_routed_parameters_of_losses_by_function_name():
     X, y = load_diabetes(return_X_y=True)
     fits = [
         KerasNetRegressor("mlp", epochs=2, optimizer="sgd", random_state=0, **given).fit(X, y).predict(X)
@@ -246,7 +246,7 @@ def test_the_name_of_a_function_takes_the_parameters_of_its_loss():
     assert not np.array_equal(fits[0], fits[2])
 
 
-def test_two_functions_of_one_name_are_two_metrics(three_classes):
+def test_metric_functions_with_the_same_name_are_different_metrics(multiclass_data):
     def make(value):
         def constant(y_true, y_pred):
             return ops.zeros_like(y_pred) + value
@@ -256,13 +256,13 @@ def test_two_functions_of_one_name_are_two_metrics(three_classes):
     for value in (1.0, 2.0):
         for metric in (make(value), keras.metrics.MeanMetricWrapper(make(value), name="constant")):
             classifier = KerasNetClassifier("mlp", metrics=[metric], epochs=1, optimizer="sgd", random_state=0).fit(
-                *three_classes
+                *multiclass_data
             )
             assert classifier.history_["constant"] == [value]
 
 
-def test_metrics_of_distributions_and_averages_are_scikit_learns_for_two_classes(two_classes):
-    X, y = two_classes
+def test_distribution_and_averaged_metrics_equal_scikit_learn_for_two_classes(binary_data):
+    X, y = binary_data
     given = [
         "KLDivergence",
         "kl_divergence",
@@ -271,7 +271,7 @@ def test_metrics_of_distributions_and_averages_are_scikit_learns_for_two_classes
     given += [keras.metrics.Precision(class_id=number, name=f"precision_{number}") for number in (0, 1)]
     given += [functools.partial(keras.metrics.categorical_accuracy)]
     classifier = KerasNetClassifier("mlp", metrics=given, epochs=2, **FULL)
-    found = validated(classifier, X, y)
+    found = fit_and_evaluate(classifier, X, y)
     predicted = classifier.predict(X)
     for name in ("KLDivergence", "kl_divergence"):
         assert found[name] == pytest.approx(metrics.log_loss(y, classifier.predict_proba(X)), abs=1e-4)
@@ -284,29 +284,30 @@ def test_metrics_of_distributions_and_averages_are_scikit_learns_for_two_classes
 
 
 @pytest.mark.parametrize("loss", longer(["kl_divergence", "KLDivergence", "cosine_similarity"], ["kl_divergence"]))
-def test_losses_of_distributions_learn_two_classes(loss, two_classes):
-    X, y = two_classes
+def test_distribution_losses_learn_two_classes(loss, binary_data):
+    X, y = binary_data
     assert KerasNetClassifier("mlp", loss=loss, epochs=5, random_state=0).fit(X, y).score(X, y) > 0.9
 
 
 @pytest.mark.parametrize("given", [keras.metrics.AUC, ("AUC", "accuracy"), keras.metrics.binary_accuracy])
-def test_metrics_may_be_single_or_in_a_tuple(given, two_classes):
-    assert len(KerasNetClassifier("mlp", metrics=given, epochs=1, optimizer="sgd").fit(*two_classes).history_) > 1
+def test_metrics_as_single_object_or_tuple(given, binary_data):
+    assert len(KerasNetClassifier("mlp", metrics=given, epochs=1, optimizer="sgd").fit(*binary_data).history_) > 1
 
 
-def test_a_metric_that_fails_while_it_runs_is_named(three_classes):
+def test_run_time_errors_name_the_metric(multiclass_data):
     def of_indices(y_true, y_pred):
         return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
 
     with pytest.raises(ValueError, match="The metric 'of_indices' must match the targets"):
-        KerasNetClassifier("mlp", metrics=[of_indices], epochs=1).fit(*three_classes)
+        KerasNetClassifier("mlp", metrics=[of_indices], epochs=1).fit(*multiclass_data)
 
 
-def test_partial_functions_are_losses(three_classes):
+def test_partial_function_as_loss(multiclass_data):
     def build(input_shape, n_outputs):
         return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(n_outputs)])
 
     loss = functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True)
-    classifier = KerasNetClassifier(build, loss=loss, epochs=20, learning_rate=0.05, random_state=0).fit(*three_classes)
-    assert classifier.score(*three_classes) > 0.9
-    np.testing.assert_allclose(classifier.predict_proba(three_classes[0]).sum(axis=1), 1, atol=1e-5)
+    classifier = KerasNetClassifier(build, loss=loss, epochs=20, learning_rate=0.05, random_state=0)
+    classifier.fit(*multiclass_data)
+    assert classifier.score(*multiclass_data) > 0.9
+    np.testing.assert_allclose(classifier.predict_proba(multiclass_data[0]).sum(axis=1), 1, atol=1e-5)

@@ -1,4 +1,4 @@
-"""``model_`` is built when it is asked for; once it exists, it decides what an estimator does."""
+"""``model_`` is built on demand; once it exists, the estimator uses it."""
 
 import contextlib
 import copy
@@ -52,7 +52,7 @@ def _registered():
 
 @pytest.fixture
 def builds(no_compiled_code):
-    """Count builds from a start without compiled code."""
+    """Record builds, starting with an empty cache of compiled functions."""
     BUILDS.clear()
     return BUILDS
 
@@ -67,19 +67,19 @@ def assert_equal_weights(first, second):
         np.testing.assert_array_equal(one, other)
 
 
-def saved_and_loaded(estimator, tmp_path):
+def save_and_load(estimator, tmp_path):
     kn.save(estimator, tmp_path / "saved.kerasnet")
     return kn.load(tmp_path / "saved.kerasnet")
 
 
-def reaching_into_html(estimator):
+def render_html(estimator):
     html = estimator_html_repr(estimator)
     assert type(estimator).__name__ in html
     estimator._repr_html_()
     estimator._repr_mimebundle_()
 
 
-def shown(estimator):
+def print_and_repr(estimator):
     with contextlib.redirect_stdout(io.StringIO()):
         print(estimator)
     return repr(estimator)
@@ -93,19 +93,17 @@ USES = {
     "pickle": lambda fitted, X, y: pickle.loads(pickle.dumps(fitted)).predict(X),
     "copy": lambda fitted, X, y: copy.copy(fitted).predict(X),
     "deepcopy": lambda fitted, X, y: copy.deepcopy(fitted).predict(X),
-    "representation": lambda fitted, X, y: shown(fitted),
-    "HTML": lambda fitted, X, y: reaching_into_html(fitted),
-    "HTML of a pipeline": lambda fitted, X, y: reaching_into_html(make_pipeline(StandardScaler(), fitted)),
+    "representation": lambda fitted, X, y: print_and_repr(fitted),
+    "HTML": lambda fitted, X, y: render_html(fitted),
+    "HTML of a pipeline": lambda fitted, X, y: render_html(make_pipeline(StandardScaler(), fitted)),
     "hasattr": lambda fitted, X, y: hasattr(fitted, "predict") and hasattr(fitted, "transform"),
     "dir": lambda fitted, X, y: dir(fitted),
     "vars": lambda fitted, X, y: {**vars(fitted)},
     "check_is_fitted": lambda fitted, X, y: check_is_fitted(fitted),
     "get_params": lambda fitted, X, y: fitted.get_params(),
     "tags": lambda fitted, X, y: fitted.__sklearn_tags__(),
-    "learned attributes": lambda fitted, X, y: (fitted.classes_, fitted.history_, fitted.n_iter_, fitted.initialized_),
-    "callbacks of Keras": lambda fitted, X, y: fitted.set_params(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(
-        X, y
-    ),
+    "fitted attributes": lambda fitted, X, y: (fitted.classes_, fitted.history_, fitted.n_iter_, fitted.initialized_),
+    "Keras callbacks": lambda fitted, X, y: fitted.set_params(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, y),
     "partial_fit": lambda fitted, X, y: fitted.partial_fit(X, y),
     "warm start": lambda fitted, X, y: fitted.set_params(warm_start=True).fit(X, y),
     "early stopping": lambda fitted, X, y: fitted.set_params(early_stopping=True).fit(X, y),
@@ -113,14 +111,14 @@ USES = {
 
 
 @pytest.mark.parametrize("name", USES)
-def test_uses_of_a_fitted_estimator_build_nothing(name, iris):
+def test_fitted_estimator_methods_do_not_build_the_model(name, iris):
     fitted = counted().fit(*iris)
     BUILDS.clear()
     USES[name](fitted, *iris)
     assert not BUILDS
 
 
-def test_saving_builds_nothing_and_loading_builds_once(iris, builds, tmp_path):
+def test_save_does_not_build_and_load_builds_once(iris, builds, tmp_path):
     fitted = counted().fit(*iris)
     kn.save(fitted, tmp_path / "saved.kerasnet")
     assert len(builds) == 1
@@ -130,7 +128,7 @@ def test_saving_builds_nothing_and_loading_builds_once(iris, builds, tmp_path):
     assert len(builds) == 2
 
 
-def test_fits_with_further_seeds_build_once_more(iris, builds):
+def test_number_of_builds_for_different_seeds(iris, builds):
     for seed, expected in [(0, 1), (0, 1), (1, 2), (2, 2), (0, 2), (3, 2)]:
         counted(random_state=seed).fit(*iris)
         assert len(builds) == expected
@@ -138,7 +136,7 @@ def test_fits_with_further_seeds_build_once_more(iris, builds):
     assert len(builds) == 2
 
 
-def test_searches_build_as_often_as_there_are_architectures(iris, builds):
+def test_search_builds_once_per_architecture(iris, builds):
     cross_val_score(counted(epochs=1), *iris, cv=3)
     assert len(builds) == 1
     search = GridSearchCV(counted(epochs=1), {"learning_rate": [0.1, 0.01], "units": [8, 9]}, cv=2)
@@ -150,7 +148,7 @@ def test_searches_build_as_often_as_there_are_architectures(iris, builds):
     assert len(builds) == 2
 
 
-def test_model_is_built_once_and_stays_the_same(iris, builds):
+def test_model_is_built_once(iris, builds):
     fitted = counted().fit(*iris)
     model = fitted.model_
     assert isinstance(model, keras.Model)
@@ -164,14 +162,14 @@ def test_model_is_built_once_and_stays_the_same(iris, builds):
     assert len(builds) == 2
 
 
-def test_threads_that_ask_for_the_model_get_the_same_one(iris):
+def test_threads_get_the_same_model(iris):
     fitted, barrier, models = counted().fit(*iris), threading.Barrier(4), []
 
-    def ask():
+    def access():
         barrier.wait()
         models.append(fitted.model_)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=access) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -180,7 +178,7 @@ def test_threads_that_ask_for_the_model_get_the_same_one(iris):
     assert models[0] is fitted.model_
 
 
-def test_the_model_predicts_as_the_estimator(iris):
+def test_model_predictions_equal_estimator_predictions(iris):
     X, y = iris
     fitted = counted().fit(X, y)
     expected = fitted.predict_proba(X)
@@ -192,7 +190,7 @@ def test_the_model_predicts_as_the_estimator(iris):
     assert np.isfinite(loss)
 
 
-def test_an_unfitted_estimator_has_no_model(builds):
+def test_unfitted_estimator_has_no_model(builds):
     estimator = counted()
     assert not hasattr(estimator, "model_")
     with pytest.raises(AttributeError):
@@ -207,7 +205,7 @@ def test_an_unfitted_estimator_has_no_model(builds):
     assert not builds
 
 
-def test_pickles_are_equal_before_and_after_the_model_is_asked_for(iris):
+def test_pickle_does_not_depend_on_access_to_the_model(iris):
     fitted = counted().fit(*iris)
     before = pickle.dumps(fitted)
     _ = fitted.model_
@@ -216,14 +214,14 @@ def test_pickles_are_equal_before_and_after_the_model_is_asked_for(iris):
     assert pickle.dumps(fitted) == before
 
 
-def test_pickles_of_an_initialized_estimator_are_equal_too(iris):
+def test_pickle_of_initialized_estimator_does_not_depend_on_access_to_the_model(iris):
     initialized = counted().initialize(*iris)
     before = pickle.dumps(initialized)
     _ = initialized.model_
     assert pickle.dumps(initialized) == before
 
 
-def test_a_further_fit_leaves_an_earlier_model_alone(iris):
+def test_second_fit_does_not_change_the_earlier_model(iris):
     fitted = counted().fit(*iris)
     model, weights = fitted.model_, fitted.model_.get_weights()
     fitted.set_params(random_state=1).fit(*iris)
@@ -232,7 +230,7 @@ def test_a_further_fit_leaves_an_earlier_model_alone(iris):
     assert_equal_weights(model.get_weights(), weights)
 
 
-def test_a_fit_that_fails_leaves_the_model(iris):
+def test_failed_fit_does_not_change_the_model(iris):
     fitted = counted().fit(*iris)
     outputs, model = fitted.predict_proba(iris[0]), fitted.model_
     with pytest.raises(ValueError, match="diverged"):
@@ -246,17 +244,17 @@ COPIES = {
     "pickle": lambda estimator, tmp_path: pickle.loads(pickle.dumps(estimator)),
     "copy": lambda estimator, tmp_path: copy.copy(estimator),
     "deepcopy": lambda estimator, tmp_path: copy.deepcopy(estimator),
-    "archive": saved_and_loaded,
+    "archive": save_and_load,
 }
 copies = pytest.mark.parametrize("way", COPIES)
 
 
 @copies
-@pytest.mark.parametrize("asked_first", [True, False], ids=["after predict", "before predict"])
-def test_weights_set_by_hand_count(way, asked_first, iris, tmp_path):
+@pytest.mark.parametrize("predict_first", [True, False], ids=["after predict", "before predict"])
+def test_manually_set_weights_are_copied(way, predict_first, iris, tmp_path):
     X, y = iris
     fitted = counted().fit(X, y)
-    if asked_first:
+    if predict_first:
         fitted.predict(X)
     fitted.model_.set_weights([3 * weight for weight in fitted.model_.get_weights()])
     copied = COPIES[way](fitted, tmp_path)
@@ -265,14 +263,14 @@ def test_weights_set_by_hand_count(way, asked_first, iris, tmp_path):
     np.testing.assert_allclose(outputs_of(copied.model_, X), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("asked_before", [True, False], ids=["with a model", "without"])
-@pytest.mark.parametrize("way", [name for name in COPIES if name != "archive"])  # without state of the optimizer
-def test_partial_fit_after_every_way_of_copying_equals_the_original(way, asked_before, iris, tmp_path):
+@pytest.mark.parametrize("access_model", [True, False], ids=["with model", "without model"])
+@pytest.mark.parametrize("way", [name for name in COPIES if name != "archive"])  # without the optimizer state
+def test_partial_fit_of_a_copy_equals_the_original(way, access_model, iris, tmp_path):
     fitted = counted(optimizer="adam", learning_rate=0.01).fit(*iris)
-    if asked_before:
+    if access_model:
         fitted.model_.set_weights([2 * weight for weight in fitted.model_.get_weights()])
     copied = COPIES[way](copy.deepcopy(fitted), tmp_path)
-    if asked_before:
+    if access_model:
         _ = copied.model_
     outputs = copied.partial_fit(*iris).predict_proba(iris[0])
     np.testing.assert_array_equal(outputs, fitted.partial_fit(*iris).predict_proba(iris[0]))
@@ -285,17 +283,17 @@ def test_frozen_layers_stay_frozen(way, iris, tmp_path):
     kernel = fitted.model_.get_layer("hidden").kernel.numpy()
     output = fitted.model_.get_layer("output").kernel.numpy()
     copied = COPIES[way](fitted, tmp_path)
-    copied.partial_fit(*iris)  # before model_ is asked for
+    copied.partial_fit(*iris)  # before model_ is accessed
     assert not copied.model_.get_layer("hidden").trainable
     np.testing.assert_array_equal(copied.model_.get_layer("hidden").kernel.numpy(), kernel)
     assert not np.array_equal(copied.model_.get_layer("output").kernel.numpy(), output)
-    other = counted().fit(*iris).partial_fit(*iris)  # shares nothing of it
+    other = counted().fit(*iris).partial_fit(*iris)  # shares no state
     assert other.model_.get_layer("hidden").trainable
     assert not np.array_equal(other.model_.get_layer("hidden").kernel.numpy(), kernel)
 
 
-def one_step_of_keras(model, optimizer, X, y, loss="sparse_categorical_crossentropy"):
-    """Return the weights after one step over all samples in plain Keras, of a copy of a model without dropout."""
+def keras_training_step(model, optimizer, X, y, loss="sparse_categorical_crossentropy"):
+    """Return the weights of a copy of a model after one full-batch training step of Keras, without dropout."""
     oracle = keras.models.clone_model(model)
     oracle.set_weights(model.get_weights())
     oracle.compile(optimizer, loss, run_eagerly=True)
@@ -309,60 +307,66 @@ def without_dropout(**parameters):
     )
 
 
-def sparse_loss_of_a_user(y_true, y_pred):
+def sparse_user_defined_loss(y_true, y_pred):
     return 7 * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
-OTHER_WAYS_TO_COMPILE = {
+COMPILE_CHANGES = {
     "learning rate": (lambda: keras.optimizers.Adam(0.3), "sparse_categorical_crossentropy"),
-    "optimizer of equal shapes": (lambda: keras.optimizers.Adamax(0.1), "sparse_categorical_crossentropy"),
-    "optimizer of other shapes": (lambda: keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy"),
+    "optimizer with equal variables": (
+        lambda: keras.optimizers.Adamax(0.1),
+        "sparse_categorical_crossentropy",
+    ),
+    "optimizer with other variables": (
+        lambda: keras.optimizers.SGD(0.5),
+        "sparse_categorical_crossentropy",
+    ),
     "loss": (lambda: keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(ignore_class=1)),
-    "loss of a user": (lambda: keras.optimizers.SGD(0.5), sparse_loss_of_a_user),
+    "user-defined loss": (lambda: keras.optimizers.SGD(0.5), sparse_user_defined_loss),
 }
 
 
-@pytest.mark.parametrize("name", OTHER_WAYS_TO_COMPILE)
-def test_a_model_compiled_by_hand_and_its_copies_are_trained_as_in_keras(name, iris, tmp_path):
+@pytest.mark.parametrize("name", COMPILE_CHANGES)
+def test_manually_compiled_model_is_trained_as_in_keras(name, iris, tmp_path):
     X, y = iris
-    make_optimizer, loss = OTHER_WAYS_TO_COMPILE[name]
+    make_optimizer, loss = COMPILE_CHANGES[name]
     fitted = without_dropout().fit(X, y)
-    expected = one_step_of_keras(fitted.model_, make_optimizer(), X, y, loss)
+    expected = keras_training_step(fitted.model_, make_optimizer(), X, y, loss)
     fitted.model_.compile(make_optimizer(), loss)
     for way in ("pickle", "deepcopy", "copy", "itself"):
         copied = COPIES[way](fitted, tmp_path)
         copied.partial_fit(X, y)
         for ours, theirs in zip(copied.model_.get_weights(), expected, strict=True):
-            # Adam divides gradients of rounding by themselves
+            # Adam amplifies rounding errors of small gradients
             np.testing.assert_allclose(ours, theirs, atol=2e-4, err_msg=way)
 
 
-def assert_equal_or_refused(fitted, tmp_path, outputs, X):
-    """Check that an archive gives equal predictions, or that the model is refused in words that name it."""
-    refused = None
+def assert_equal_or_rejected(fitted, tmp_path, outputs, X):
+    """Check that a loaded archive predicts equally, or that saving raises an error about the model."""
+    message = None
     try:
-        loaded = saved_and_loaded(fitted, tmp_path)
+        loaded = save_and_load(fitted, tmp_path)
     except ValueError as error:
-        refused = str(error)
-    if refused is None:
+        message = str(error)
+    if message is None:
         np.testing.assert_array_equal(loaded.predict_proba(X), outputs)
     else:
-        assert "model" in refused
+        assert "model" in message
 
 
-def test_an_archive_of_a_model_compiled_by_hand_is_refused_or_equal(iris, tmp_path):
+def test_archive_of_a_manually_compiled_model_is_equal_or_rejected(iris, tmp_path):
     X, y = iris
     fitted = without_dropout().fit(X, y)
     fitted.model_.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     outputs = fitted.predict_proba(X)
-    assert_equal_or_refused(fitted, tmp_path, outputs, X)
+    assert_equal_or_rejected(fitted, tmp_path, outputs, X)
 
 
 @pytest.mark.parametrize("way", ["itself", "pickle", "deepcopy", "copy"])
-def test_a_learning_rate_set_by_hand_is_used(way, iris, tmp_path):
+def test_manually_set_learning_rate_is_used(way, iris, tmp_path):
     X, y = iris
     fitted = without_dropout(optimizer="sgd", learning_rate=0.1).fit(X, y)
-    expected = one_step_of_keras(fitted.model_, keras.optimizers.SGD(2.0), X, y)
+    expected = keras_training_step(fitted.model_, keras.optimizers.SGD(2.0), X, y)
     fitted.model_.optimizer.learning_rate = 2.0
     copied = COPIES[way](fitted, tmp_path)
     copied.partial_fit(X, y)
@@ -370,31 +374,31 @@ def test_a_learning_rate_set_by_hand_is_used(way, iris, tmp_path):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_optimizer_state_goes_on_whether_or_not_there_is_a_model(iris):
+def test_optimizer_state_does_not_depend_on_access_to_the_model(iris):
     outputs = []
-    for asks in (False, True):
+    for access_model in (False, True):
         fitted = counted(optimizer="adam", learning_rate=0.05).fit(*iris)
         for _ in range(2):
-            if asks:
+            if access_model:
                 _ = fitted.model_
             fitted.partial_fit(*iris)
         outputs.append(fitted.predict_proba(iris[0]))
     np.testing.assert_array_equal(*outputs)
 
 
-def other_model():
+def replacement_model():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "tanh"), keras.layers.Dense(3, "softmax")])
     model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     return model
 
 
 @pytest.mark.parametrize("way", ["itself", "pickle", "deepcopy", "copy"])
-def test_a_replaced_model_counts(way, iris, tmp_path):
+def test_replaced_model_is_used(way, iris, tmp_path):
     X, y = iris
     fitted = counted(batch_size=-1).fit(X, y)
-    fitted.model_ = model = other_model()
+    fitted.model_ = model = replacement_model()
     assert fitted.model_ is model
-    expected = one_step_of_keras(model, keras.optimizers.SGD(0.5), X, y)
+    expected = keras_training_step(model, keras.optimizers.SGD(0.5), X, y)
     copied = COPIES[way](fitted, tmp_path)
     np.testing.assert_allclose(copied.predict_proba(X), outputs_of(model, X), rtol=1e-5, atol=1e-6)
     copied.partial_fit(X, y)
@@ -404,13 +408,13 @@ def test_a_replaced_model_counts(way, iris, tmp_path):
         assert fitted.model_ is model
 
 
-def test_an_archive_of_a_replaced_model_is_refused_or_equal(iris, tmp_path):
+def test_archive_of_a_replaced_model_is_equal_or_rejected(iris, tmp_path):
     fitted = counted().fit(*iris)
-    fitted.model_ = other_model()
-    assert_equal_or_refused(fitted, tmp_path, fitted.predict_proba(iris[0]), iris[0])
+    fitted.model_ = replacement_model()
+    assert_equal_or_rejected(fitted, tmp_path, fitted.predict_proba(iris[0]), iris[0])
 
 
-def test_a_model_trained_by_keras_itself_counts(iris):
+def test_training_by_keras_is_used(iris):
     X, y = iris
     fitted = counted().fit(X, y)
     fitted.predict(X)
@@ -420,7 +424,7 @@ def test_a_model_trained_by_keras_itself_counts(iris):
     np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_a_rate_set_by_hand_on_a_layer_is_used_in_training(iris):
+def test_manually_set_dropout_rate_is_used(iris):
     X, y = iris
     fitted, plain = (counted(batch_size=-1, learning_rate=0.5).fit(X, y) for _ in range(2))
     fitted.model_.get_layer("dropout").rate = 0.0
@@ -436,7 +440,7 @@ def test_a_rate_set_by_hand_on_a_layer_is_used_in_training(iris):
     plain.partial_fit(X, y)
 
 
-def test_the_model_of_a_regressor_and_of_two_classes(iris):
+def test_model_of_regressor_and_binary_classifier(iris):
     X, y = iris
     regressor = KerasNetRegressor("counted", epochs=1, random_state=0).fit(X, y.astype(float))
     np.testing.assert_allclose(outputs_of(regressor.model_, X).ravel(), regressor.predict(X), rtol=1e-5, atol=1e-6)
@@ -446,8 +450,8 @@ def test_the_model_of_a_regressor_and_of_two_classes(iris):
     )
 
 
-@pytest.mark.parametrize("kind", longer(["registered by a user", "cnn"], ["cnn"]))
-def test_searches_in_threads_give_equal_scores(kind, iris, digits):
+@pytest.mark.parametrize("kind", longer(["user-defined", "cnn"], ["cnn"]))
+def test_search_scores_in_threads_are_equal(kind, iris, digits):
     X, y = iris
     estimator = counted(epochs=2)
     grid = {"learning_rate": [0.1, 0.01], "dropout": [0.2, 0.5], "random_state": [0, 1]}
@@ -468,16 +472,16 @@ def test_searches_in_threads_give_equal_scores(kind, iris, digits):
 
 
 class Silent(keras.callbacks.Callback):
-    """A callback of a user that changes nothing."""
+    """A user-defined callback that does nothing."""
 
 
-def test_callbacks_refer_to_the_model(iris):
+def test_callbacks_refer_to_the_fitted_model(iris):
     given = [keras.callbacks.EarlyStopping("loss"), Silent(), keras.callbacks.ReduceLROnPlateau("loss")]
     fitted = counted(callbacks=given).fit(*iris)
     assert len(fitted.callbacks_) == 3
     assert all(callback.model is fitted.model_ for callback in fitted.callbacks_)
     only_keras = counted(callbacks=given[:1]).fit(*iris)
-    counted(random_state=1).fit(*iris)  # on the same code
+    counted(random_state=1).fit(*iris)  # with the same compiled function
     assert only_keras.callbacks_[0].model is only_keras.model_
     np.testing.assert_allclose(
         outputs_of(only_keras.callbacks_[0].model, iris[0]), only_keras.predict_proba(iris[0]), rtol=1e-5, atol=1e-6
@@ -488,10 +492,10 @@ class Recompile(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.get_layer("hidden").trainable = False
         self.model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
-        self.model.make_train_function()  # without it Keras fails
+        self.model.make_train_function()  # required by Keras
 
 
-class FreezeAtTheStart(keras.callbacks.Callback):
+class FreezeLayer(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.get_layer("hidden").trainable = False
 
@@ -501,7 +505,7 @@ class NoDropout(keras.callbacks.Callback):
         self.model.get_layer("dropout").rate = 0.0
 
 
-class OtherMomentum(keras.callbacks.Callback):
+class ChangeMomentum(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.optimizer.momentum = 0.0
 
@@ -516,31 +520,31 @@ class Penalize(keras.callbacks.Callback):
         self.model.get_layer("hidden").kernel.regularizer = keras.regularizers.L2(10.0)
 
 
-class FreezeAVariable(keras.callbacks.Callback):
+class FreezeVariable(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.get_layer("hidden").bias.trainable = False
 
 
-CHANGES = [Recompile, FreezeAtTheStart, NoDropout, OtherMomentum, Clip, Penalize, FreezeAVariable]
+CHANGES = [Recompile, FreezeLayer, NoDropout, ChangeMomentum, Clip, Penalize, FreezeVariable]
 
 
-@pytest.mark.parametrize("on_reused_code", longer([True, False], [False]), ids=["reused code", "new code"])
-@pytest.mark.parametrize("change", longer(CHANGES, [Clip]), ids=lambda change: change.__name__)  # as OtherMomentum
-def test_a_callback_that_changes_the_model_gets_what_keras_gives(change, on_reused_code, iris):
+@pytest.mark.parametrize("reuses_code", longer([True, False], [False]), ids=["reused function", "new function"])
+@pytest.mark.parametrize("change", longer(CHANGES, [Clip]), ids=lambda change: change.__name__)  # like ChangeMomentum
+def test_callbacks_that_change_the_model_work_as_in_keras(change, reuses_code, iris):
     X, y = iris
     estimator = counted(
         batch_size=-1,
         epochs=3,
         optimizer__momentum=0.9,
-        dropout=0.5 if change is NoDropout else 0.0,  # which draws for each row of a batch
+        dropout=0.5 if change is NoDropout else 0.0,  # random values depend on the batch size
     )
     oracle = clone(estimator).initialize(X, y).model_
     oracle.run_eagerly = True
     oracle.fit(X, y, epochs=3, batch_size=len(X), shuffle=False, verbose=0, callbacks=[change()])
-    if not on_reused_code:
+    if not reuses_code:
         clear_cache()
     unchanged = clone(estimator).fit(X, y).predict_proba(X)
-    if not on_reused_code:
+    if not reuses_code:
         clear_cache()
     fitted = clone(estimator).set_params(callbacks=[change()]).fit(X, y)
     for ours, theirs in zip(fitted.model_.get_weights(), oracle.get_weights(), strict=True):
@@ -551,25 +555,25 @@ def test_a_callback_that_changes_the_model_gets_what_keras_gives(change, on_reus
     np.testing.assert_array_equal(fitted.predict_proba(X), outputs)
 
 
-class KeepPart(keras.callbacks.Callback):
-    """Makes a model of a part of the one in training, to record activations."""
+class StoreSubmodel(keras.callbacks.Callback):
+    """Create a submodel of the model, to record activations."""
 
     def on_train_begin(self, logs=None):
-        self.part = keras.Model(self.model.inputs, self.model.get_layer("hidden").output)
+        self.submodel = keras.Model(self.model.inputs, self.model.get_layer("hidden").output)
 
 
-def test_a_part_of_the_model_that_a_callback_keeps_stays_as_it_was_trained(iris):
+def test_submodel_stored_by_a_callback_keeps_its_weights(iris):
     X, y = iris
-    fitted = counted(callbacks=[KeepPart()]).fit(X, y)
+    fitted = counted(callbacks=[StoreSubmodel()]).fit(X, y)
     hidden = keras.Model(fitted.model_.inputs, fitted.model_.get_layer("hidden").output)
-    counted(random_state=1, epochs=5).fit(X, y)  # on the same code
-    kept, expected = (each.predict(X, verbose=0) for each in (fitted.callbacks_[0].part, hidden))
-    np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-6)
+    counted(random_state=1, epochs=5).fit(X, y)  # with the same compiled function
+    outputs, expected = (each.predict(X, verbose=0) for each in (fitted.callbacks_[0].submodel, hidden))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_model_that_a_callback_has_changed_is_trained_and_copied_as_it_is(iris):
+def test_model_changed_by_a_callback_is_trained_and_copied(iris):
     X, y = iris
-    fitted = counted(epochs=1, callbacks=[FreezeAtTheStart()]).fit(X, y).set_params(callbacks=None)
+    fitted = counted(epochs=1, callbacks=[FreezeLayer()]).fit(X, y).set_params(callbacks=None)
     kernel = fitted.model_.get_layer("hidden").kernel.numpy()
     for each in (pickle.loads(pickle.dumps(fitted)), fitted):
         output = each.model_.get_layer("output").kernel.numpy()

@@ -1,4 +1,4 @@
-"""What a classifier takes outputs for: one-hot targets, logits, outputs that are no probabilities."""
+"""Outputs of classifiers: one-hot targets, logits and invalid probabilities."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def build_compiled(input_shape, n_outputs):
 @pytest.mark.parametrize(
     "loss", ["categorical_crossentropy", "CategoricalFocalCrossentropy", "sparse_categorical_crossentropy"]
 )
-def test_one_hot_targets_under_a_categorical_loss_mean_exactly_one_label(loss, iris):
+def test_one_hot_targets_with_categorical_loss_are_single_label(loss, iris):
     X, y = iris
     one_hot = np.eye(3, dtype=int)[y]
     given = {"loss": loss, "epochs": 30, "optimizer": "sgd", "learning_rate": 0.2, "random_state": 0}
@@ -48,7 +48,7 @@ def test_one_hot_targets_under_a_categorical_loss_mean_exactly_one_label(loss, i
     np.testing.assert_array_equal(by_number.predict_proba(X), classifier.predict_proba(X))
 
 
-def test_one_hot_targets_of_a_builder_that_compiles(iris):
+def test_one_hot_targets_of_a_compiling_builder(iris):
     X, y = iris
     one_hot = np.eye(3, dtype=int)[y]
     classifier = KerasNetClassifier(build_compiled, epochs=20, random_state=0).fit(X, one_hot)
@@ -58,15 +58,15 @@ def test_one_hot_targets_of_a_builder_that_compiles(iris):
     assert len(held_out.history_["val_loss"]) == 3
 
 
-def test_rows_without_exactly_one_label_are_refused_by_a_categorical_loss(iris):
+def test_categorical_loss_rejects_multilabel_rows(iris):
     X, y = iris
-    several = np.c_[np.eye(3, dtype=int)[y][:, :2], np.ones(len(y), int)]
-    with pytest.raises(ValueError, match=r"exactly one label a sample. Received: y with 1 to 2 labels in a row"):
-        KerasNetClassifier("mlp", loss="categorical_crossentropy", epochs=1).fit(X, several)
-    assert KerasNetClassifier("mlp", epochs=1).fit(X, several).predict(X).shape == (150, 3)
+    multilabel = np.c_[np.eye(3, dtype=int)[y][:, :2], np.ones(len(y), int)]
+    with pytest.raises(ValueError, match=r"exactly one label per sample. Received: y with 1 to 2 labels per row"):
+        KerasNetClassifier("mlp", loss="categorical_crossentropy", epochs=1).fit(X, multilabel)
+    assert KerasNetClassifier("mlp", epochs=1).fit(X, multilabel).predict(X).shape == (150, 3)
 
 
-def test_a_softmax_for_several_labels_is_refused_under_the_default_loss(iris):
+def test_softmax_for_multilabel_targets_raises_an_error(iris):
     X, y = iris
     with pytest.raises(ValueError, match='set loss="categorical_crossentropy"'):
         KerasNetClassifier(build, epochs=1).fit(X, np.eye(3, dtype=int)[y])
@@ -78,8 +78,8 @@ def compiled_without_from_logits(input_shape, n_outputs):
     return model
 
 
-class LogitsOfOwnClass(keras.Model):
-    """A model whose layers do not tell what its outputs are."""
+class SubclassedLogits(keras.Model):
+    """A subclassed model with logits as outputs."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -96,18 +96,18 @@ class LogitsOfOwnClass(keras.Model):
         (build_logits, {"loss": "sparse_categorical_crossentropy"}),
         (build_logits, {"loss": "categorical_crossentropy"}),
         (compiled_without_from_logits, {}),
-        (lambda n_outputs: LogitsOfOwnClass(n_outputs), {}),
+        (lambda n_outputs: SubclassedLogits(n_outputs), {}),
         (lambda input_shape, n_outputs: build(input_shape, n_outputs, "sigmoid"), {}),
     ],
 )
-def test_outputs_that_are_no_probabilities_are_refused_before_training(model, parameters, iris):
+def test_invalid_probabilities_raise_an_error_before_training(model, parameters, iris):
     estimator = KerasNetClassifier(model, epochs=1, random_state=0, **parameters)
     with pytest.raises(ValueError, match=r"must be probabilities\. .*softmax.*from_logits=True"):
         estimator.fit(*iris)
     assert not hasattr(estimator, "model_")
 
 
-def test_one_logit_is_refused_and_taken_with_a_loss_that_says_so():
+def test_single_logit_requires_a_loss_with_from_logits():
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     with pytest.raises(ValueError, match=r"sigmoid.*BinaryCrossentropy\(from_logits=True\)"):
@@ -119,7 +119,7 @@ def test_one_logit_is_refused_and_taken_with_a_loss_that_says_so():
     assert classifier.score(X, y) > 0.9
 
 
-def test_outputs_of_another_loss_are_refused_when_they_are_asked_for_as_probabilities(iris):
+def test_predict_proba_with_a_different_loss_raises_an_error(iris):
     classifier = KerasNetClassifier(
         build_logits, loss="categorical_hinge", epochs=20, learning_rate=0.05, random_state=0
     )
@@ -128,12 +128,12 @@ def test_outputs_of_another_loss_are_refused_when_they_are_asked_for_as_probabil
         classifier.predict_proba(iris[0])
 
 
-def test_a_loss_given_to_a_builder_that_compiles_with_another_is_refused(iris):
+def test_loss_different_from_the_compiled_loss_raises_an_error(iris):
     with pytest.raises(ValueError, match="loss='mse' but model compiled with categorical_crossentropy"):
         KerasNetClassifier(build_compiled, loss="mse").fit(*iris)
 
 
-def test_a_model_that_is_compiled_without_a_loss_is_refused(iris):
+def test_model_compiled_without_loss_raises_an_error(iris):
     def build_without(input_shape, n_outputs):
         model = build(input_shape, n_outputs)
         model.compile("adam")
@@ -146,7 +146,7 @@ def test_a_model_that_is_compiled_without_a_loss_is_refused(iris):
 @pytest.mark.parametrize(
     "initial", [{"kernel_initializer": "zeros"}, {"bias_initializer": keras.initializers.Constant(0.5)}]
 )
-def test_logits_that_begin_as_probabilities_are_refused_after_training(initial):
+def test_logits_that_are_valid_probabilities_at_first_raise_an_error_after_training(initial):
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
 

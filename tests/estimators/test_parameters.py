@@ -1,4 +1,4 @@
-"""get_params, set_params and clone, where the builder of the model names some of the parameters."""
+"""get_params, set_params and clone, with arguments of the builder as parameters."""
 
 import copy
 import inspect
@@ -26,12 +26,12 @@ from kerasnet.models import registered_model
 CLASSIFIERS = [CNNClassifier, SimpleRNNClassifier, KerasNetClassifier]
 CLASSES = [*CLASSIFIERS, KerasNetRegressor, Autoencoder, AutoencoderOutlierDetector]
 TRAINING = set(inspect.signature(KerasNetClassifier).parameters) - {"model", "image_shape", "others"}
-OF_CLASSIFIERS = {"class_weight", "metrics", "loss", "early_stopping"}  # which differ, or are documented differently
-OF_IMAGES = {"augmentation"}  # which estimators of sequences and vectors alone do not take
+CLASSIFIER_PARAMETERS = {"class_weight", "metrics", "loss", "early_stopping"}  # defaults or descriptions differ
+IMAGE_PARAMETERS = {"augmentation"}  # only for estimators that support images
 
 
 def documented_parameters(cls):
-    """What the docstring says of each parameter."""
+    """Return the description of each parameter in the docstring."""
     section = cls.__doc__.partition("----------\n")[2].partition("\n    Attributes\n")[0]
     entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)[1:]
     described = {}
@@ -42,20 +42,19 @@ def documented_parameters(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_training_parameters_and_their_documentation_are_the_same_everywhere(cls):
+def test_training_parameters_and_their_documentation_are_consistent(cls):
     signature, reference = inspect.signature(cls).parameters, inspect.signature(KerasNetClassifier).parameters
     documented, expected = documented_parameters(cls), documented_parameters(KerasNetClassifier)
-    for name in (TRAINING if cls in CLASSIFIERS else TRAINING - OF_CLASSIFIERS) - OF_IMAGES | OF_IMAGES & set(
-        signature
-    ):
+    names = TRAINING if cls in CLASSIFIERS else TRAINING - CLASSIFIER_PARAMETERS
+    for name in (names - IMAGE_PARAMETERS) | (IMAGE_PARAMETERS & set(signature)):
         assert signature[name].default == reference[name].default
         assert documented[name] == expected[name]
     assert {name.strip("*\n") for name in documented} >= set(signature) - {"others"}
-    assert (set(signature) >= OF_IMAGES) == (cls in (CNNClassifier, KerasNetClassifier, KerasNetRegressor))
+    assert (set(signature) >= IMAGE_PARAMETERS) == (cls in (CNNClassifier, KerasNetClassifier, KerasNetRegressor))
 
 
 @pytest.mark.parametrize("cls", [CNNClassifier, SimpleRNNClassifier, Autoencoder])
-def test_architecture_parameters_are_those_of_the_builder(cls):
+def test_architecture_parameters_equal_builder_arguments(cls):
     builder = inspect.signature(registered_model(cls().model).builder).parameters
     own = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     for name in set(builder) - {"input_shape", "n_outputs", "output_activation", "name"}:
@@ -64,7 +63,7 @@ def test_architecture_parameters_are_those_of_the_builder(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_constructors_only_store(cls):
+def test_constructors_only_store_parameters(cls):
     filters = [1, 2]
     given = {"epochs": 0, "optimizer": "nonsense", "batch_size": filters}
     estimator = cls(**given)
@@ -72,7 +71,7 @@ def test_constructors_only_store(cls):
     assert {name: estimator.get_params()[name] for name in given} == given
 
 
-def test_the_builders_arguments_are_parameters():
+def test_builder_arguments_are_parameters():
     params = KerasNetClassifier("cnn", filters=(8,)).get_params()
     assert params["model"] == "cnn"
     assert params["filters"] == (8,)
@@ -80,12 +79,12 @@ def test_the_builders_arguments_are_parameters():
     assert not {"input_shape", "n_outputs", "output_activation", "name", "others"} & set(params)
 
 
-def test_an_argument_not_given_at_construction_can_be_set():
+def test_builder_arguments_can_be_set_later():
     estimator = KerasNetClassifier("cnn").set_params(filters=(4,))
     assert estimator.get_params()["filters"] == (4,)
 
 
-def test_changing_the_model_drags_no_defaults_along():
+def test_changing_the_model_resets_defaults():
     estimator = clone(KerasNetClassifier("cnn", dropout=0.5)).set_params(model="mlp", dense_units=(8,))
     params = estimator.get_params()
     assert params["model"] == "mlp"
@@ -94,14 +93,14 @@ def test_changing_the_model_drags_no_defaults_along():
     assert "filters" not in params
 
 
-def test_the_model_is_applied_first_whatever_the_order():
+def test_model_is_set_before_its_arguments():
     estimator = KerasNetClassifier("cnn").set_params(units=(5,), model="simple_rnn")
     assert estimator.get_params()["units"] == (5,)
 
 
-def test_explicit_values_that_the_new_model_does_not_take_are_named():
+def test_unsupported_explicit_values_are_reported_for_a_new_model():
     estimator = KerasNetClassifier("cnn", filters=(8,))
-    with pytest.raises(ValueError, match=r"\(model 'mlp'\) takes no parameter 'filters'\. Valid"):
+    with pytest.raises(ValueError, match=r"\(model 'mlp'\) has no parameter 'filters'\. Valid"):
         estimator.set_params(model="mlp", epochs=3)
     assert estimator.get_params()["model"] == "cnn"
     assert estimator.epochs == 10
@@ -115,14 +114,14 @@ def test_explicit_values_that_the_new_model_does_not_take_are_named():
         KerasNetClassifier(registered_model("cnn").builder, pool_size=3),
     ],
 )
-def test_clones_have_the_same_parameters_and_no_more_explicit_ones(estimator):
-    twin = clone(estimator)
-    assert twin is not estimator
-    assert twin.get_params() == estimator.get_params()
-    assert vars(twin) == vars(estimator)
+def test_clones_have_the_same_explicit_parameters(estimator):
+    copied = clone(estimator)
+    assert copied is not estimator
+    assert copied.get_params() == estimator.get_params()
+    assert vars(copied) == vars(estimator)
 
 
-def test_a_clone_is_not_fitted(digits):
+def test_clone_is_not_fitted(digits):
     X, y = digits
     estimator = KerasNetClassifier("mlp", epochs=1, random_state=0).fit(X[:50], y[:50])
     assert not [name for name in vars(clone(estimator)) if name.endswith("_")]
@@ -133,34 +132,34 @@ def test_a_clone_is_not_fitted(digits):
     [
         (
             lambda: CNNClassifier(epoch=3),
-            r"\(model 'cnn'\) takes no parameter 'epoch' \(did you mean 'epochs'",
+            r"\(model 'cnn'\) has no parameter 'epoch' \(did you mean 'epochs'",
         ),
         (lambda: KerasNetClassifier("mlp", dens_units=(3,)), r"'dens_units' \(did you mean 'dense_units'\?\)"),
         (lambda: SimpleRNNClassifier(unit=3, epoch=2), r"'unit' .*units.*, 'epoch' .*epochs"),
-        (lambda: CNNClassifier(zzz__learning_rate=3), r"takes no parameter 'zzz__learning_rate'"),
-        (lambda: CNNClassifier(model="mlp"), r"takes no parameter 'model'"),
+        (lambda: CNNClassifier(zzz__learning_rate=3), r"has no parameter 'zzz__learning_rate'"),
+        (lambda: CNNClassifier(model="mlp"), r"has no parameter 'model'"),
     ],
 )
-def test_unknown_names_in_a_constructor_are_type_errors_with_the_nearest_valid_one(make, message):
+def test_unknown_constructor_arguments_raise_type_error_with_suggestion(make, message):
     with pytest.raises(TypeError, match=message):
         make()
 
 
-def test_unknown_names_in_set_params_are_value_errors_and_set_nothing():
+def test_unknown_names_in_set_params_raise_value_error_and_set_nothing():
     estimator = CNNClassifier()
     with pytest.raises(ValueError, match=r"'kernel' \(did you mean 'kernel_size'\?\)"):
         estimator.set_params(epochs=2, kernel=5)
     assert estimator.epochs == 10
 
 
-def test_an_unknown_model_is_named_where_its_arguments_are_given():
+def test_unknown_model_is_reported_before_its_arguments():
     with pytest.raises(UnknownModelError, match="Did you mean: cnn"):
         KerasNetClassifier("cn", filters=(8,))
     assert KerasNetClassifier("cn").get_params()["model"] == "cn"
 
 
-def build_own(input_shape, n_outputs, hidden, *, output_activation="softmax", scale=1):
-    """Make a builder of a user's own, with an argument that has no default."""
+def build_user_model(input_shape, n_outputs, hidden, *, output_activation="softmax", scale=1):
+    """Build a model; one argument has no default."""
     return keras.Sequential(
         [
             keras.Input(input_shape),
@@ -171,35 +170,35 @@ def build_own(input_shape, n_outputs, hidden, *, output_activation="softmax", sc
     )
 
 
-def test_a_builder_of_ones_own_has_parameters_too(digits):
+def test_arguments_of_user_defined_builders_are_parameters(digits):
     X, y = digits
-    estimator = KerasNetClassifier(build_own, hidden=4, epochs=1, random_state=0)
+    estimator = KerasNetClassifier(build_user_model, hidden=4, epochs=1, random_state=0)
     assert estimator.get_params()["scale"] == 1
-    assert "hidden" not in KerasNetClassifier(build_own).get_params()
+    assert "hidden" not in KerasNetClassifier(build_user_model).get_params()
     estimator.set_params(scale=3).fit(X[:50], y[:50])
     assert estimator.model_.layers[1].units == 12
     with pytest.raises(TypeError, match="hiden"):
-        KerasNetClassifier(build_own, hiden=4)
+        KerasNetClassifier(build_user_model, hiden=4)
 
 
-def test_a_builder_with_any_arguments_gets_the_explicit_ones(digits):
+def test_builder_with_var_keyword_receives_explicit_parameters(digits):
     X, y = digits
     seen = {}
 
     def build(**arguments):
         seen.update(arguments)
-        return build_own(arguments["input_shape"], arguments["n_outputs"], 2)
+        return build_user_model(arguments["input_shape"], arguments["n_outputs"], 2)
 
     KerasNetClassifier(build, whatever=7, epochs=1).fit(X[:30], y[:30])
     assert seen == {"whatever": 7, "input_shape": (8, 8), "n_outputs": 10, "output_activation": "softmax"}
 
 
-def test_representation_is_scikit_learns():
+def test_repr_equals_scikit_learn():
     assert repr(CNNClassifier(epochs=3)) == "CNNClassifier(epochs=3)"
     assert "CNNClassifier" in CNNClassifier()._repr_html_()
 
 
-BAD_VALUES = [
+INVALID_VALUES = [
     ({"epochs": 0}, r"'epochs' parameter of SimpleRNNClassifier must be an int in the range \[1, inf\)\. Got 0"),
     ({"batch_size": 0}, r"'batch_size' parameter .* Got 0"),
     ({"learning_rate": -1.0}, r"'learning_rate' parameter"),
@@ -213,8 +212,8 @@ BAD_VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("params", "message"), BAD_VALUES, ids=str)
-def test_values_are_checked_at_fit_and_nothing_is_lost(digits, params, message):
+@pytest.mark.parametrize(("params", "message"), INVALID_VALUES, ids=str)
+def test_values_are_validated_in_fit(digits, params, message):
     X, y = digits
     estimator = SimpleRNNClassifier(epochs=1, random_state=0).fit(X[:50], y[:50])
     before = vars(estimator).copy()
@@ -227,16 +226,16 @@ def test_values_are_checked_at_fit_and_nothing_is_lost(digits, params, message):
     assert all((a == b).all() for a, b in zip(weights, estimator.model_.get_weights(), strict=True))
 
 
-def test_what_is_no_builder_is_refused(digits):
+def test_invalid_builders_raise_an_error(digits):
     X, y = digits
     with pytest.raises(TypeError, match=r"must return a keras\.Model\. Received: 3"):
         KerasNetClassifier(lambda: 3).fit(X, y)
     with pytest.raises(ValueError, match=r"must have 10 outputs for the 10 classes of y.*\(None, 4\)"):
-        KerasNetClassifier(lambda input_shape: build_own(input_shape, 4, 4)).fit(X, y)
+        KerasNetClassifier(lambda input_shape: build_user_model(input_shape, 4, 4)).fit(X, y)
 
 
 class WithState(KerasNetClassifier):
-    """A subclass that keeps an attribute of its own."""
+    """A subclass with an additional attribute."""
 
     def fit(self, X, y):
         self.scaler = StandardScaler().fit(X)
@@ -247,22 +246,22 @@ class WithState(KerasNetClassifier):
 
 
 class OwnConstructor(KerasNetClassifier):
-    """A subclass whose constructor derives parameters from its own."""
+    """A subclass with a constructor that derives other parameters from its own."""
 
     def __init__(self, hidden=8):
         super().__init__("mlp", dense_units=(hidden,), epochs=2, random_state=0)
         self.hidden = hidden
 
 
-class PassingOn(KerasNetClassifier):
-    """A subclass whose constructor passes on what else it is given."""
+class ForwardingConstructor(KerasNetClassifier):
+    """A subclass with a constructor that forwards other parameters."""
 
     def __init__(self, hidden=8, **others):
         super().__init__("mlp", dense_units=(hidden,), **others)
         self.hidden = hidden
 
 
-def test_attributes_are_no_parameters():
+def test_attributes_are_not_parameters():
     X, y = load_iris(return_X_y=True)
     estimator = KerasNetClassifier("mlp", epochs=1)
     estimator.note = "x"
@@ -275,7 +274,7 @@ def test_attributes_are_no_parameters():
     assert copy.deepcopy(fitted).scaler is not fitted.scaler
 
 
-def test_a_subclass_with_a_constructor_of_its_own_has_its_parameters():
+def test_subclass_with_own_constructor_has_its_parameters():
     X, y = load_iris(return_X_y=True)
     estimator = OwnConstructor(4)
     assert estimator.get_params() == {"hidden": 4}
@@ -285,19 +284,19 @@ def test_a_subclass_with_a_constructor_of_its_own_has_its_parameters():
     search = GridSearchCV(estimator, {"hidden": [3, 5]}, cv=2, error_score="raise").fit(X, y)
     units = search.best_estimator_.model_.layers[0].units
     assert units == search.best_params_["hidden"]
-    with pytest.raises(ValueError, match=r"takes no parameter 'hiden' \(did you mean 'hidden'\?\)"):
+    with pytest.raises(ValueError, match=r"has no parameter 'hiden' \(did you mean 'hidden'\?\)"):
         estimator.set_params(hiden=3)
-    with pytest.raises(ValueError, match="takes no parameter 'epochs'"):
+    with pytest.raises(ValueError, match="has no parameter 'epochs'"):
         estimator.set_params(epochs=3)
 
 
-def test_a_constructor_that_passes_parameters_on():
-    estimator = PassingOn(4, epochs=7)
+def test_subclass_constructor_with_var_keyword():
+    estimator = ForwardingConstructor(4, epochs=7)
     assert estimator.get_params() == {"hidden": 4, "epochs": 7}
     changed = clone(estimator).set_params(hidden=6, batch_size=5)
     assert changed.get_params() == {"hidden": 6, "epochs": 7, "batch_size": 5}
     assert (changed.dense_units, changed.epochs, changed.batch_size) == ((6,), 7, 5)
-    with pytest.raises(ValueError, match="takes no parameter 'epoch'"):
+    with pytest.raises(ValueError, match="has no parameter 'epoch'"):
         estimator.set_params(epoch=3)
 
 
@@ -310,7 +309,7 @@ def build_with_underscores(input_shape, n_outputs, lambda_=0.0, _units=4, output
     return keras.Sequential([keras.Input(input_shape), *layers])
 
 
-def test_arguments_that_begin_or_end_with_an_underscore_are_parameters():
+def test_arguments_with_leading_or_trailing_underscore_are_parameters():
     X, y = load_iris(return_X_y=True)
     estimator = KerasNetClassifier(build_with_underscores, lambda_=100.0, _units=9, epochs=1, random_state=0)
     for each in (estimator, clone(estimator)):
@@ -324,28 +323,28 @@ def test_arguments_that_begin_or_end_with_an_underscore_are_parameters():
     assert len(set(search.cv_results_["mean_test_score"])) == 2
 
 
-def test_the_representation_shows_only_what_differs_from_defaults():
+def test_repr_shows_only_non_default_parameters():
     assert repr(KerasNetClassifier("cnn")) == "KerasNetClassifier(model='cnn')"
     assert repr(KerasNetClassifier("cnn", filters=(32,))) == "KerasNetClassifier(model='cnn')"
     assert repr(KerasNetClassifier("cnn", filters=(8,))) == "KerasNetClassifier(filters=(8,), model='cnn')"
     assert "units=(3,)" in repr(make_pipeline(StandardScaler(), KerasNetClassifier("lstm", units=(3,))))
     assert "dropout" not in repr(make_pipeline(StandardScaler(), KerasNetClassifier("lstm", units=(3,))))
     assert "units" in KerasNetClassifier("lstm").get_params()
-    assert "units" not in KerasNetClassifier("lstm").get_params(deep=False)  # which the HTML representation shows
+    assert "units" not in KerasNetClassifier("lstm").get_params(deep=False)  # shown in the HTML representation
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"compile__foo": 1}, "keras.Model.compile takes no parameter 'foo', which compile__foo is for"),
+        ({"compile__foo": 1}, "compile__foo: keras.Model.compile has no argument 'foo'"),
         ({"compile__optimizer": "sgd"}, "Set 'optimizer' itself"),
         (
             {"callbacks": keras.callbacks.EarlyStopping, "callbacks__pacience": 2},
-            r"EarlyStopping takes no parameter 'pacience' \(did you mean 'patience'\?\)",
+            r"EarlyStopping has no argument 'pacience' \(did you mean 'patience'\?\)",
         ),
         (
             {"callbacks__patience": 2},
-            "callbacks__patience is for callbacks given by name or as a class, but callbacks is None",
+            "callbacks__patience requires callbacks given by name or class. Received: callbacks=None",
         ),
         (
             {"callbacks": [keras.callbacks.EarlyStopping], "callbacks__7__patience": 1},
@@ -357,18 +356,18 @@ def test_the_representation_shows_only_what_differs_from_defaults():
         ),
         (
             {"metrics": "AUC", "metrics__thresholds_": 3},
-            r"AUC takes no parameter 'thresholds_' \(did you mean 'thresholds'",
+            r"AUC has no argument 'thresholds_' \(did you mean 'thresholds'",
         ),
         ({"metrics": ["acuracy"]}, r"Could not interpret metric identifier 'acuracy' \(did you mean 'accuracy'"),
         (
             {"loss": keras.losses.mean_squared_error, "loss__delta": 1},
-            "is for a loss given by name or as a class",
+            "requires a loss given by name or class",
         ),
         ({"optimizer": None}, "Could not interpret optimizer identifier: None"),
         ({"model": 3}, "``model`` must be the name of a registered model"),
     ],
 )
-def test_wrong_names_and_values_of_routed_parameters_get_our_errors(params, message):
+def test_invalid_routed_parameters_raise_errors(params, message):
     with pytest.raises(ValueError, match=message):
         KerasNetClassifier(**{"model": "mlp", "epochs": 1, **params}).fit(*load_iris(return_X_y=True))
 

@@ -1,4 +1,4 @@
-"""Fitted estimators through pickle, copy, joblib, worker processes and fresh ones."""
+"""Fitted estimators in pickle, copy, joblib, worker processes and fresh processes."""
 
 import copy
 import json
@@ -56,28 +56,28 @@ def fitted():
     return {name: clone(estimator).fit(X, Y) for name, estimator in ESTIMATORS.items()}
 
 
-def through_joblib(estimator, folder):
-    joblib.dump(estimator, folder / "it.joblib")
-    return joblib.load(folder / "it.joblib")
+def dump_and_load(estimator, folder):
+    joblib.dump(estimator, folder / "estimator.joblib")
+    return joblib.load(folder / "estimator.joblib")
 
 
 WAYS = {
     "pickle": lambda estimator, folder: pickle.loads(pickle.dumps(estimator)),
     "deepcopy": lambda estimator, folder: copy.deepcopy(estimator),
     "copy": lambda estimator, folder: copy.copy(estimator),
-    "joblib": through_joblib,
+    "joblib": dump_and_load,
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_copies_predict_the_same(name, way, fitted, tmp_path):
-    twin = WAYS[way](fitted[name], tmp_path)
-    assert twin is not fitted[name]
-    assert np.array_equal(outputs(twin), outputs(fitted[name]))
+    copied = WAYS[way](fitted[name], tmp_path)
+    assert copied is not fitted[name]
+    assert np.array_equal(outputs(copied), outputs(fitted[name]))
 
 
-def test_a_deep_copy_shares_nothing_and_a_shallow_one_the_model(fitted):
+def test_deep_copy_copies_and_shallow_copy_shares_the_model(fitted):
     original = fitted["cnn"]
     before = outputs(original)
     deep, shallow = copy.deepcopy(original), copy.copy(original)
@@ -87,23 +87,23 @@ def test_a_deep_copy_shares_nothing_and_a_shallow_one_the_model(fitted):
     assert not np.array_equal(outputs(deep), before)
 
 
-def test_a_copy_goes_on_as_the_original_would():
+def test_copy_continues_training_like_the_original():
     original = KerasNetClassifier("mlp", dropout=0.3, epochs=2, random_state=0).fit(X, Y)
-    twin = pickle.loads(pickle.dumps(original))
-    assert np.array_equal(outputs(original.partial_fit(X, Y)), outputs(twin.partial_fit(X, Y)))
-    assert original.history_ == twin.history_
+    copied = pickle.loads(pickle.dumps(original))
+    assert np.array_equal(outputs(original.partial_fit(X, Y)), outputs(copied.partial_fit(X, Y)))
+    assert original.history_ == copied.history_
 
 
 def test_parameters_set_after_the_fit_do_not_change_the_model(fitted):
     original = copy.copy(fitted["cnn"]).set_params(filters=(9,), dense_units=(7, 5), loss="nonsense")
-    twin = pickle.loads(pickle.dumps(original))
-    assert twin.filters == (9,)
-    assert twin.loss == "nonsense"
-    assert np.array_equal(outputs(twin), outputs(original))
+    copied = pickle.loads(pickle.dumps(original))
+    assert copied.filters == (9,)
+    assert copied.loss == "nonsense"
+    assert np.array_equal(outputs(copied), outputs(original))
 
 
 class Network(KerasNetClassifier):
-    """A subclass that is its own builder, as in SciKeras."""
+    """A subclass that builds its own model, as in SciKeras."""
 
     def __init__(self, units=4, **others):
         super().__init__(**others)
@@ -114,59 +114,59 @@ class Network(KerasNetClassifier):
         return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
 
 
-def test_nor_do_they_for_a_subclass_that_is_its_own_builder():
+def test_parameters_set_after_the_fit_do_not_change_a_subclass_with_builder_method():
     original = Network(units=6, epochs=1, optimizer="sgd", random_state=0).fit(X, Y).set_params(units=3)
     for way in ("pickle", "deepcopy"):
-        twin = WAYS[way](original, None)
-        assert np.array_equal(outputs(twin), outputs(original))
-    assert twin.fit(X, Y).model_.layers[1].units == 3
+        copied = WAYS[way](original, None)
+        assert np.array_equal(outputs(copied), outputs(original))
+    assert copied.fit(X, Y).model_.layers[1].units == 3
 
 
 def test_frozen_layers_stay_frozen(fitted):
     original = copy.deepcopy(fitted["cnn"])
     original.model_.get_layer("conv_1").trainable = False
-    twin = pickle.loads(pickle.dumps(original))
-    kernel = twin.model_.get_layer("conv_1").kernel.value.numpy()
-    twin.partial_fit(X, Y)
-    assert np.array_equal(twin.model_.get_layer("conv_1").kernel.value.numpy(), kernel)
+    copied = pickle.loads(pickle.dumps(original))
+    kernel = copied.model_.get_layer("conv_1").kernel.value.numpy()
+    copied.partial_fit(X, Y)
+    assert np.array_equal(copied.model_.get_layer("conv_1").kernel.value.numpy(), kernel)
 
 
-def test_weights_set_by_hand_and_a_model_put_in_by_hand_are_kept(fitted):
+def test_manually_set_weights_and_models_are_pickled(fitted):
     original = copy.deepcopy(fitted["cnn"])
     original.model_.set_weights([weight * 0.5 for weight in original.model_.get_weights()])
     assert np.array_equal(outputs(pickle.loads(pickle.dumps(original))), outputs(original))
     original.model_ = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
     )
-    twin = pickle.loads(pickle.dumps(original))
-    assert len(twin.model_.layers) == 2
-    assert np.array_equal(outputs(twin), outputs(original))
+    copied = pickle.loads(pickle.dumps(original))
+    assert len(copied.model_.layers) == 2
+    assert np.array_equal(outputs(copied), outputs(original))
 
 
 def test_unfitted_estimators_can_be_pickled():
-    twin = pickle.loads(pickle.dumps(ESTIMATORS["cnn"]))
-    assert twin.get_params() == ESTIMATORS["cnn"].get_params()
-    assert not hasattr(twin, "model_")
+    copied = pickle.loads(pickle.dumps(ESTIMATORS["cnn"]))
+    assert copied.get_params() == ESTIMATORS["cnn"].get_params()
+    assert not hasattr(copied, "model_")
 
 
 @keras.saving.register_keras_serializable("tests")
 class Doubled(keras.layers.Layer):
-    """A registered layer of somebody's own."""
+    """A registered user-defined layer."""
 
     def call(self, inputs):
         return 2 * inputs
 
 
-def build_with_own_layer(input_shape, n_outputs, output_activation="softmax"):
+def build_with_user_layer(input_shape, n_outputs, output_activation="softmax"):
     layers = [keras.Input(input_shape), keras.layers.Flatten(), Doubled()]
     return keras.Sequential([*layers, keras.layers.Dense(n_outputs, activation=output_activation)])
 
 
-def test_layers_of_ones_own(tmp_path):
-    estimator = KerasNetClassifier(build_with_own_layer, epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
+def test_user_defined_layers_are_pickled(tmp_path):
+    estimator = KerasNetClassifier(build_with_user_layer, epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     for way in WAYS.values():
         assert np.array_equal(outputs(way(estimator, tmp_path)), outputs(estimator))
-    given = KerasNetClassifier(build_with_own_layer((8, 8), 10), epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
+    given = KerasNetClassifier(build_with_user_layer((8, 8), 10), epochs=1, optimizer="sgd", random_state=0).fit(X, Y)
     assert np.array_equal(outputs(WAYS["pickle"](given, tmp_path)), outputs(given))
 
 
@@ -200,7 +200,7 @@ IN_FRESH_PROCESSES = """
         found["units"], found["classes"] = estimator.get_params()["dense_units"], estimator.classes_.tolist()
         import kerasnet.estimators, scikeras
 
-        found["keras as it was"] = [dict(vars(kind)) for kind in kinds] == before
+        found["keras is unchanged"] = [dict(vars(kind)) for kind in kinds] == before
 
         def search(**grid):
             given = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "random_state": 0}
@@ -209,7 +209,7 @@ IN_FRESH_PROCESSES = """
             return done.cv_results_["mean_test_score"].tolist()
 
         here = threads()
-        with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):  # else joblib gives each one
+        with parallel_config("loky", n_jobs=2, inner_max_num_threads=os.cpu_count()):  # joblib's default is 1
             found["threads in workers"] = Parallel()(delayed(threads)() for _ in range(2))
             tasks = [delayed(outputs)(estimator, X), delayed(clone(estimator).fit)(X, Y)]
             more_tasks = [delayed(outputs)(estimator, rows), delayed(clone(estimator).fit)(rows, Y)]
@@ -229,17 +229,17 @@ IN_FRESH_PROCESSES = """
         found["fitted in a worker"] = np.array_equal(outputs(there, X), expected)
         found["predicted from a file"] = np.array_equal(predicted_from_file, expected)
         found["fitted from a file"] = np.array_equal(outputs(from_file, X), expected)
-        found["threads as they were"] = threads() == here
+        found["threads are unchanged"] = threads() == here
         found["scores"] = search(model=[build], units=[1, 16])
         print(json.dumps(found))
 """
 
 
 @pytest.fixture(scope="module")
-def in_fresh_processes(tmp_path_factory):
-    """Open a pickle in a script, and go on in two workers of the script: importing TensorFlow takes seconds in each."""
+def fresh_process_results(tmp_path_factory):
+    """Unpickle in a script and use its two workers, only once: each process imports TensorFlow."""
     folder = tmp_path_factory.mktemp("fresh")
-    script, opened = folder / "search.py", folder / "it.pickle"
+    script, opened = folder / "search.py", folder / "estimator.pickle"
     script.write_text(textwrap.dedent(IN_FRESH_PROCESSES))
     classifier = KerasNetClassifier("mlp", dense_units=(16,), epochs=2, optimizer="sgd", random_state=0).fit(X, Y)
     np.save(folder / "x.npy", X)
@@ -254,35 +254,35 @@ def in_fresh_processes(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_pickle_opens_in_a_fresh_process_and_leaves_keras_as_it_was(in_fresh_processes):
-    assert in_fresh_processes["equal after opening"]
-    assert in_fresh_processes["units"] == [16]
-    assert in_fresh_processes["classes"] == list(range(10))
-    assert in_fresh_processes["keras as it was"]
+def test_unpickling_in_a_fresh_process_does_not_change_keras(fresh_process_results):
+    assert fresh_process_results["equal after opening"]
+    assert fresh_process_results["units"] == [16]
+    assert fresh_process_results["classes"] == list(range(10))
+    assert fresh_process_results["keras is unchanged"]
 
 
-def test_workers_fit_and_predict_as_this_process_with_the_threads_they_are_given(in_fresh_processes):
-    assert in_fresh_processes["threads in workers"] == 2 * [[os.cpu_count()] * 2]
-    assert in_fresh_processes["threads as they were"]
-    assert in_fresh_processes["predicted in a worker"]
-    assert in_fresh_processes["fitted in a worker"]
+def test_workers_fit_and_predict_like_the_main_process(fresh_process_results):
+    assert fresh_process_results["threads in workers"] == 2 * [[os.cpu_count()] * 2]
+    assert fresh_process_results["threads are unchanged"]
+    assert fresh_process_results["predicted in a worker"]
+    assert fresh_process_results["fitted in a worker"]
 
 
-def test_workers_read_data_on_disk_themselves(in_fresh_processes):
-    assert in_fresh_processes["predicted from a file"]
-    assert in_fresh_processes["fitted from a file"]
+def test_workers_read_data_from_disk(fresh_process_results):
+    assert fresh_process_results["predicted from a file"]
+    assert fresh_process_results["fitted from a file"]
 
 
-def test_each_epoch_of_a_search_in_workers_is_monitored(in_fresh_processes, sklearn_callbacks):
-    assert in_fresh_processes["monitored epochs"] == 5 * [2]  # 2 x 2 fits, and the refit
+def test_scoring_monitor_records_each_epoch_of_a_parallel_search(fresh_process_results, sklearn_callbacks):
+    assert fresh_process_results["monitored epochs"] == 5 * [2]  # 2 x 2 fits and the refit
 
 
-def test_builders_of_main_and_lambdas_work_in_a_parallel_search(in_fresh_processes):
-    of_one_unit, of_sixteen = in_fresh_processes["scores"]
-    assert of_sixteen > of_one_unit
-    of_main, of_a_lambda = in_fresh_processes["searches"]
-    np.testing.assert_allclose(of_main, [of_one_unit, of_sixteen], atol=0.01)
-    np.testing.assert_allclose(of_a_lambda, [of_sixteen], atol=0.01)
+def test_builders_in_main_and_lambdas_work_in_a_parallel_search(fresh_process_results):
+    score_1_unit, score_16_units = fresh_process_results["scores"]
+    assert score_16_units > score_1_unit
+    builder_in_main, lambda_builder = fresh_process_results["searches"]
+    np.testing.assert_allclose(builder_in_main, [score_1_unit, score_16_units], atol=0.01)
+    np.testing.assert_allclose(lambda_builder, [score_16_units], atol=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,7 @@ def iris():
 
 
 @pytest.mark.parametrize("further", ["fit", "partial_fit", "warm fit"])
-def test_training_a_shallow_copy_leaves_the_original_as_it_was(further, iris):
+def test_training_a_shallow_copy_does_not_change_the_original(further, iris):
     original = KerasNetClassifier("mlp", epochs=1, random_state=0).partial_fit(*iris)
     copied = copy.copy(original)
     before = original.predict_proba(iris[0])
@@ -303,17 +303,17 @@ def test_training_a_shallow_copy_leaves_the_original_as_it_was(further, iris):
     assert further == "fit" or not np.array_equal(after, before)
     original.partial_fit(*iris)
     np.testing.assert_array_equal(copied.predict_proba(iris[0]), after)
-    if further == "partial_fit":  # both went the same way, with an optimizer of their own
+    if further == "partial_fit":  # equal training with separate optimizers
         np.testing.assert_array_equal(original.predict_proba(iris[0]), after)
 
 
-def build_that_shares_nothing(input_shape, n_outputs):
+def build_with_lambda(input_shape, n_outputs):
     layers = [keras.layers.Lambda(lambda values: values), keras.layers.BatchNormalization()]
     return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Dense(n_outputs, "softmax")])
 
 
-@pytest.mark.parametrize("model", ["mlp", build_that_shares_nothing])
-def test_a_partial_fit_that_fails_in_the_middle_changes_nothing(model, iris):
+@pytest.mark.parametrize("model", ["mlp", build_with_lambda])
+def test_failed_partial_fit_changes_nothing(model, iris):
     class Fails(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:

@@ -1,4 +1,4 @@
-"""Pretrained weights as a parameter of estimators, and estimators that are fitted by loading them."""
+"""Estimators with pretrained weights: fine-tuning and ``from_pretrained``."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from kerasnet.errors import CheckpointMismatchError, UnknownModelError
 X, y = kn.datasets.load_mnist("test", n_samples=300, random_state=0, return_X_y=True)
 
 
-def as_samples(name):
-    """Return images as a model takes them."""
+def as_model_input(name):
+    """Return images in the input format of a model."""
     kind = kn.models.registered_model(name).input_kind
     return X if kind == "image" else (X / 255).astype(np.float32)
 
@@ -20,7 +20,7 @@ def as_samples(name):
 @pytest.mark.parametrize("name", kn.list_models(weights="mnist", task="classification"))
 def test_a_pretrained_classifier_equals_the_pretrained_model(name):
     classifier = kn.KerasNetClassifier.from_pretrained(name, "mnist")
-    model, samples = kn.create_model(name, weights="mnist"), as_samples(name)
+    model, samples = kn.create_model(name, weights="mnist"), as_model_input(name)
     raw = model((samples.reshape(len(X), *model.input_shape[1:]) / (255 if samples.dtype == np.uint8 else 1))[:20])
     np.testing.assert_allclose(classifier.predict_proba(samples[:20]), raw, atol=1e-5)
     assert classifier.score(samples, y) > 0.94
@@ -35,12 +35,12 @@ def test_a_pretrained_autoencoder_reconstructs():
     assert -autoencoder.score(X.reshape(-1, 784)) < 0.003
 
 
-def test_flattened_images_need_their_shape():
+def test_flattened_images_require_image_shape():
     classifier = kn.KerasNetClassifier.from_pretrained("lenet", "mnist", image_shape=(28, 28))
     assert classifier.score(X.reshape(-1, 784), y) > 0.98
 
 
-def test_another_number_of_classes_and_channels_is_fine_tuned():
+def test_fine_tuning_with_different_classes_and_channels():
     few, images = y < 3, np.repeat(X[..., None], 3, axis=-1)
     classifier = kn.KerasNetClassifier("lenet", weights="mnist", epochs=5, learning_rate=0.003, random_state=0)
     assert classifier.fit(images[few], y[few]).score(images[few], y[few]) > 0.9
@@ -61,7 +61,7 @@ def test_defaults_are_the_arguments_that_the_weights_were_trained_with():
     assert clone(classifier).get_params() == classifier.get_params()
     assert classifier.set_params(units=(64,)).get_params()["units"] == (64,)
     with pytest.raises(CheckpointMismatchError, match="lstm_cell/kernel has shape"):
-        classifier.fit(as_samples("lstm"), y)
+        classifier.fit(as_model_input("lstm"), y)
 
 
 def test_weights_are_searched_and_epochs_restored(tmp_path):
@@ -84,7 +84,7 @@ def test_pretrained_estimators_are_saved(tmp_path, is_tuned):
     assert loaded.get_params() == {**classifier.get_params(), "callbacks": None}
 
 
-def test_values_beyond_the_range_of_the_weights_are_reported():
+def test_values_outside_the_pretrained_range_issue_a_warning():
     classifier = kn.KerasNetClassifier.from_pretrained("simple_rnn", "mnist")
     with pytest.warns(UserWarning, match=r"'mnist' of KerasNetClassifier expect values in \[0, 1\].* 255\. Divide X"):
         classifier.predict(X[:5])
@@ -105,7 +105,7 @@ def test_unknown_models_and_weights_are_rejected(name, weights, error, message):
         kn.KerasNetClassifier(name, weights=weights).fit(X, y)
 
 
-def test_images_of_another_size_are_rejected():
+def test_images_of_a_different_size_are_rejected():
     with pytest.raises(CheckpointMismatchError, match=r"dense_1/kernel.*samples of shape \(28, 28, 1\)"):
         kn.KerasNetClassifier("lenet", weights="mnist").fit(X[:, :20, :20], y)
     with pytest.raises(ValueError, match="expecting|shape"):
@@ -113,7 +113,7 @@ def test_images_of_another_size_are_rejected():
 
 
 @pytest.mark.parametrize(("estimator", "name"), [(kn.CNNClassifier, "cnn"), (kn.SimpleRNNClassifier, "simple_rnn")])
-def test_estimators_of_one_architecture_take_weights(estimator, name):
-    tuned = estimator(weights="mnist", epochs=1, learning_rate=1e-9, random_state=0).fit(as_samples(name), y)
-    assert tuned.score(as_samples(name), y) > 0.94
+def test_estimators_with_a_fixed_architecture_take_weights(estimator, name):
+    tuned = estimator(weights="mnist", epochs=1, learning_rate=1e-9, random_state=0).fit(as_model_input(name), y)
+    assert tuned.score(as_model_input(name), y) > 0.94
     assert clone(tuned).get_params()["weights"] == "mnist"

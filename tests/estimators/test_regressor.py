@@ -1,4 +1,4 @@
-"""The regressor, beside scikit-learn's own network."""
+"""KerasNetRegressor, compared with scikit-learn's MLPRegressor."""
 
 import warnings
 
@@ -26,7 +26,7 @@ def mlp(**params):
     return KerasNetRegressor("mlp", **{"dense_units": (16,), "epochs": 3, "random_state": 0, **params})
 
 
-def test_it_is_a_regressor_and_learns(diabetes):
+def test_is_regressor_and_learns(diabetes):
     X, y = diabetes
     assert is_regressor(mlp())
     assert cross_val_score(mlp(epochs=20), X, y, cv=3).min() > 0.35
@@ -42,8 +42,8 @@ def test_predictions_have_the_shape_of_the_targets(diabetes, shape):
     assert estimator.model_.get_layer("output").get_config()["activation"] == "linear"
 
 
-def test_it_reaches_the_least_squares_solution(diabetes):
-    """A network without hidden layers is linear regression, whose solution is known."""
+def test_linear_network_reaches_the_least_squares_solution(diabetes):
+    """A network without hidden layers is a linear regression with a known solution."""
     X, y = diabetes
     exact = np.linalg.lstsq(np.c_[X, np.ones(442)], y, rcond=None)[0]
     estimator = mlp(dense_units=(), epochs=300, optimizer="sgd", learning_rate=0.05, batch_size=-1).fit(X, y)
@@ -53,7 +53,7 @@ def test_it_reaches_the_least_squares_solution(diabetes):
     assert estimator.history_["loss"][-1] < estimator.history_["loss"][0]
 
 
-def test_integer_weights_are_repeated_samples(diabetes):
+def test_integer_weights_equal_repeated_samples(diabetes):
     X, y = diabetes
     weight = np.arange(442) % 3
     full_batch = {"batch_size": -1, "optimizer": "sgd", "epochs": 5, "learning_rate": 0.05}
@@ -63,7 +63,7 @@ def test_integer_weights_are_repeated_samples(diabetes):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_images_and_sequences_are_regressed_too(digits):
+def test_regression_of_images_and_sequences(digits):
     X, y = digits
     for model, params in (("cnn", {"filters": (4,)}), ("simple_rnn", {"units": (8,)})):
         estimator = KerasNetRegressor(model, epochs=1, random_state=0, **params).fit(X[:100], y[:100] / 9)
@@ -79,17 +79,17 @@ def test_early_stopping_and_validation_data(diabetes):
     assert watched.history_["val_loss"][-1] == pytest.approx(error, rel=1e-5)
 
 
-def test_partial_fit_is_an_epoch_of_fit(diabetes):
+def test_partial_fit_equals_one_epoch_of_fit(diabetes):
     X, y = diabetes
     whole, parts = mlp().fit(X, y), mlp()
     for _ in range(3):
         parts.partial_fit(X, y)
     np.testing.assert_array_equal(whole.predict(X), parts.predict(X))
-    with pytest.raises(ValueError, match="y has 2 dimensions, but this KerasNetRegressor is expecting 1"):
+    with pytest.raises(ValueError, match="y has 2 dimensions, but KerasNetRegressor is expecting 1"):
         parts.partial_fit(X, np.c_[y, y])
 
 
-def test_bad_targets_are_refused(diabetes):
+def test_invalid_targets_raise_an_error(diabetes):
     X, _ = diabetes
     with pytest.raises(ValueError, match="could not convert string to float"):
         mlp().fit(X, np.full(442, "high", dtype=object))
@@ -97,7 +97,7 @@ def test_bad_targets_are_refused(diabetes):
         mlp().fit(X, np.full(442, np.nan))
 
 
-def test_it_works_behind_a_transformed_target():
+def test_transformed_target_regressor():
     X, y = load_diabetes(return_X_y=True)
     network = make_pipeline(StandardScaler(), clone(mlp(epochs=20)))
     model = TransformedTargetRegressor(network, transformer=StandardScaler()).fit(X[:300], y[:300])
@@ -105,8 +105,8 @@ def test_it_works_behind_a_transformed_target():
 
 
 @pytest.mark.exhaustive
-def test_it_matches_scikit_learns_network_within_the_noise_of_seeds(diabetes):
-    """Five seeds on two data sets; the difference of the means is below the spread of the seeds."""
+def test_scores_match_mlp_regressor_within_seed_variance(diabetes):
+    """With five seeds on two data sets, the difference of the means is below the spread over the seeds."""
     rng = np.random.default_rng(0)
     rooms, income, age, place = rng.random((4, 3000))
     price = np.tanh(3 * income) + 0.3 * np.sin(6 * place) + 0.2 * rooms * age + 0.1 * rng.standard_normal(3000)
@@ -120,7 +120,7 @@ def test_it_matches_scikit_learns_network_within_the_noise_of_seeds(diabetes):
             for side, estimator in (("kerasnet", ours), ("scikit-learn", theirs)):
                 rows = np.random.default_rng(seed).permutation(len(X))
                 train, test = rows[: len(X) * 3 // 4], rows[len(X) * 3 // 4 :]
-                with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # so many epochs are wanted
+                with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # intended
                     estimator.fit(X[train], y[train])
                 scores[side].append(estimator.score(X[test], y[test]))
         print(name, {side: np.round(values, 3).tolist() for side, values in scores.items()})

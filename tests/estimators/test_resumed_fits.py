@@ -1,4 +1,4 @@
-"""The estimators' ``memory=``: what is known, what is the same fit, and what is refused."""
+"""The parameter ``memory``: restored epochs, cache keys and unsupported objects."""
 
 import os
 import pickle
@@ -33,7 +33,7 @@ from kerasnet.training import EpochMemory, _resume, clear_cache
 
 DIGITS = load_digits()
 X, Y = DIGITS.images[:200] / 16, DIGITS.target[:200]
-EPOCHS = []  # those that were trained
+EPOCHS = []  # numbers of the trained epochs
 
 
 class Count(keras.callbacks.Callback):
@@ -44,7 +44,7 @@ class Count(keras.callbacks.Callback):
 
 
 @pytest.fixture(autouse=True)
-def none_trained():
+def reset_epochs():
     EPOCHS.clear()
 
 
@@ -65,7 +65,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("name", longer(ESTIMATORS, ["rnn"]))
-def test_more_epochs_go_on_from_those_that_are_known(name, tmp_path):
+def test_more_epochs_resume_from_the_checkpoint(name, tmp_path):
     estimator = clone(ESTIMATORS[name]).set_params(random_state=0, callbacks=[Count()])
     straight = clone(estimator).set_params(epochs=5).fit(X, Y)
     EPOCHS.clear()
@@ -77,7 +77,7 @@ def test_more_epochs_go_on_from_those_that_are_known(name, tmp_path):
     assert same(again, straight)
 
 
-def test_what_follows_a_known_fit_is_what_follows_a_trained_one(tmp_path):
+def test_training_after_a_restored_fit_equals_training_after_a_trained_fit(tmp_path):
     def after(memory):
         network = KerasNetClassifier("mlp", epochs=2, memory=memory, random_state=0, warm_start=True)
         network.fit(X, Y).partial_fit(X, Y)
@@ -86,11 +86,11 @@ def test_what_follows_a_known_fit_is_what_follows_a_trained_one(tmp_path):
 
     straight, history = after(None)
     after(tmp_path)
-    known, known_history = after(tmp_path)
-    assert known.n_iter_from_memory_ == 2
-    assert known.n_iter_ == 5
-    assert known_history == history
-    assert same(known, straight)
+    restored, restored_history = after(tmp_path)
+    assert restored.n_iter_from_memory_ == 2
+    assert restored.n_iter_ == 5
+    assert restored_history == history
+    assert same(restored, straight)
 
 
 def fitted(folder, X=X, Y=Y, sample_weight=None, **parameters):
@@ -98,7 +98,7 @@ def fitted(folder, X=X, Y=Y, sample_weight=None, **parameters):
     return network.fit(X, Y, sample_weight=sample_weight)
 
 
-OTHER_FITS = {
+DIFFERENT_FITS = {
     "data": {"X": X + 1e-6},
     "labels": {"Y": Y[::-1]},
     "dtype": {"X": (X * 16).astype(np.uint8)},
@@ -120,11 +120,11 @@ OTHER_FITS = {
     "callback": {"callbacks": [keras.callbacks.EarlyStopping("loss")]},
     "eager": {"compile__run_eagerly": True},
 }
-SAME_FITS = {
+EQUAL_FITS = {
     "memory": {},
     "verbosity": {"verbose": 2},
-    "fewer epochs than known, at the end of a fit": {"epochs": 1},
-    "watching callbacks": {"callbacks": [keras.callbacks.TerminateOnNaN(), Count()]},
+    "fewer epochs than in the checkpoint, at the end of a fit": {"epochs": 1},
+    "callbacks that change nothing": {"callbacks": [keras.callbacks.TerminateOnNaN(), Count()]},
     "spelling": {"optimizer": keras.optimizers.SGD, "learning_rate": 1e-3, "callbacks": []},
     "memory's form": {"random_state": np.int64(0)},
     "builder": {"model": kerasnet.build_mlp},
@@ -132,37 +132,37 @@ SAME_FITS = {
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory):
+def checkpoints(tmp_path_factory):
     folder = tmp_path_factory.mktemp("memory")
     for epochs in (1, 2):
         fitted(folder, epochs=epochs)
     return folder
 
 
-@pytest.mark.parametrize("name", OTHER_FITS)
-def test_another_fit_is_trained(known, name):
-    assert fitted(known, **OTHER_FITS[name]).n_iter_from_memory_ == 0
+@pytest.mark.parametrize("name", DIFFERENT_FITS)
+def test_different_fit_is_trained(checkpoints, name):
+    assert fitted(checkpoints, **DIFFERENT_FITS[name]).n_iter_from_memory_ == 0
 
 
-@pytest.mark.parametrize("name", SAME_FITS)
-def test_the_same_fit_is_known(known, name):
-    options = dict(SAME_FITS[name])
+@pytest.mark.parametrize("name", EQUAL_FITS)
+def test_equal_fit_is_restored(checkpoints, name):
+    options = dict(EQUAL_FITS[name])
     settings = {"epochs": 2, "optimizer": "sgd", "random_state": 0}
     network = KerasNetClassifier(options.pop("model", "mlp"), **(settings | options))
-    network.set_params(memory=joblib.Memory(known, verbose=0)).fit(X, Y)
+    network.set_params(memory=joblib.Memory(checkpoints, verbose=0)).fit(X, Y)
     assert network.n_iter_from_memory_ == network.epochs == network.n_iter_
 
 
-def test_the_number_of_epochs_counts_for_schedules_that_depend_on_it(tmp_path):
-    def known_epochs(epochs):
+def test_cache_key_includes_epochs_if_the_schedule_depends_on_them(tmp_path):
+    def restored_epochs(epochs):
         return fitted(tmp_path, epochs=epochs, learning_rate_schedule="one_cycle").n_iter_from_memory_
 
-    assert [known_epochs(epochs) for epochs in (2, 3, 2, 3)] == [0, 0, 2, 3]
+    assert [restored_epochs(epochs) for epochs in (2, 3, 2, 3)] == [0, 0, 2, 3]
 
 
-def test_the_number_of_threads_counts(known, monkeypatch):
+def test_cache_key_includes_the_number_of_threads(checkpoints, monkeypatch):
     monkeypatch.setattr(_resume, "n_threads", lambda: 77)
-    assert fitted(known, epochs=1).n_iter_from_memory_ == 0
+    assert fitted(checkpoints, epochs=1).n_iter_from_memory_ == 0
 
 
 POWER = 2.0
@@ -182,7 +182,7 @@ class PowerLoss(keras.losses.Loss):
 
 
 class Scaled(keras.layers.Layer):
-    """Says nothing of its factor in a configuration."""
+    """A layer with an incomplete config."""
 
     def __init__(self, factor=1.0, **others):
         super().__init__(**others)
@@ -204,13 +204,13 @@ def halve(epoch, rate):
     return rate / 2
 
 
-class Remember(keras.callbacks.Callback):
+class Store(keras.callbacks.Callback):
     def __init__(self, what=None):
         super().__init__()
         self.what = what
 
 
-def test_functions_of_ones_own_are_known_by_code_and_constants(tmp_path, monkeypatch):
+def test_cache_key_covers_code_and_constants_of_functions(tmp_path, monkeypatch):
     def weights(memory):
         network = KerasNetRegressor("mlp", epochs=2, optimizer="sgd", loss=power_loss, memory=memory, random_state=0)
         network.fit(X, Y / 9)
@@ -219,27 +219,27 @@ def test_functions_of_ones_own_are_known_by_code_and_constants(tmp_path, monkeyp
     first = weights(tmp_path)
     assert (first[0], weights(tmp_path)[0]) == (0, 2)
     monkeypatch.setattr(sys.modules[__name__], "POWER", 4.0)
-    n_known, changed = weights(tmp_path)
-    assert n_known == 0
-    assert not np.array_equal(changed, first[1]), "compiled code is not shared either"
+    n_restored, changed = weights(tmp_path)
+    assert n_restored == 0
+    assert not np.array_equal(changed, first[1]), "the compiled function must not be shared"
     np.testing.assert_array_equal(changed, weights(None)[1])
 
 
-def test_objects_of_ones_own_are_known_by_what_they_keep(tmp_path):
-    def known(**parameters):
+def test_cache_key_covers_attributes_of_objects(tmp_path):
+    def restored(**parameters):
         defaults = {"model": "mlp", "epochs": 2, "optimizer": "sgd", "memory": tmp_path, "random_state": 0}
         return KerasNetClassifier(**(defaults | parameters)).fit(X.reshape(200, -1), Y).n_iter_from_memory_
 
-    assert [known(loss=PowerLoss(power)) for power in (2.0, 3.0, 2.0)] == [0, 0, 2]
-    assert [known(model=build_scaled, factor=factor) for factor in (1.0, 2.0, 1.0)] == [0, 0, 2]
-    assert [known(callbacks=[keras.callbacks.LearningRateScheduler(halve)]) for _ in range(2)] == [0, 2]
-    assert [known(callbacks=[Remember(what)]) for what in ([1], [2], [1])] == [0, 0, 2]
-    assert [known(callbacks=[local_class()]) for _ in range(2)] == [0, 2]
+    assert [restored(loss=PowerLoss(power)) for power in (2.0, 3.0, 2.0)] == [0, 0, 2]
+    assert [restored(model=build_scaled, factor=factor) for factor in (1.0, 2.0, 1.0)] == [0, 0, 2]
+    assert [restored(callbacks=[keras.callbacks.LearningRateScheduler(halve)]) for _ in range(2)] == [0, 2]
+    assert [restored(callbacks=[Store(what)]) for what in ([1], [2], [1])] == [0, 0, 2]
+    assert [restored(callbacks=[local_class()]) for _ in range(2)] == [0, 2]
     with pytest.raises(ValueError, match="the builder of the model.* is a lambda"):
-        known(model=lambda input_shape, n_outputs: build_scaled(input_shape, n_outputs, 3.0))
+        restored(model=lambda input_shape, n_outputs: build_scaled(input_shape, n_outputs, 3.0))
 
 
-class Opens(keras.callbacks.Callback):
+class OpenFile(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.log = None
@@ -252,7 +252,7 @@ class Opens(keras.callbacks.Callback):
 
 
 class Wrapped:
-    """A callable that names what it keeps as Keras does."""
+    """A callable with an attribute name that Keras also uses."""
 
     def __init__(self, params):
         self.params, self.__name__ = params, "wrapped"
@@ -261,45 +261,45 @@ class Wrapped:
         return self.params["scale"] * keras.losses.categorical_crossentropy(y_true, y_pred)
 
 
-class Fades(keras.callbacks.Callback):
-    """Depends on the number of epochs."""
+class Decay(keras.callbacks.Callback):
+    """A callback that depends on the number of epochs."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.05 * (1 - epoch / self.params["epochs"])
 
 
-def known_epochs(tmp_path, *fits):
+def restored_epochs(tmp_path, *fits):
     return [fitted(tmp_path, **{"dense_units": (8,), **parameters}).n_iter_from_memory_ for parameters in fits]
 
 
-def test_what_a_callable_keeps_counts_whatever_its_name(tmp_path):
-    assert known_epochs(tmp_path, *({"loss": Wrapped({"scale": scale})} for scale in (1.0, 3.0, 1.0))) == [0, 0, 2]
+def test_cache_key_covers_attributes_of_callables(tmp_path):
+    assert restored_epochs(tmp_path, *({"loss": Wrapped({"scale": scale})} for scale in (1.0, 3.0, 1.0))) == [0, 0, 2]
     schedules = [{"callbacks": [keras.callbacks.LearningRateScheduler({0: rate, 1: rate}.get)]} for rate in (0.1, 0.2)]
-    assert known_epochs(tmp_path, *schedules, schedules[0]) == [0, 0, 2]
+    assert restored_epochs(tmp_path, *schedules, schedules[0]) == [0, 0, 2]
 
 
-def test_a_module_of_ones_own_counts_by_its_file_and_values(tmp_path, monkeypatch):
-    (tmp_path / "scales_of_mine.py").write_text("SCALE = 1.0")
+def test_cache_key_covers_file_and_values_of_user_modules(tmp_path, monkeypatch):
+    (tmp_path / "user_scales.py").write_text("SCALE = 1.0")
     monkeypatch.syspath_prepend(tmp_path)
-    import scales_of_mine
+    import user_scales
 
-    monkeypatch.setitem(globals(), "scales", scales_of_mine)
-    assert known_epochs(tmp_path, *2 * [{"loss": loss_of_a_module}]) == [0, 2]
-    scales_of_mine.SCALE = 3.0
-    assert known_epochs(tmp_path, {"loss": loss_of_a_module}) == [0]
-    changed = fitted(None, dense_units=(8,), loss=loss_of_a_module)
+    monkeypatch.setitem(globals(), "scales", user_scales)
+    assert restored_epochs(tmp_path, *2 * [{"loss": loss_from_module}]) == [0, 2]
+    user_scales.SCALE = 3.0
+    assert restored_epochs(tmp_path, {"loss": loss_from_module}) == [0]
+    changed = fitted(None, dense_units=(8,), loss=loss_from_module)
     clear_cache()
-    fresh = fitted(None, dense_units=(8,), loss=loss_of_a_module)
-    assert same(fitted(tmp_path, dense_units=(8,), loss=loss_of_a_module), fresh)
-    assert same(changed, fitted(tmp_path, dense_units=(8,), loss=loss_of_a_module))
+    fresh = fitted(None, dense_units=(8,), loss=loss_from_module)
+    assert same(fitted(tmp_path, dense_units=(8,), loss=loss_from_module), fresh)
+    assert same(changed, fitted(tmp_path, dense_units=(8,), loss=loss_from_module))
 
 
-def loss_of_a_module(y_true, y_pred):
+def loss_from_module(y_true, y_pred):
     return scales.SCALE * keras.losses.categorical_crossentropy(y_true, y_pred)  # noqa: F821
 
 
-@pytest.mark.parametrize("callback", [Fades(), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)], ids=type)
-def test_callbacks_that_know_the_number_of_epochs_make_it_count(callback, tmp_path):
+@pytest.mark.parametrize("callback", [Decay(), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)], ids=type)
+def test_cache_key_includes_epochs_if_callbacks_use_them(callback, tmp_path):
     parameters = {"optimizer__use_ema": True, "callbacks": [callback], "dense_units": (8,)}
     fitted(tmp_path, **parameters)
     longer = fitted(tmp_path, epochs=4, **parameters)
@@ -315,13 +315,13 @@ def local_class():
     return Local()
 
 
-REFUSED = {
+UNSUPPORTED = {
     "lambda as loss": ({"loss": lambda y_true, y_pred: keras.ops.mean(y_pred, axis=-1)}, "loss of the model"),
     "lambda in a callback": (
         {"callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)]},
         "the callback LearningRateScheduler",
     ),
-    "open file": ({"callbacks": [Opens]}, "the callback Opens.*changes_nothing = True.*memory=None"),
+    "open file": ({"callbacks": [OpenFile]}, "the callback OpenFile.*changes_nothing = True.*memory=None"),
     "lambda in a layer": (
         {
             "model": lambda input_shape, n_outputs: keras.Sequential(
@@ -335,13 +335,13 @@ REFUSED = {
         },
         "the builder of the model.* is a lambda",
     ),
-    "another who resumes": ({"callbacks": [keras.callbacks.BackupAndRestore("backup")]}, "leave out BackupAndRestore"),
+    "BackupAndRestore": ({"callbacks": [keras.callbacks.BackupAndRestore("backup")]}, "leave out BackupAndRestore"),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_stable_identity_is_refused_with_the_remedy(name, tmp_path):
-    parameters, message = REFUSED[name]
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_objects_without_stable_key_raise_an_error(name, tmp_path):
+    parameters, message = UNSUPPORTED[name]
     with pytest.raises(ValueError, match=message):
         KerasNetClassifier(**({"model": "mlp", "epochs": 2, "random_state": 0, "memory": tmp_path} | parameters)).fit(
             X, Y
@@ -351,20 +351,20 @@ def test_what_has_no_stable_identity_is_refused_with_the_remedy(name, tmp_path):
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
 @pytest.mark.parametrize("cls", [CNNClassifier, AutoencoderOutlierDetector])
-def test_memory_needs_an_int_as_random_state(cls, random_state, tmp_path):
+def test_memory_requires_int_random_state(cls, random_state, tmp_path):
     with pytest.raises(ValueError, match=r"'memory'.*set 'random_state' to an int"):
         cls(memory=tmp_path, random_state=random_state).fit(X, Y)
     cls(memory=joblib.Memory(None), random_state=random_state, epochs=1).fit(X, Y)
 
 
-def test_other_values_are_refused_as_scikit_learn_does():
+def test_invalid_memory_raises_an_error():
     with pytest.raises(ValueError, match="The 'memory' parameter of CNNClassifier must be"):
         CNNClassifier(memory=3, random_state=0).fit(X, Y)
 
 
-def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path, sklearn_callbacks):
-    watching = sklearn_callbacks.ProgressBar(), sklearn_callbacks.ScoringMonitor(scoring="accuracy")
-    network = KerasNetClassifier("mlp", epochs=2, memory=tmp_path, random_state=0).set_callbacks(*watching)
+def test_scikit_learn_callbacks_with_memory(tmp_path, sklearn_callbacks):
+    callbacks = sklearn_callbacks.ProgressBar(), sklearn_callbacks.ScoringMonitor(scoring="accuracy")
+    network = KerasNetClassifier("mlp", epochs=2, memory=tmp_path, random_state=0).set_callbacks(*callbacks)
     network.fit(X, Y)
     network.set_params(epochs=5).fit(X, Y)
     assert network.n_iter_from_memory_ == 2
@@ -384,7 +384,7 @@ def test_scikit_learns_callbacks_watch_what_is_trained(tmp_path, sklearn_callbac
         network.set_callbacks(Stop()).fit(X, Y)
 
 
-def test_a_search_trains_each_epoch_once_and_scores_as_without_memory(tmp_path):
+def test_search_trains_each_epoch_once(tmp_path):
     grid = {"epochs": [1, 3], "learning_rate": [0.001, 0.01]}
     network = KerasNetClassifier("mlp", dense_units=(8,), callbacks=[Count()], random_state=0)
     straight = GridSearchCV(network, grid, cv=2, refit=False).fit(X, Y)
@@ -397,7 +397,7 @@ def test_a_search_trains_each_epoch_once_and_scores_as_without_memory(tmp_path):
             np.testing.assert_array_equal(search.cv_results_[fold], straight.cv_results_[fold])
 
 
-def test_halving_never_repeats_an_epoch(tmp_path):
+def test_halving_search_trains_each_epoch_once(tmp_path):
     network = KerasNetClassifier("mlp", dense_units=(8,), callbacks=[Count()], memory=tmp_path, random_state=0)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2, 3e-2]}
     settings = {"resource": "epochs", "min_resources": 1, "max_resources": 4, "factor": 2, "random_state": 0, "cv": 2}
@@ -407,7 +407,7 @@ def test_halving_never_repeats_an_epoch(tmp_path):
     assert len(EPOCHS) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
 
 
-def test_a_pipeline_may_keep_its_states_in_the_same_folder(tmp_path):
+def test_pipeline_can_use_the_same_directory(tmp_path):
     network = KerasNetClassifier("mlp", epochs=2, callbacks=[Count()], memory=tmp_path, random_state=0)
     pipeline = make_pipeline(StandardScaler(), network, memory=str(tmp_path))
     grid = {"kerasnetclassifier__epochs": [1, 2]}
@@ -420,7 +420,7 @@ def test_no_global_state_changes(tmp_path):
     def global_state():
         return random.getstate(), [np.array(part).tolist() for part in np.random.get_state()]
 
-    keras.layers.Flatten()  # the first of a process has no number
+    keras.layers.Flatten()  # the first name in a process has no number
     before, number = global_state(), int(keras.layers.Flatten().name.rpartition("_")[2])
     fitted(tmp_path)
     assert global_state() == before
@@ -433,16 +433,16 @@ def build_with_slices(input_shape, n_outputs):
     return keras.Model(inputs, keras.layers.Dense(n_outputs, activation="softmax")(hidden))
 
 
-def test_operations_and_their_constants_are_part_of_a_model(tmp_path):
+def test_cache_key_covers_operations_and_their_constants(tmp_path):
     flat = X.reshape(200, -1)
     assert [fitted(tmp_path, flat, model=build_with_slices).n_iter_from_memory_ for _ in range(2)] == [0, 2]
 
 
-def test_parameters_are_as_they_were_given(tmp_path):
-    kept = EpochMemory(tmp_path, max_bytes=10**6)
-    network = clone(CNNClassifier(memory=kept))
-    assert repr(network.memory) == repr(kept)
-    assert f"memory={kept!r}" in repr(network)
+def test_memory_parameter_is_not_changed(tmp_path):
+    memory = EpochMemory(tmp_path, max_bytes=10**6)
+    network = clone(CNNClassifier(memory=memory))
+    assert repr(network.memory) == repr(memory)
+    assert f"memory={memory!r}" in repr(network)
 
 
 def search_over_epochs(memory):
@@ -452,24 +452,24 @@ def search_over_epochs(memory):
 
 
 @pytest.mark.parametrize("n_kills", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
-def test_a_search_that_is_killed_again_and_again_ends_with_the_same_scores(n_kills, tmp_path):
+def test_scores_of_a_repeatedly_killed_search_are_equal(n_kills, tmp_path):
     memory = tmp_path / "memory"
     code = f"import test_resumed_fits; test_resumed_fits.search_over_epochs({str(memory)!r}); print('whole')"
-    n_known = 0
+    n_before = 0
     for _ in range(n_kills):
         process = FreshProcess("-c", code)
-        wait_for(lambda p=process, n=n_known: p.poll() is not None or n_states(memory) > n)
+        wait_for(lambda p=process, n=n_before: p.poll() is not None or n_checkpoints(memory) > n)
         process.send_signal(signal.SIGKILL)
         out, err = process.communicate()
         assert process.returncode == -signal.SIGKILL, err
-        assert out == "", "it was quicker than the kill"
-        n_known = n_states(memory)
-    assert n_known
-    straight, disturbed = search_over_epochs(None).cv_results_, search_over_epochs(memory).cv_results_
+        assert out == "", "the search ended before it was killed"
+        n_before = n_checkpoints(memory)
+    assert n_before
+    expected, resumed = search_over_epochs(None).cv_results_, search_over_epochs(memory).cv_results_
     for name in ("split0_test_score", "split1_test_score"):
-        np.testing.assert_array_equal(straight[name], disturbed[name])
+        np.testing.assert_array_equal(expected[name], resumed[name])
     assert not list(memory.rglob("*.tmp"))
 
 
-def n_states(memory):
+def n_checkpoints(memory):
     return len([*memory.rglob("*.npz")])

@@ -1,4 +1,4 @@
-"""Weights of samples, compared with what scikit-learn takes."""
+"""Validation of sample weights, compared with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ import kerasnet as kn
 
 X = np.arange(12, dtype=np.float32).reshape(6, 2)
 Y = np.arange(6, dtype=np.float32)
-REFUSED = {
-    "too few": (np.ones(5), r"must have the shape \(6,\).*Received: shape \(5,\)"),
-    "two axes": (np.ones((6, 1)), r"must have the shape \(6,\).*Received: shape \(6, 1\)"),
+INVALID = {
+    "too few": (np.ones(5), r"must have shape \(6,\).*Received: shape \(5,\)"),
+    "two axes": (np.ones((6, 1)), r"must have shape \(6,\).*Received: shape \(6, 1\)"),
     "negative": (-np.ones(6), "Negative values"),
     "not a number": (np.full(6, np.nan), "sample_weight contains NaN"),
     "one not a number for all": (np.nan, "sample_weight contains NaN"),
@@ -24,14 +24,14 @@ def fit(sample_weight):
     return kn.KerasNetRegressor("mlp", dense_units=(2,), epochs=1, random_state=0).fit(X, Y, sample_weight)
 
 
-@pytest.mark.parametrize(("sample_weight", "message"), REFUSED.values(), ids=REFUSED)
-def test_weights_that_do_not_fit_the_samples_are_refused(sample_weight, message):
+@pytest.mark.parametrize(("sample_weight", "message"), INVALID.values(), ids=INVALID)
+def test_invalid_sample_weights_raise_an_error(sample_weight, message):
     with pytest.raises(ValueError, match=message):
         fit(sample_weight)
 
 
 @pytest.mark.parametrize("sample_weight", [2, 0.5, [1, 2, 3, 4, 5, 0], np.arange(12)[::2]], ids=str)
-def test_weights_that_scikit_learn_takes_are_taken_as_an_array_of_them(sample_weight):
+def test_sample_weights_supported_by_scikit_learn(sample_weight):
     Ridge().fit(X, Y, sample_weight)
     as_array = np.array(np.broadcast_to(sample_weight, 6), np.float32)
     np.testing.assert_array_equal(fit(sample_weight).predict(X), fit(as_array).predict(X))

@@ -1,4 +1,4 @@
-"""Sequences of different lengths: padded, skipped where padded, and of any length in predictions."""
+"""Sequences of different lengths: padding and masking."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from kerasnet.models import create_model, list_models
 
 MODELS = list_models(input_kind="sequence")
 SMALL = {
-    "attention": {"units": 4, "n_heads": 2, "n_blocks": 1, "feed_forward_units": 4},
+    "attention": {"embedding_units": 4, "n_heads": 2, "n_blocks": 1, "feed_forward_units": 4},
     "conv1d": {"filters": (4,)},
     "gru": {"units": (3,)},
     "lstm": {"units": (3,)},
@@ -27,15 +27,15 @@ def small(name, **parameters):
 
 @pytest.fixture(scope="module")
 def ragged():
-    """Sequences of 2 to 11 steps, and whether their mean is above 0."""
+    """Return sequences of 2 to 11 steps, and whether their mean is above 0."""
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(length, 2)).astype(np.float32) for length in rng.integers(2, 12, size=80)]
     return X, np.array([sequence.mean() > 0 for sequence in X])
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_a_sequence_is_padded_with_makes_no_difference(name):
-    """The oracle is the same network without padding."""
+def test_padding_does_not_change_predictions(name):
+    """Compare with the same network without padding."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3, 6, 2)).astype(np.float32)
     padded = np.full((3, 9, 2), -7, np.float32)
@@ -47,8 +47,8 @@ def test_what_a_sequence_is_padded_with_makes_no_difference(name):
     assert np.isfinite(masked(np.full((1, 4, 2), -7.0))).all()
 
 
-@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru"]))  # masked as simple_rnn
-def test_a_list_of_sequences_is_learned_kept_and_predicted_one_by_one(name, ragged, tmp_path):
+@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru"]))  # same masking as simple_rnn
+def test_fit_save_and_predict_lists_of_sequences(name, ragged, tmp_path):
     X, y = ragged
     classifier = small(name, epochs=40, learning_rate=0.03).fit(X, y)
     assert classifier.score(X, y) > 0.8
@@ -65,7 +65,7 @@ def test_a_list_of_sequences_is_learned_kept_and_predicted_one_by_one(name, ragg
         np.testing.assert_array_equal(load(tmp_path / "ragged.kerasnet").predict_proba(X), together)
 
 
-def test_lists_work_in_cross_validation_regression_and_further_fits(ragged):
+def test_lists_in_cross_validation_regression_and_partial_fit(ragged):
     X, y = ragged
     scores = cross_val_score(small("conv1d", epochs=20, learning_rate=0.03), X, y, cv=3)
     assert scores.min() > 0.6
@@ -77,7 +77,7 @@ def test_lists_work_in_cross_validation_regression_and_further_fits(ragged):
     assert again.input_shape_ == (4, 2)
 
 
-def test_sequences_of_numbers_have_one_feature_and_mask_value_names_the_padding(ragged):
+def test_one_dimensional_sequences_and_mask_value(ragged):
     X, y = ragged
     numbers = [[float(value) for value in sequence[:, 0]] for sequence in X]
     assert small("conv1d").fit(numbers, y).input_shape_ == (None, 1)
@@ -95,47 +95,45 @@ def test_sequences_of_numbers_have_one_feature_and_mask_value_names_the_padding(
         (
             "mlp",
             [np.ones((2, 3)), np.ones((3, 3))],
-            "'mlp' does not take, since its builder has no argument mask_value",
+            "different lengths, but the builder of 'mlp' has no argument mask_value",
         ),
-        ("lstm", [np.ones((2, 3)), np.ones((3, 4))], r"all with the same features\. Received: .*\(3,\), \(4,\)"),
-        ("lstm", [np.ones((0, 3)), np.ones((3, 3))], r"at least one step\. Received: none in \[0\]"),
+        ("lstm", [np.ones((2, 3)), np.ones((3, 4))], r"with the same number of features\. Received: .*\(3,\), \(4,\)"),
+        ("lstm", [np.ones((0, 3)), np.ones((3, 3))], r"at least one step\. Received: empty sequences \[0\]"),
         ("lstm", [np.full((2, 3), np.nan), np.ones((3, 3))], "contains NaN"),
         ("lstm", [np.ones((2, 3, 1)), np.ones((3, 3, 1))], r"arrays of shape \(steps, features\)"),
-        ("lstm", [[[1, 2], [1, 2]], []], r"at least one step\. Received: none in \[1\]"),
-        ("cnn", [np.ones((8, 9)), np.ones((7, 8))], "'cnn' does not take, since its builder has no"),
+        ("lstm", [[[1, 2], [1, 2]], []], r"at least one step\. Received: empty sequences \[1\]"),
+        ("cnn", [np.ones((8, 9)), np.ones((7, 8))], "different lengths, but the builder of 'cnn' has no argument"),
     ],
 )
-def test_bad_lists_are_refused(model, X, message):
+def test_invalid_lists_raise_an_error(model, X, message):
     with pytest.raises(ValueError, match=message):
         KerasNetClassifier(model, epochs=1).fit(X, [0, 1])
 
 
-def test_a_model_of_one_length_takes_no_other(ragged):
+def test_model_fitted_on_one_length_rejects_other_lengths(ragged):
     X, y = ragged
     classifier = small("conv1d").fit(np.ones((4, 5, 2)), [0, 1, 0, 1])
-    with pytest.raises(
-        ValueError, match=r"fitted on sequences of shape \(5, 2\) and takes no others\. .* fit it on a list"
-    ):
+    with pytest.raises(ValueError, match=r"fitted on sequences of shape \(5, 2\)\. .* fit it on a list"):
         classifier.predict(X)
     of_any_length = small("conv1d").fit(X, y)
     with pytest.raises(ValueError, match="X has 3 features"):
         of_any_length.predict([np.ones((4, 3))])
     for nothing in ([], np.empty((0, 4, 2))):
-        with pytest.raises(ValueError, match=r"a list of arrays of shape \(steps, features\)\. Received: none"):
+        with pytest.raises(ValueError, match=r"a list of arrays .*\. Received: an empty list"):
             of_any_length.predict(nothing)
 
 
-def as_objects(sequences):
-    """Return sequences as an array of objects."""
+def as_object_array(sequences):
+    """Return sequences as an object array."""
     objects = np.empty(len(sequences), object)
     for place, each in enumerate(sequences):
         objects[place] = each
     return objects
 
 
-@pytest.mark.parametrize("form", [list, tuple, as_objects, pd.Series])
-def test_sequences_that_happen_to_be_of_one_length_are_taken_as_those_that_are_not(form, ragged):
-    """In a fold, all lengths may be equal by chance."""
+@pytest.mark.parametrize("form", [list, tuple, as_object_array, pd.Series])
+def test_lists_of_equal_lengths_are_sequences(form, ragged):
+    """All lengths in a fold may be equal by chance."""
     X, y = ragged
     equal = form([each[:2] for each in X])
     classifier = small("conv1d", epochs=2).fit(equal, y)
@@ -146,14 +144,14 @@ def test_sequences_that_happen_to_be_of_one_length_are_taken_as_those_that_are_n
     classifier.partial_fit(X, y)
 
 
-def test_equal_lengths_of_numbers_are_rows_unless_a_mask_value_is_given():
+def test_nested_lists_of_numbers_are_rows_unless_mask_value_is_set():
     numbers = [[1.0, 2.0], [2.0, 1.0]]
     assert small("conv1d", kernel_size=1).fit(numbers, [0, 1]).input_shape_ == (2, 1)
     assert small("conv1d", kernel_size=1, mask_value=-1).fit(numbers, [0, 1]).input_shape_ == (None, 1)
 
 
 @pytest.mark.parametrize("value", ["x", 1e300, np.nan])
-def test_a_mask_value_that_is_none_is_refused(value, ragged):
+def test_invalid_mask_value_raises_an_error(value, ragged):
     with pytest.raises(ValueError, match="'mask_value' parameter"):
         KerasNetClassifier("gru", mask_value=value).fit(*ragged)
 
@@ -165,7 +163,7 @@ def test_inputs_are_not_changed(ragged):
     assert all((one == other).all() for one, other in zip(X, before, strict=True))
 
 
-def test_frames_whose_columns_are_in_another_order_are_taken_by_name_with_a_warning(tmp_path):
+def test_columns_of_data_frames_are_reordered_with_a_warning(tmp_path):
     random = np.random.default_rng(0)
     for lengths in (random.integers(3, 6, 20), np.full(20, 4)):
         X = [pd.DataFrame(random.normal(size=(length, 2)), columns=["u", "v"]) for length in lengths]
@@ -174,14 +172,14 @@ def test_frames_whose_columns_are_in_another_order_are_taken_by_name_with_a_warn
         expected = classifier.predict_proba(X)
         save(classifier, tmp_path / "frames.kerasnet")
         for each in (classifier, load(tmp_path / "frames.kerasnet")):
-            with pytest.warns(UserWarning, match=r"another order than \['u', 'v'\]"):
-                turned = each.predict_proba([frame[["v", "u"]] for frame in X])
-            np.testing.assert_array_equal(turned, expected)
+            with pytest.warns(UserWarning, match=r"not in the order \['u', 'v'\]"):
+                reordered = each.predict_proba([frame[["v", "u"]] for frame in X])
+            np.testing.assert_array_equal(reordered, expected)
         with pytest.raises(ValueError, match=r"must have the columns \['u', 'v'\]"):
             classifier.predict([frame.rename(columns={"v": "w"}) for frame in X])
 
 
-def test_one_step_of_many_features_is_warned_about():
+def test_sequences_of_one_step_issue_a_warning():
     X = np.random.default_rng(0).normal(size=(20, 1, 7))
-    with pytest.warns(UserWarning, match=r"For 7 steps with one feature give X.reshape\(20, 7, 1\)"):
+    with pytest.warns(UserWarning, match=r"For 7 steps with one feature, pass X.reshape\(20, 7, 1\)"):
         small("simple_rnn").fit(X, np.arange(20) % 2)

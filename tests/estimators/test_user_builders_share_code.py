@@ -1,4 +1,4 @@
-"""Builders of users: called once for each fit; compiled code is shared between equal networks only."""
+"""User-defined builders are called once per fit; only equal networks share a compiled function."""
 
 import gc
 import weakref
@@ -16,7 +16,7 @@ from kerasnet import KerasNetClassifier, KerasNetRegressor
 
 @pytest.fixture
 def traced(monkeypatch, no_compiled_code):
-    """A list that gets an entry whenever training steps of a hidden dense layer are compiled."""
+    """Return a list that records each compilation of a training step with a hidden dense layer."""
     calls, original = [], keras.layers.Dense.call
 
     def call(self, inputs, training=None):
@@ -45,39 +45,39 @@ def estimator(builder, **parameters):
     return KerasNetClassifier(builder, **{**settings, **parameters})
 
 
-def builder_of(make):
-    """Return a new function object that returns what `make` does."""
+def make_builder(make):
+    """Return a new builder that returns ``make()``."""
     return lambda input_shape, n_outputs: make()
 
 
-@pytest.mark.parametrize("shares_code", [True, False], ids=["of Keras", "with a Lambda"])
-def test_a_builder_is_called_once_a_fit_and_its_model_is_the_one_trained(shares_code, iris):
-    made = []
+@pytest.mark.parametrize("shares_code", [True, False], ids=["Keras layers", "Lambda layer"])
+def test_builder_is_called_once_per_fit(shares_code, iris):
+    models = []
 
     def build(input_shape, n_outputs):
-        own = [] if shares_code else [lambda: keras.layers.Lambda(lambda values: 2 * values)]
-        made.append(sequential(*own))
-        return made[-1]
+        extra = [] if shares_code else [lambda: keras.layers.Lambda(lambda values: 2 * values)]
+        models.append(sequential(*extra))
+        return models[-1]
 
     X, y = iris
     for n_fits in (1, 2):
         fitted = estimator(build, epochs=2, random_state=n_fits).fit(X, y)
-        assert len(made) == n_fits
-        assert fitted.model_ is made[-1]
+        assert len(models) == n_fits
+        assert fitted.model_ is models[-1]
         outputs = fitted.predict_proba(X)
-        np.testing.assert_allclose(outputs_of(made[-1], X), outputs, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(models[-1], X), outputs, rtol=1e-5, atol=1e-6)
         fitted.partial_fit(X, y)
-        assert fitted.model_ is made[-1]
+        assert fitted.model_ is models[-1]
         assert not np.array_equal(fitted.predict_proba(X), outputs)
-        np.testing.assert_allclose(outputs_of(made[-1], X), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(models[-1], X), fitted.predict_proba(X), rtol=1e-5, atol=1e-6)
         fitted.score(X, y)
         repr(fitted)
         clone(fitted)
-        assert len(made) == n_fits
+        assert len(models) == n_fits
 
 
-def test_a_further_fit_of_an_equal_network_leaves_an_earlier_model_alone(iris):
-    build = builder_of(sequential)
+def test_fit_of_an_equal_network_does_not_change_an_earlier_model(iris):
+    build = make_builder(sequential)
     first = estimator(build).fit(*iris)
     weights, outputs = first.model_.get_weights(), first.predict_proba(iris[0])
     estimator(build, random_state=1, epochs=3).fit(*iris).partial_fit(*iris)
@@ -86,14 +86,14 @@ def test_a_further_fit_of_an_equal_network_leaves_an_earlier_model_alone(iris):
     np.testing.assert_array_equal(first.predict_proba(iris[0]), outputs)
 
 
-def test_equal_networks_share_code_also_from_different_functions(iris, traced):
+def test_equal_networks_of_different_builders_share_compiled_functions(iris, traced):
     for seed in range(3):
-        estimator(builder_of(sequential), random_state=seed, learning_rate=0.01 * (seed + 1)).fit(*iris)
+        estimator(make_builder(sequential), random_state=seed, learning_rate=0.01 * (seed + 1)).fit(*iris)
     assert len(traced) == 1
 
 
 class Scale(keras.layers.Layer):
-    """A layer of a user with a factor that its configuration leaves out."""
+    """A user-defined layer with a factor that is missing in its config."""
 
     def __init__(self, factor):
         super().__init__(name="scale")
@@ -112,8 +112,8 @@ def adapted(scale):
     return make
 
 
-def times(factor):
-    return lambda: keras.layers.Lambda(lambda values: factor * values, name="times")
+def scale_by(factor):
+    return lambda: keras.layers.Lambda(lambda values: factor * values, name="scale")
 
 
 def functional(factor):
@@ -128,11 +128,11 @@ def compiled(loss="sparse_categorical_crossentropy", make_optimizer=lambda: kera
     return model
 
 
-def loss_times(factor):
-    def sparse_loss_of_a_user(y_true, y_pred):
+def make_scaled_loss(factor):
+    def sparse_user_defined_loss(y_true, y_pred):
         return factor * keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
-    return sparse_loss_of_a_user
+    return sparse_user_defined_loss
 
 
 def cross_entropy(**arguments):
@@ -140,14 +140,14 @@ def cross_entropy(**arguments):
 
 
 def with_variable(name, value):
-    """Return a model with another attribute of a variable, which no configuration tells."""
+    """Return a model with a changed attribute of a variable, which is missing in configs."""
     model = sequential()
     setattr(model.get_layer("hidden").kernel, name, value)
     return model
 
 
 def with_attribute(name, value):
-    """Return a model with an attribute of a layer that was set after the layer was built."""
+    """Return a model with an attribute of a layer that is set after building."""
     model = sequential()
     setattr(model.get_layer("hidden"), name, value)
     return model
@@ -180,8 +180,8 @@ def trained_before(n_steps):
 
 PAIRS = {
     "activation": (lambda: sequential(hidden="relu"), lambda: sequential(hidden="tanh")),
-    "layer of a user": (lambda: sequential(lambda: Scale(1.0)), lambda: sequential(lambda: Scale(-3.0))),
-    "Lambda": (lambda: sequential(times(1.0)), lambda: sequential(times(-3.0))),
+    "user-defined layer": (lambda: sequential(lambda: Scale(1.0)), lambda: sequential(lambda: Scale(-3.0))),
+    "Lambda": (lambda: sequential(scale_by(1.0)), lambda: sequential(scale_by(-3.0))),
     "adapted layer": (lambda: sequential(adapted(1.0)), lambda: sequential(adapted(0.01))),
     "rescaling": (
         lambda: sequential(lambda: keras.layers.Rescaling(1.0)),
@@ -192,19 +192,19 @@ PAIRS = {
         lambda: functional(np.ones(4, np.float32)),
         lambda: functional(np.arange(4, dtype=np.float32)),
     ),
-    "activation of a user": (
+    "user-defined activation": (
         lambda: sequential(hidden=lambda values: values),
         lambda: sequential(hidden=lambda values: -3 * values),
     ),
     "loss": (lambda: compiled(), lambda: compiled(cross_entropy(ignore_class=1))),
-    "loss of a user": (lambda: compiled(loss_times(1.0)), lambda: compiled(loss_times(-1.0))),
+    "user-defined loss": (lambda: compiled(make_scaled_loss(1.0)), lambda: compiled(make_scaled_loss(-1.0))),
     "loss weights": (lambda: compiled(loss_weights=[1.0]), lambda: compiled(loss_weights=[-1.0])),
     "optimizer": (lambda: compiled(), lambda: compiled(make_optimizer=lambda: keras.optimizers.Adam(0.5))),
     "argument of an optimizer": (
         lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(0.5, clipnorm=None)),
         lambda: compiled(make_optimizer=lambda: keras.optimizers.SGD(0.5, clipnorm=1e-3)),
     ),
-    "weight decay of some": (
+    "weight decay of some variables": (
         lambda: compiled(make_optimizer=optimizer_excluding(["bias"])),
         lambda: compiled(make_optimizer=optimizer_excluding(["kernel"])),
     ),
@@ -229,12 +229,12 @@ PAIRS = {
         lambda: with_attribute("activation", keras.activations.relu),
         lambda: with_attribute("activation", keras.activations.tanh),
     ),
-    "optimizer with a state": (lambda: trained_before(0), lambda: trained_before(5)),
+    "optimizer with state": (lambda: trained_before(0), lambda: trained_before(5)),
 }
 
 
-def steps_of_keras(make, X, y, n_steps, seed):
-    """Return the outputs after steps over all samples in plain Keras, from the weights that a fit has."""
+def keras_training_steps(make, X, y, n_steps, seed):
+    """Return the outputs after full-batch training steps of Keras, from the initial weights of a fit."""
     started = []
 
     def build(input_shape, n_outputs):
@@ -249,38 +249,38 @@ def steps_of_keras(make, X, y, n_steps, seed):
     return outputs_of(model, X)
 
 
-IN_SHORT = {"loss of a user", "adapted layer", "optimizer with a state"}
+ALWAYS_TESTED = {"user-defined loss", "adapted layer", "optimizer with state"}
 
 
-@pytest.mark.parametrize("name", longer(PAIRS, PAIRS.keys() - IN_SHORT))  # the keys of all: tests/training/test_keys.py
-def test_networks_that_differ_are_trained_as_in_keras(name, iris):
+@pytest.mark.parametrize("name", longer(PAIRS, PAIRS.keys() - ALWAYS_TESTED))  # all keys: tests/training/test_keys.py
+def test_different_networks_are_trained_as_in_keras(name, iris):
     X, y = iris
     first, second = PAIRS[name]
     for seed, make in enumerate((first, second, first)):
-        fitted = estimator(builder_of(make), epochs=3, optimizer="sgd", learning_rate=0.5, random_state=seed).fit(X, y)
+        fitted = estimator(make_builder(make), epochs=3, learning_rate=0.5, random_state=seed).fit(X, y)
         np.testing.assert_allclose(
             fitted.predict_proba(X), outputs_of(fitted.model_, X), rtol=1e-5, atol=1e-6, err_msg=str(seed)
         )
-        expected = steps_of_keras(make, X, y, 3, seed)
+        expected = keras_training_steps(make, X, y, 3, seed)
         np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-4, err_msg=str(seed))
 
 
-def test_dropout_rates_are_those_of_each_network(iris):
+def test_each_network_uses_its_dropout_rate(iris):
     X, y = iris
     outputs = []
     for rate in (0.1, 0.9, 0.1):
-        build = builder_of(lambda rate=rate: sequential(lambda: keras.layers.Dropout(rate, name="dropout")))
+        build = make_builder(lambda rate=rate: sequential(lambda: keras.layers.Dropout(rate, name="dropout")))
         outputs.append(estimator(build, epochs=3, learning_rate=0.1).fit(X, y).predict_proba(X))
     np.testing.assert_array_equal(outputs[0], outputs[2])
     assert not np.allclose(outputs[0], outputs[1], atol=1e-3)
 
 
-def test_losses_of_a_regressor_differ_by_arguments_that_configurations_leave_out(iris):
+def test_loss_arguments_missing_in_configs_are_used(iris):
     X, y = iris
     outputs = {}
     for delta in (0.01, 1.0, 0.01):
         fitted = KerasNetRegressor(
-            builder_of(lambda: sequential(n_outputs=1, last="linear")),
+            make_builder(lambda: sequential(n_outputs=1, last="linear")),
             loss=keras.losses.Huber(delta),
             optimizer="sgd",
             learning_rate=0.1,
@@ -293,21 +293,21 @@ def test_losses_of_a_regressor_differ_by_arguments_that_configurations_leave_out
     np.testing.assert_array_equal(clone(fitted).fit(X, y).predict(X), outputs[0.01][0])
 
 
-def test_metrics_differ_by_their_arguments(iris):
+def test_metric_arguments_are_used(iris):
     X, y = iris
 
     def history(k):
         metric = keras.metrics.SparseTopKCategoricalAccuracy(k=k, name="top")
-        return estimator(builder_of(sequential), metrics=[metric], epochs=2).fit(X, y).history_["top"]
+        return estimator(make_builder(sequential), metrics=[metric], epochs=2).fit(X, y).history_["top"]
 
     assert history(3) == [1.0, 1.0]
     assert history(1)[0] < 1
     assert history(3) == [1.0, 1.0]
 
 
-def test_fits_with_other_metrics_and_losses_record_their_own(iris):
+def test_fits_record_their_own_metrics_and_losses(iris):
     X, y = iris
-    build = builder_of(sequential)
+    build = make_builder(sequential)
     recorded = [
         set(estimator(build, metrics=metrics).fit(X, y).history_)
         for metrics in (None, ["accuracy"], ["accuracy", "sparse_top_k_categorical_accuracy"], None)
@@ -318,7 +318,7 @@ def test_fits_with_other_metrics_and_losses_record_their_own(iris):
 
 
 @pytest.mark.parametrize("in_search", [False, True], ids=["fit", "search"])
-def test_a_builder_may_read_the_model_of_another_estimator(in_search, iris):
+def test_builder_can_use_the_model_of_another_estimator(in_search, iris):
     X, y = iris
     base = KerasNetClassifier("mlp", dense_units=(6,), epochs=1, random_state=0).fit(X, y)
     expected = clone(base).fit(X, y).model_.layers[0].get_weights()
@@ -341,21 +341,21 @@ def test_a_builder_may_read_the_model_of_another_estimator(in_search, iris):
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_builder_that_reads_another_model_has_the_weights_of_its_own_seed(iris):
+def test_initial_weights_depend_on_the_seed_of_the_fit_only(iris):
     X, y = iris
     base = KerasNetClassifier("mlp", dense_units=(6,), epochs=1, random_state=0).fit(X, y)
 
     def build(input_shape, n_outputs):
-        _ = base.model_  # built inside this build by the first fit
+        _ = base.model_  # the first fit builds it here
         return sequential()
 
     fits = [estimator(build, random_state=5).fit(X, y).predict_proba(X) for _ in range(2)]
-    plain = estimator(builder_of(sequential), random_state=5).fit(X, y)
+    plain = estimator(make_builder(sequential), random_state=5).fit(X, y)
     np.testing.assert_array_equal(*fits)
     np.testing.assert_array_equal(fits[0], plain.predict_proba(X))
 
 
-def test_a_builder_may_fit_another_estimator(iris):
+def test_builder_can_fit_another_estimator(iris):
     X, y = iris
 
     def build(input_shape, n_outputs):
@@ -368,15 +368,15 @@ def test_a_builder_may_fit_another_estimator(iris):
     np.testing.assert_array_equal(*(each.predict_proba(X) for each in fits))
 
 
-def test_dropped_estimators_free_the_models_of_builders(iris):
-    made = []
+def test_models_are_freed_with_their_estimators(iris):
+    models = []
 
     def build(input_shape, n_outputs):
         model = sequential()
-        made.append(weakref.ref(model))
+        models.append(weakref.ref(model))
         return model
 
     for seed in range(4):
         estimator(build, random_state=seed).fit(*iris).predict(iris[0])
     gc.collect()
-    assert sum(each() is not None for each in made) <= 1
+    assert sum(each() is not None for each in models) <= 1

@@ -1,4 +1,4 @@
-"""Weights of samples and classes mean the same in every batch."""
+"""The effect of sample and class weights does not depend on the batch."""
 
 import numpy as np
 import pytest
@@ -33,16 +33,16 @@ def linear(**parameters):
 
 @pytest.mark.parametrize("rate", longer([0.01, 0.05, 0.2], [0.01, 0.2]))
 @pytest.mark.parametrize("batch_size", longer([32, -1], [-1]))
-def test_balanced_class_weights_predict_as_many_positives_as_logistic_regression(rate, batch_size):
+def test_balanced_class_weights_match_logistic_regression(rate, batch_size):
     X, y = imbalanced(rate, 8000 if rate < 0.05 else 4000)
     expected = LogisticRegression(class_weight="balanced").fit(X, y).predict(X).mean()
-    # the rate falls to 0, so that the last batches do not decide the result
+    # the learning rate decreases to 0, so that the result does not depend on the last batches
     parameters = {"epochs": 15, "learning_rate": 0.003} if batch_size > 0 else {"epochs": 400, "learning_rate": 0.05}
     classifier = linear(class_weight="balanced", batch_size=batch_size, learning_rate_schedule="cosine", **parameters)
     assert classifier.fit(X, y).predict(X).mean() == pytest.approx(expected, rel=0.15)
 
 
-def test_sample_weights_equal_class_weights_of_the_same_values():
+def test_sample_weights_equal_class_weights():
     X, y = imbalanced(0.05, 1000)
     by_class = linear(class_weight="balanced", epochs=2).fit(X, y)
     by_sample = linear(epochs=2).fit(X, y, sample_weight=compute_sample_weight("balanced", y))
@@ -50,7 +50,7 @@ def test_sample_weights_equal_class_weights_of_the_same_values():
 
 
 @pytest.mark.parametrize("batch_size", [32, -1])
-def test_the_scale_of_sample_weights_makes_no_difference_to_a_fit(iris, batch_size):
+def test_scale_of_sample_weights_does_not_change_a_fit(iris, batch_size):
     X, y = iris
     weight = np.where(y == 0, 4.0, 1.0)
     one, thousand = (
@@ -60,7 +60,7 @@ def test_the_scale_of_sample_weights_makes_no_difference_to_a_fit(iris, batch_si
     np.testing.assert_allclose(one.predict_proba(X), thousand.predict_proba(X), atol=1e-5)
 
 
-def test_a_fit_minimises_the_weighted_mean_of_the_loss(iris):
+def test_fit_minimizes_the_weighted_mean_loss(iris):
     X, y = iris
     weight = np.where(y == 0, 5.0, 0.5)
     classifier = KerasNetClassifier("mlp", epochs=1, batch_size=-1, **{**SGD, "learning_rate": 1e-9})
@@ -68,7 +68,7 @@ def test_a_fit_minimises_the_weighted_mean_of_the_loss(iris):
     assert loss == pytest.approx(log_loss(y, classifier.predict_proba(X), sample_weight=weight), rel=1e-4)
 
 
-def test_the_validation_loss_of_early_stopping_is_weighted(iris):
+def test_early_stopping_validation_loss_is_weighted(iris):
     X, y = iris
     parameters = {"early_stopping": True, "epochs": 2, **SGD}
     plain = KerasNetClassifier("mlp", **parameters).fit(X, y)
@@ -78,7 +78,7 @@ def test_the_validation_loss_of_early_stopping_is_weighted(iris):
     assert abs(weighted.history_["val_loss"][0] - plain.history_["val_loss"][0]) > 1e-3
 
 
-def test_samples_without_weight_do_not_count_for_balanced_classes(iris):
+def test_samples_of_weight_0_do_not_affect_balanced_class_weights(iris):
     X, y = iris
     keep = np.r_[0:10, 50:100, 100:150]
     weight = np.zeros(len(y))
@@ -89,7 +89,7 @@ def test_samples_without_weight_do_not_count_for_balanced_classes(iris):
     np.testing.assert_allclose(zero.predict_proba(X), removed.predict_proba(X), atol=1e-5)
 
 
-def test_weights_of_a_regressor_lead_to_weighted_least_squares_in_small_batches():
+def test_weighted_regressor_reaches_weighted_least_squares_in_small_batches():
     X, y = load_diabetes(return_X_y=True)
     X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
     rare = np.arange(len(y)) % 50 == 0
@@ -111,7 +111,7 @@ def test_weights_of_a_regressor_lead_to_weighted_least_squares_in_small_batches(
 
 
 @pytest.mark.parametrize("kind", [Autoencoder, AutoencoderOutlierDetector])
-def test_weights_of_an_autoencoder_do_not_depend_on_their_scale(kind, iris):
+def test_scale_of_sample_weights_does_not_change_an_autoencoder(kind, iris):
     X, y = iris
     estimators = [
         kind(code_units=2, output_activation="linear", epochs=2, **SGD).fit(X, sample_weight=factor * (1.0 + y))
@@ -122,7 +122,7 @@ def test_weights_of_an_autoencoder_do_not_depend_on_their_scale(kind, iris):
 
 
 @pytest.mark.parametrize("make", [KerasNetClassifier, KerasNetRegressor, Autoencoder])
-def test_weights_that_are_all_zero_are_refused_and_the_fit_stays(make, iris):
+def test_zero_weights_raise_an_error_and_keep_the_fit(make, iris):
     X, y = iris
     X = (X - X.min()) / (X.max() - X.min())
     estimator = make(epochs=1, **SGD).fit(X, y)
@@ -135,7 +135,7 @@ def test_weights_that_are_all_zero_are_refused_and_the_fit_stays(make, iris):
     assert estimator.model_ is fitted
 
 
-def test_partial_fit_uses_weights_as_they_are(iris):
+def test_partial_fit_does_not_scale_weights(iris):
     X, y = iris
     parameters = {"batch_size": -1, **SGD}
     doubled = KerasNetClassifier("mlp", **parameters).partial_fit(X, y, sample_weight=np.full(len(y), 2.0))
@@ -143,7 +143,7 @@ def test_partial_fit_uses_weights_as_they_are(iris):
     np.testing.assert_allclose(doubled.predict_proba(X), faster.predict_proba(X), atol=1e-5)
 
 
-def test_class_weights_of_partial_fit_may_name_classes_that_a_chunk_lacks(iris):
+def test_class_weights_of_partial_fit_for_classes_missing_in_a_chunk(iris):
     X, y = iris
     named = KerasNetClassifier("mlp", class_weight={2: 5.0}, **SGD)
     named.partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
@@ -154,13 +154,13 @@ def test_class_weights_of_partial_fit_may_name_classes_that_a_chunk_lacks(iris):
     only_rare.partial_fit(X[y == 2], np.zeros((50, 2), int))
 
 
-def test_balanced_weights_are_refused_by_partial_fit_with_the_remedy(iris):
+def test_partial_fit_rejects_balanced_class_weight(iris):
     with pytest.raises(ValueError, match="compute_class_weight"):
         KerasNetClassifier("mlp", class_weight="balanced").partial_fit(*iris)
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", [{0: 1.0, 1: 3.0}] * 4])
-def test_class_weights_of_several_labels_are_scikit_learns(class_weight):
+def test_multilabel_class_weights_equal_scikit_learn(class_weight):
     X, y = make_multilabel_classification(200, n_features=8, n_classes=4, random_state=0)
     X = StandardScaler().fit_transform(X)
     parameters = {"batch_size": -1, "epochs": 3, **SGD}
@@ -170,9 +170,9 @@ def test_class_weights_of_several_labels_are_scikit_learns(class_weight):
 
 
 @pytest.mark.parametrize("class_weight", [{0: 1, 1: 2}, [{0: 1, 1: 2}] * 3])
-def test_class_weights_of_another_form_than_the_labels_are_refused(class_weight, iris):
+def test_incompatible_class_weights_raise_an_error(class_weight, iris):
     X, y = make_multilabel_classification(50, n_classes=4, random_state=0)
     with pytest.raises(ValueError, match="list of 4 dicts, one for each label"):
         KerasNetClassifier("mlp", class_weight=class_weight, epochs=1).fit(X, y)
-    with pytest.raises(ValueError, match="must be a dict or 'balanced' for one label a sample"):
+    with pytest.raises(ValueError, match="must be a dict or 'balanced' for single-label targets"):
         KerasNetClassifier("mlp", class_weight=[{0: 1}], epochs=1).fit(*iris)

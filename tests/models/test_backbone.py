@@ -1,4 +1,4 @@
-"""Backbones: preprocessing inside, grey and small images, what is trained, and weights that are not there."""
+"""Tests of backbones: preprocessing, image sizes and channels, trainable layers, and weights."""
 
 import os
 import shutil
@@ -31,66 +31,68 @@ MODULES = {
     "vgg19": "vgg19",
     "xception": "xception",
 }
-ONE_OF_EACH_SCALING = ("densenet121", "efficientnet_v2_b0", "mobilenet", "vgg16")
+ONE_PER_SCALING = ("densenet121", "efficientnet_v2_b0", "mobilenet", "vgg16")
 
 
-def assert_preprocessing_is_that_of_keras(name):
+def assert_preprocessing_matches_keras(name):
     shape = (80, 76, 3)
     model = build_backbone(shape, 3, backbone=name)
     network = model.get_layer(name)
-    before = keras.Model(model.input, model.layers[model.layers.index(network) - 1].output)
+    preprocessing = keras.Model(model.input, model.layers[model.layers.index(network) - 1].output)
     images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     expected = getattr(keras.applications, MODULES[name]).preprocess_input(255 * images)
-    np.testing.assert_allclose(before(images), expected, atol=1e-4)
+    np.testing.assert_allclose(preprocessing(images), expected, atol=1e-4)
     assert model.output_shape == (None, 3)
-    assert BACKBONES[name].smallest <= 76
+    assert BACKBONES[name].min_size <= 76
 
 
 def small_network(*, include_top, input_tensor, input_shape, weights):
-    """Stand in for a network of `keras.applications`, which takes seconds to build."""
+    """Replace a network of `keras.applications`, which takes seconds to build."""
     return keras.Model(input_tensor, keras.layers.Conv2D(2, 3)(input_tensor))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_the_preprocessing_inside_is_that_of_keras(name, monkeypatch):
+def test_preprocessing_matches_keras(name, monkeypatch):
     monkeypatch.setattr(keras.applications, BACKBONES[name].function, small_network)
-    assert_preprocessing_is_that_of_keras(name)
+    assert_preprocessing_matches_keras(name)
 
 
-@pytest.mark.parametrize("name", longer(BACKBONES, {*BACKBONES} - {*ONE_OF_EACH_SCALING}))
-def test_networks_are_built_behind_the_preprocessing_of_keras(name):
-    assert_preprocessing_is_that_of_keras(name)
+@pytest.mark.parametrize("name", longer(BACKBONES, {*BACKBONES} - {*ONE_PER_SCALING}))
+def test_preprocessing_of_full_networks_matches_keras(name):
+    assert_preprocessing_matches_keras(name)
 
 
-def test_one_backbone_of_each_scaling_is_always_built():
-    scalings = [BACKBONES[name].scaling for name in ONE_OF_EACH_SCALING]
-    assert sorted(scalings) == sorted({about.scaling for about in BACKBONES.values()})
+def test_one_backbone_per_scaling_is_in_the_short_test():
+    scalings = [BACKBONES[name].scaling for name in ONE_PER_SCALING]
+    assert sorted(scalings) == sorted({spec.scaling for spec in BACKBONES.values()})
 
 
-def test_grey_images_are_repeated_and_small_ones_enlarged():
-    grey = build_backbone((28, 28, 1), 2, backbone="mobilenet", layer="conv_pw_2_relu")
-    colour = build_backbone((28, 28, 3), 2, backbone="mobilenet", layer="conv_pw_2_relu")
-    colour.set_weights(grey.get_weights())
+def test_grayscale_images_are_repeated_and_small_images_resized():
+    gray = build_backbone((28, 28, 1), 2, backbone="mobilenet", layer="conv_pw_2_relu")
+    color = build_backbone((28, 28, 3), 2, backbone="mobilenet", layer="conv_pw_2_relu")
+    color.set_weights(gray.get_weights())
     images = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
-    np.testing.assert_allclose(grey(images), colour(np.repeat(images, 3, axis=3)), atol=1e-6)
-    assert grey.get_layer("mobilenet").inputs[0].shape == (None, 32, 32, 3)
-    before = [weight.numpy() for weight in grey.weights]
-    np.testing.assert_array_equal(grey(images), grey(images, training=False))
-    for weight, value in zip(grey.weights, before, strict=True):
-        np.testing.assert_array_equal(weight, value)  # a plain call trains nothing
+    np.testing.assert_allclose(gray(images), color(np.repeat(images, 3, axis=3)), atol=1e-6)
+    assert gray.get_layer("mobilenet").inputs[0].shape == (None, 32, 32, 3)
+    before = [weight.numpy() for weight in gray.weights]
+    np.testing.assert_array_equal(gray(images), gray(images, training=False))
+    for weight, value in zip(gray.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)  # a plain call does not run in training mode
 
 
-def test_statistics_follow_within_some_tens_of_steps():
+def test_batch_normalization_momentum_is_limited():
     network = build_backbone((32, 32, 3), 2, backbone="mobilenet_v2").get_layer("mobilenet_v2")
-    momenta = {each.momentum for each in network.layers if isinstance(each, keras.layers.BatchNormalization)}
+    momenta = {layer.momentum for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)}
     assert momenta == {0.9}
 
 
 @pytest.mark.parametrize(("trainable", "n_layers"), [(True, None), (False, 0), (5, 5)])
-def test_what_is_trained(trainable, n_layers):
+def test_trainable_layers(trainable, n_layers):
     network = build_backbone((32, 32, 3), 2, backbone="mobilenet", trainable=trainable).get_layer("mobilenet")
-    trained = [layer for layer in network.layers if layer.trainable]
-    assert trained == (network.layers if n_layers is None else network.layers[len(network.layers) - n_layers :])
+    trainable_layers = [layer for layer in network.layers if layer.trainable]
+    assert trainable_layers == (
+        network.layers if n_layers is None else network.layers[len(network.layers) - n_layers :]
+    )
 
 
 @pytest.mark.exhaustive
@@ -100,37 +102,39 @@ def test_two_phases_of_fine_tuning(mnist):
     network = KerasNetClassifier("backbone", trainable=False, epochs=1, random_state=0)
     untrained = [weight.numpy() for weight in network.initialize(X, y).model_.weights]
     head = [weight.numpy() for weight in network.fit(X, y).model_.weights]
-    moved = [(one != other).any() for one, other in zip(untrained, head, strict=True)]
-    assert moved[-2:] == [True, True]
-    assert not any(moved[:-2])  # statistics of batch normalisation among them
+    changed = [(before != after).any() for before, after in zip(untrained, head, strict=True)]
+    assert changed[-2:] == [True, True]
+    assert not any(changed[:-2])  # including the statistics of batch normalization
     network.set_params(trainable=True, learning_rate=1e-4, warm_start=True).fit(X, y)
     assert network.n_iter_ == 2
-    assert sum((one != other.numpy()).any() for one, other in zip(head, network.model_.weights, strict=True)) > 200
+    assert (
+        sum((before != after.numpy()).any() for before, after in zip(head, network.model_.weights, strict=True)) > 200
+    )
 
 
 @pytest.fixture(scope="module")
-def donor(tmp_path_factory):
-    """A MobileNet without top, and the file of its weights."""
+def mobilenet(tmp_path_factory):
+    """Return a MobileNet without its top layers, and the path of its weights."""
     network = build_backbone((32, 32, 3), None, backbone="mobilenet").get_layer("mobilenet")
-    path = tmp_path_factory.mktemp("donor") / "donor.weights.h5"
+    path = tmp_path_factory.mktemp("mobilenet") / "mobilenet.weights.h5"
     network.save_weights(path)
     return network, path
 
 
-def test_weights_from_a_file_are_read_once_and_never_from_an_archive(donor, tmp_path, mnist):
+def test_weights_file_is_not_needed_after_the_first_fit(mobilenet, tmp_path, mnist):
     X, y = mnist[0][:30], mnist[1][:30]
-    donor, path = donor[0], shutil.copy(donor[1], tmp_path)
+    expected_network, path = mobilenet[0], shutil.copy(mobilenet[1], tmp_path)
     network = build_backbone((40, 40, 3), 2, backbone="mobilenet", weights=path).get_layer("mobilenet")
-    for one, other in zip(network.weights, donor.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-    about = {"backbone": "mobilenet", "layer": "conv_pw_2_relu", "weights": path, "trainable": False}
-    classifier = KerasNetClassifier("backbone", **about, epochs=1, random_state=0).fit(X, y)
+    for weight, expected_weight in zip(network.weights, expected_network.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected_weight)
+    parameters = {"backbone": "mobilenet", "layer": "conv_pw_2_relu", "weights": path, "trainable": False}
+    classifier = KerasNetClassifier("backbone", **parameters, epochs=1, random_state=0).fit(X, y)
     expected = classifier.predict_proba(X)
     kerasnet.save(classifier, tmp_path / "tuned.kerasnet")
     os.unlink(path)
     loaded = kerasnet.load(tmp_path / "tuned.kerasnet")
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
-    loaded.set_params(warm_start=True, epochs=1).fit(X, y)  # a warm start continues without the file
+    loaded.set_params(warm_start=True, epochs=1).fit(X, y)  # warm start without the file
     assert len(loaded.history_["loss"]) == 2
 
 
@@ -147,26 +151,30 @@ def offline(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "name", longer(["mobilenet_v2", "resnet50", "vgg16", "efficientnet_v2_b0"], ["resnet50", "efficientnet_v2_b0"])
 )
-def test_weights_that_cannot_be_downloaded_are_named_with_their_place(name, offline):
+def test_failed_download_error_names_url_file_and_folder(name, offline):
     message = (
-        rf"weights of {name} cannot be downloaded from https://\S+\. Expected the file \S+\.h5: put it into .*models"
+        rf"weights of {name} cannot be downloaded from https://\S+\. "
+        r"Download the file \S+\.h5 elsewhere and put it into .*models"
     )
     with pytest.raises(OSError, match=message):
         build_backbone((224, 224, 3), backbone=name, weights="imagenet")
 
 
-@pytest.mark.filterwarnings("error::UserWarning")  # one error tells more than a page of warnings
-def test_bad_arguments_are_refused(donor, tmp_path):
+@pytest.mark.filterwarnings("error::UserWarning")  # Keras otherwise warns once per layer
+def test_invalid_arguments_raise(mobilenet, tmp_path):
     (tmp_path / "other.h5").write_bytes(b"no weights")
-    shutil.copy(donor[1], tmp_path / "other.weights.h5")
+    shutil.copy(mobilenet[1], tmp_path / "other.weights.h5")
     for arguments, message in [
         ({"backbone": "mobilnet_v2"}, r"backbone must be one of .*Did you mean 'mobilenet_v2'\?"),
-        ({"input_shape": (32, 32, 4)}, r"of 3 channels, or of one\. Received: input_shape=\(32, 32, 4\)"),
+        ({"input_shape": (32, 32, 4)}, r"images with 3 channels or 1\. Received: input_shape=\(32, 32, 4\)"),
         ({"pooling": "sum"}, r'pooling must be "avg", "max" or None\. Received: \'sum\''),
         ({"layer": "block_6_expand_rel"}, r"no layer 'block_6_expand_rel'\. Did you mean: block_6_expand_relu"),
-        ({"trainable": -1}, r"trainable must be True, False or a number of layers\. Received: -1"),
+        (
+            {"trainable": -1},
+            r"trainable must be True, False, or the number of last layers to train, a positive int\. Received: -1",
+        ),
         ({"n_outputs": 0}, "n_outputs must be a positive int"),
-        ({"weights": tmp_path / "other.h5"}, r"other\.h5: expected weights of mobilenet_v2 without top"),
+        ({"weights": tmp_path / "other.h5"}, r"other\.h5: expected weights of mobilenet_v2 without its top layers"),
         (
             {"backbone": "vgg16", "weights": tmp_path / "other.weights.h5"},
             r"other\.weights\.h5: expected weights of vgg16",
@@ -174,20 +182,20 @@ def test_bad_arguments_are_refused(donor, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             build_backbone(**{"input_shape": (32, 32, 3), **arguments})
-    with pytest.raises(FileNotFoundError, match=r"There is no file 'nowhere\.h5'"):
-        build_backbone(input_shape=(32, 32, 3), weights="nowhere.h5")
+    with pytest.raises(FileNotFoundError, match=r"Not found: 'missing\.h5'"):
+        build_backbone(input_shape=(32, 32, 3), weights="missing.h5")
 
 
-def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp_path):
+def test_features_equal_the_model_outputs_and_work_in_a_pipeline(mnist, tmp_path):
     X, y = mnist[0][:60], mnist[1][:60]
-    about = {"backbone": "mobilenet", "weights": None, "layer": "conv_pw_2_relu", "random_state": 0}
-    pipeline = make_pipeline(BackboneFeatures(**about), LogisticRegression(max_iter=1000)).fit(X, y)
+    parameters = {"backbone": "mobilenet", "weights": None, "layer": "conv_pw_2_relu", "random_state": 0}
+    pipeline = make_pipeline(BackboneFeatures(**parameters), LogisticRegression(max_iter=1000)).fit(X, y)
     features = pipeline[0].transform(X)
     assert features.dtype == np.float32
     expected = pipeline[0].model_(X[..., None] / np.float32(255))
     np.testing.assert_allclose(features, expected, atol=1e-5)
     np.testing.assert_allclose(pipeline[0].transform(X[..., None] / 255), features, atol=1e-5)
-    np.testing.assert_array_equal(clone(pipeline[0]).fit(X).transform(X), features)  # the seed decides
+    np.testing.assert_array_equal(clone(pipeline[0]).fit(X).transform(X), features)  # same random_state
     assert list(pipeline[0].get_feature_names_out()[:2]) == ["backbonefeatures0", "backbonefeatures1"]
     assert set(pipeline[0].get_params()) == {"backbone", "weights", "layer", "pooling", "image_shape", "random_state"}
     kerasnet.save(pipeline, tmp_path / "features.kerasnet")
@@ -200,7 +208,9 @@ def test_features_are_those_of_the_network_and_go_into_any_classifier(mnist, tmp
     ("arguments", "n_features"),
     [
         ({"backbone": "vgg16", "pooling": None}, 512),
-        pytest.param({"layer": "block_1_expand_relu"}, 96, marks=pytest.mark.exhaustive),  # pooled as in other tests
+        pytest.param(
+            {"layer": "block_1_expand_relu"}, 96, marks=pytest.mark.exhaustive
+        ),  # same pooling as in other tests
         ({"backbone": "mobilenet", "layer": "conv_pw_1_relu", "pooling": None}, 16 * 16 * 64),
         ({"backbone": "vgg16", "pooling": "max"}, 512),
     ],
@@ -216,15 +226,14 @@ def test_intermediate_and_pooled_features(arguments, n_features, mnist, tmp_path
     np.testing.assert_array_equal(loaded.transform(mnist[0][:4]), transformer.transform(mnist[0][:4]))
 
 
-def test_features_refuse_what_they_cannot_take(mnist):
+def test_backbone_features_invalid_input_raises(mnist):
     with pytest.raises(ValueError, match="'pooling' parameter of BackboneFeatures"):
         BackboneFeatures(pooling="sum").fit(mnist[0])
     with pytest.raises(ValueError, match="expects images of shape"):
         BackboneFeatures(weights=None).fit(np.ones((3, 784)))
-    assert not Path("nowhere.h5").exists()
 
 
-def test_the_transformer_has_only_its_own_parameters(tmp_path):
+def test_backbone_features_rejects_parameters_of_classifiers(tmp_path):
     transformer = BackboneFeatures(weights=None, layer="block_1_expand_relu", random_state=0)
     for name in ("trainable", "dropout", "fit__epochs", "optimizer__x"):
         with pytest.raises(ValueError, match=f"Invalid parameter '{name.partition('__')[0]}'"):
@@ -233,8 +242,8 @@ def test_the_transformer_has_only_its_own_parameters(tmp_path):
     assert transformer.initialize(X, [0, 1]).transform(X).shape == (2, 96)
 
 
-def test_a_path_of_weights_is_kept_as_a_text(donor, tmp_path):
-    path = Path(shutil.copy(donor[1], tmp_path))
+def test_weights_path_is_stored_as_string(mobilenet, tmp_path):
+    path = Path(shutil.copy(mobilenet[1], tmp_path))
     X = np.zeros((2, 32, 32, 3), np.uint8)
     transformer = BackboneFeatures("mobilenet", layer="conv_pw_2_relu", weights=path).fit(X)
     kerasnet.save(transformer, tmp_path / "features.kerasnet")
@@ -244,9 +253,9 @@ def test_a_path_of_weights_is_kept_as_a_text(donor, tmp_path):
     np.testing.assert_array_equal(loaded.transform(X), transformer.transform(X))
 
 
-def test_numpy_tells_what_is_trained_as_python_does():
+def test_trainable_accepts_numpy_bool():
     for trainable in np.array([True, False]):
-        ours, theirs = (
-            build_backbone((32, 32, 3), backbone="vgg16", trainable=each) for each in (trainable, bool(trainable))
+        model, expected = (
+            build_backbone((32, 32, 3), backbone="vgg16", trainable=value) for value in (trainable, bool(trainable))
         )
-        assert len(ours.trainable_weights) == len(theirs.trainable_weights)
+        assert len(model.trainable_weights) == len(expected.trainable_weights)

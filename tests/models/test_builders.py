@@ -1,4 +1,4 @@
-"""Builders return the document's networks, and say what is wrong with impossible ones."""
+"""Tests of the builders: architectures, layer names, and invalid arguments."""
 
 import inspect
 import json
@@ -15,8 +15,8 @@ from kerasnet.models import (
     build_simple_rnn,
     create_model,
     list_models,
+    registered_model,
 )
-from kerasnet.models import registered_model as entry_of
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from kerasnet.models import registered_model as entry_of
         (build_mlp, (784 + 1) * 128 + (128 + 1) * 10),
     ],
 )
-def test_defaults_are_the_documents_networks(builder, n_parameters):
+def test_default_number_of_parameters(builder, n_parameters):
     assert builder().count_params() == n_parameters
 
 
-def test_the_documents_figures():
+def test_default_number_of_parameters_of_specified_models():
     assert [build().count_params() for build in (build_cnn, build_simple_rnn, build_autoencoder)] == [
         693_962,
         6_858,
@@ -49,36 +49,37 @@ def test_the_documents_figures():
         ("autoencoder", ["input", "code", "reconstruction"]),
     ],
 )
-def test_the_layers_are_named(name, layers):
+def test_layer_names(name, layers):
     assert [layer.name for layer in create_model(name).layers] == layers
 
 
-def test_kinds_of_models():
+def test_model_classes():
     assert type(build_cnn()) is type(build_simple_rnn()) is type(build_mlp()) is keras.Sequential
     assert isinstance(build_autoencoder(), keras.Model)
     assert not isinstance(build_autoencoder(), keras.Sequential)
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_no_layer_has_an_automatic_name(name):
-    arguments = inspect.signature(entry_of(name).builder).parameters
-    everything = {name: value for name, value in {"dropout": 0.5, "l2": 0.1}.items() if name in arguments}
-    first, second = (create_model(name, **everything) for _ in range(2))
+def test_names_are_the_same_in_every_build(name):
+    arguments = inspect.signature(registered_model(name).builder).parameters
+    optional_layers = {name: value for name, value in {"dropout": 0.5, "l2": 0.1}.items() if name in arguments}
+    first, second = (create_model(name, **optional_layers) for _ in range(2))
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
     assert [weight.path for weight in first.weights] == [weight.path for weight in second.weights]
     assert first.name == second.name == name
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_a_model_is_rebuilt_from_its_name_and_a_json_of_its_arguments(name):
+def test_model_is_rebuilt_from_name_and_json_arguments(name):
     arguments = {
-        argument.name: argument.default for argument in inspect.signature(entry_of(name).builder).parameters.values()
+        argument.name: argument.default
+        for argument in inspect.signature(registered_model(name).builder).parameters.values()
     }
     rebuilt = create_model(name, **json.loads(json.dumps(arguments)))
     assert rebuilt.get_config() == create_model(name).get_config()
 
 
-def test_longer_tuples_are_deeper_networks():
+def test_one_layer_per_tuple_entry():
     model = build_cnn(filters=(8, 16), dense_units=(32, 16), dropout=0.25)
     assert [layer.name for layer in model.layers] == [
         "conv_1",
@@ -102,7 +103,7 @@ def test_longer_tuples_are_deeper_networks():
     ("builder", "n_kernels"),
     [(build_cnn, 3), (build_mlp, 2), (build_simple_rnn, 3)],
 )
-def test_penalties_are_on_every_kernel(builder, n_kernels):
+def test_all_kernels_are_regularized(builder, n_kernels):
     model = builder(l1=0.01, l2=0.1)
     kernels = [weight.numpy() for weight in model.weights if weight.path.endswith("kernel")]
     assert len(kernels) == n_kernels
@@ -110,26 +111,25 @@ def test_penalties_are_on_every_kernel(builder, n_kernels):
     np.testing.assert_allclose(sum(map(float, model.losses)), expected, rtol=1e-5)
 
 
-def test_samples_of_several_axes_are_flattened_and_come_back_in_shape():
+def test_multidimensional_inputs_are_flattened_and_reshaped():
     assert build_mlp((28, 28)).output_shape == (None, 10)
     autoencoder = build_autoencoder((8, 6, 3), code_units=4)
     assert autoencoder.output_shape == (None, 8, 6, 3)
     assert autoencoder.get_layer("code").output.shape == (None, 4)
 
 
-def test_an_impossible_geometry_names_the_layer_and_the_reason():
+def test_too_small_images_error_names_the_layer():
     message = (
-        r"Layer 'pool_2' needs at least 5 x 5 pixels, but the layers before it leave 3 x 3 of the image\. "
-        r"Use fewer filters \(now 6 blocks\), a smaller kernel_size or pool_size, or larger images"
+        r"Layer 'pool_2' needs at least 5 x 5 pixels, but its input has 3 x 3\. "
+        r"Use fewer blocks \(len\(filters\) is 6\), a smaller kernel_size or pool_size, or larger images"
     )
     with pytest.raises(ValueError, match=message):
         build_cnn((28, 28, 1), filters=(8,) * 6, pool_size=5)
-    with pytest.raises(ValueError, match=r"Layer 'conv_4' needs at least 3 x 3 pixels.* leave 1 x 1"):
+    with pytest.raises(ValueError, match=r"Layer 'conv_4' needs at least 3 x 3 pixels.* has 1 x 1"):
         build_cnn((28, 28, 1), filters=(8,) * 6)
 
 
-def test_the_geometry_check_agrees_with_keras():
-    """Whatever it lets through is built, and what it refuses Keras cannot build either."""
+def test_image_size_check_agrees_with_keras():
     for size in range(3, 14):
         for pool_size in (1, 2, 3):
             layers = [keras.Input((size, size, 1))]
@@ -137,10 +137,10 @@ def test_the_geometry_check_agrees_with_keras():
                 layers += [keras.layers.Conv2D(2, 3), keras.layers.MaxPooling2D(pool_size)]
             try:
                 shape = keras.Sequential(layers).output_shape
-                possible = min(shape[1:]) > 0
+                is_valid = min(shape[1:]) > 0
             except ValueError:
-                possible = False
-            if possible:
+                is_valid = False
+            if is_valid:
                 assert build_cnn((size, size, 1), filters=(2, 2), pool_size=pool_size).built
             else:
                 with pytest.raises(ValueError, match=r"Layer '(conv|pool)_\d' needs at least"):
@@ -165,31 +165,31 @@ def test_the_geometry_check_agrees_with_keras():
         (build_mlp, {"l1": -1}, r"l1 must be a number of at least 0. Received: -1"),
         (build_mlp, {"input_shape": ()}, r"input_shape must be a tuple of sizes"),
         (build_simple_rnn, {"input_shape": (10,)}, r"input_shape must be \(steps, features\)"),
-        (build_simple_rnn, {"units": ()}, r"at least one recurrent layer"),
+        (build_simple_rnn, {"units": ()}, r"units must have at least one entry"),
         (build_autoencoder, {"code_units": -1}, r"code_units must be a positive int"),
         (build_autoencoder, {"input_shape": 784}, r"input_shape must be a tuple of sizes.*Received: 784"),
     ],
 )
-def test_bad_arguments_are_refused(builder, arguments, message):
+def test_invalid_arguments_raise(builder, arguments, message):
     with pytest.raises(ValueError, match=message):
         builder(**arguments)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lenet", "mlp", "conv1d", "conv_autoencoder", "simple_rnn", "lstm", "gru"])
-def test_an_int_is_one_layer(name):
-    accepted = inspect.signature(entry_of(name).builder).parameters
+def test_int_equals_tuple_of_one(name):
+    accepted = inspect.signature(registered_model(name).builder).parameters
     for argument in {"filters", "units", "dense_units"} & accepted.keys():
-        one, same = (create_model(name, **{argument: value}).get_config() for value in (5, (5,)))
-        assert one == same
+        from_int, from_tuple = (create_model(name, **{argument: value}).get_config() for value in (5, (5,)))
+        assert from_int == from_tuple
 
 
-def test_builders_have_one_signature():
+def test_builders_share_one_signature():
     for name in list_models():
-        first, *others = inspect.signature(entry_of(name).builder).parameters.values()
+        first, *others = inspect.signature(registered_model(name).builder).parameters.values()
         assert first.name == "input_shape"
-        if "n_outputs" in (names := [each.name for each in others]):
+        if "n_outputs" in (names := [parameter.name for parameter in others]):
             assert names[0] == "n_outputs"
             assert "output_activation" in names
-        assert all(each.kind is each.KEYWORD_ONLY for each in others if each.name != "n_outputs")
-        assert next(each for each in others if each.name == "weights").default is None
+        assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in others if parameter.name != "n_outputs")
+        assert next(parameter for parameter in others if parameter.name == "weights").default is None
         assert others[-1].default == name

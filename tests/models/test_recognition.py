@@ -1,4 +1,4 @@
-"""The builder and the arguments of a model are found from its layers."""
+"""Tests of the identification of builders and arguments from Keras models."""
 
 import keras
 import numpy as np
@@ -22,27 +22,27 @@ CASES = [
 ]
 
 
-def test_every_registered_architecture_has_a_case():
+def test_all_registered_models_are_tested():
     assert {name for name, _ in CASES} == set(kn.list_models()) - {"backbone"}
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES, ids=[name for name, _ in CASES])
-def test_the_arguments_found_build_an_equal_model(name, arguments, tmp_path):
+def test_recognized_arguments_build_an_equal_model(name, arguments, tmp_path):
     model = kn.create_model(name, **arguments)
     model.layers[-1].trainable = False
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    found, read = recognize_model(loaded)
-    assert found == name
-    rebuilt = kn.create_model(found, **read)
+    recognized_name, recognized_arguments = recognize_model(loaded)
+    assert recognized_name == name
+    rebuilt = kn.create_model(recognized_name, **recognized_arguments)
     rebuilt.set_weights(loaded.get_weights())
     X = np.random.default_rng(0).random((2, *(size or 5 for size in model.input_shape[1:])), np.float32)
     np.testing.assert_array_equal(rebuilt(X), loaded(X))
     for key, value in arguments.items():
-        assert read[key] in (value, (value,)), key
+        assert recognized_arguments[key] in (value, (value,)), key
 
 
-def test_another_architecture_is_not_recognized():
+def test_unknown_architecture_is_not_recognized():
     layers = [keras.Input((4,), name="input"), keras.layers.Dense(3, name="output")]
     assert recognize_model(keras.Sequential(layers, name="other"))[0] == "mlp"  # without hidden layers
     assert recognize_model(keras.Sequential([*layers, keras.layers.Softmax()])) == (None, {})

@@ -246,7 +246,7 @@ def test_three_equal_channels_give_the_outputs_of_the_grayscale_image(mnist):
         ),
         ("mlp", {"weights": "mnist"}, ValueError, r"weights of the model 'mlp' must be None\. Received"),
         ("lenet", {"weights": ["mnist"]}, ValueError, r"Received: \['mnist'\]"),
-        (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Got 5"),
+        (5, {}, kerasnet.errors.UnknownModelError, "Expected the name of a registered model: .*lenet.* Received: 5"),
         (kerasnet.build_lenet, {}, kerasnet.errors.UnknownModelError, "Expected the name"),
         ("lenet", {"weights": "mnist", "filters": (8, 32)}, CheckpointMismatchError, "conv_1/kernel has shape"),
         ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "do not fit this architecture"),
@@ -301,7 +301,7 @@ def test_an_estimator_fine_tunes_pretrained_weights(mnist):
 def test_bytes_for_a_keras_model_raise_a_warning(mnist):
     X, y = mnist
     model = create_model("lenet", weights="mnist")
-    with pytest.warns(UserWarning, match="X holds bytes, and the model 'lenet' takes them as they are"):
+    with pytest.warns(UserWarning, match="X has dtype uint8 and is not divided by 255 for 'lenet'"):
         kerasnet.KerasNetClassifier(model, epochs=1, random_state=0).fit(X[:200, ..., None], y[:200])
     scaled = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), model])
     classifier = kerasnet.KerasNetClassifier(scaled, epochs=1, learning_rate=1e-6, random_state=0)

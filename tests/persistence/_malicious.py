@@ -428,7 +428,7 @@ with_parameter("a thousand metrics", "metrics", {"list": ["mse"] * 1000}, UNSAFE
 with_parameter("function as optimizer", "optimizer", "os.system", MISMATCH, "cannot be built")
 with_parameter("memory folder", "memory", "/tmp/states", UNSAFE, "expected neither memory nor callbacks")
 with_parameter("callbacks", "callbacks", {"list": ["os.system"]}, UNSAFE, "expected neither memory nor callbacks")
-with_parameter("unknown parameter", "evil", 1, CORRUPT, "takes no parameter 'evil'")
+with_parameter("unknown parameter", "evil", 1, CORRUPT, "has no parameter 'evil'")
 with_parameter("unknown kind of value", "epochs", {"eval": ["1"]}, CORRUPT, "not enough values|the kind")
 with_parameter("set of lists", "epochs", {"set": [{"list": []}]}, CORRUPT, "unhashable")
 

@@ -455,7 +455,12 @@ def test_user_defined_builders_with_arbitrary_plain_arguments(tmp_path, monkeypa
         {"loss": "Huber", "loss__delta": 0.5},
         {"loss": keras.losses.mean_absolute_error},
         pytest.param({"metrics": [keras.metrics.MeanSquaredError, "mae"]}, marks=pytest.mark.exhaustive),
-        {"metrics": {"a": keras.metrics.MeanSquaredError}, "metrics__a__name": "b"},
+        pytest.param(
+            {"metrics": {"a": keras.metrics.MeanSquaredError}, "metrics__a__name": "b"},
+            marks=pytest.mark.skipif(
+                keras.__version__.startswith("3.13."), reason="Keras 3.13 takes names of outputs only"
+            ),
+        ),
     ],
     ids=["optimizer", "loss", "name of a loss", "function", "metrics", "named metrics"],
 )
@@ -671,10 +676,10 @@ def test_version_warnings_of_scikit_learn_are_not_errors(tmp_path):
     kn.save(make_pipeline(StandardScaler()), tmp_path / "a.kerasnet")
     crafted = Crafted(tmp_path / "a.kerasnet")
     schema = crafted.schema
-    crafted.node("StandardScaler", schema)["content"]["content"]["_sklearn_version"]["content"] = '"1.8.0"'
+    crafted.node("StandardScaler", schema)["content"]["content"]["_sklearn_version"]["content"] = '"1.7.0"'
     crafted.schema = schema
     crafted.write(tmp_path / "a.kerasnet")
-    with pytest.warns(InconsistentVersionWarning, match="StandardScaler from version 1.8.0"):
+    with pytest.warns(InconsistentVersionWarning, match="StandardScaler from version 1.7.0"):
         kn.load(tmp_path / "a.kerasnet")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -686,9 +691,9 @@ def test_newer_format_raises_and_different_scikit_learn_version_warns(tmp_path):
     path = tmp_path / "a.kerasnet"
     kn.save(kn.CNNClassifier(), path)
     crafted = Crafted(path)
-    crafted.manifest["versions"]["scikit-learn"] = "1.8.0"
+    crafted.manifest["versions"]["scikit-learn"] = "1.7.0"
     crafted.write(path)
-    with pytest.warns(InconsistentVersionWarning, match="unpickle estimator CNNClassifier from version 1.8.0"):
+    with pytest.warns(InconsistentVersionWarning, match="unpickle estimator CNNClassifier from version 1.7.0"):
         kn.load(path)
     crafted.manifest["format"] = 2
     crafted.write(path)

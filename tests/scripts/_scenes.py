@@ -1,4 +1,4 @@
-"""Pictures of digits as people make them: photographs of paper, drawings, canvases, and pages without a digit."""
+"""Synthetic photographs and drawings of digits, and images without a single digit."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from skimage.morphology import skeletonize
 from kerasnet.datasets import load_mnist
 
 NONE, TWO = "no digit found", "expected one digit, found 2"
-KINDS = {  # and the share of scenes that must be answered rightly
+KINDS = {  # kind of scene -> required accuracy
     "plain": 0.95,
     "lined": 0.95,
     "thin pen": 0.95,
@@ -27,7 +27,7 @@ def arc(row, column, height, width, start, stop):
     return np.c_[column + width * np.cos(angles), row + height * np.sin(angles)]
 
 
-STROKES = {  # in a box that is 1 high and 1 wide; a list of strokes for each digit
+STROKES = {  # list of strokes per digit, in a unit square
     0: [arc(0.5, 0.5, 0.5, 0.4, -100, 262)],
     1: [[[0.3, 0.2], [0.55, 0.0], [0.5, 1.0]]],
     2: [np.r_[arc(0.28, 0.46, 0.28, 0.33, 195, 385), [[0.15, 1.0], [0.9, 0.97]]]],
@@ -42,14 +42,14 @@ STROKES = {  # in a box that is 1 high and 1 wide; a list of strokes for each di
 
 
 class Scenes:
-    """Scenes of every kind, each by its number.
+    """Random scenes of all kinds, identified by kind and number.
 
     Parameters
     ----------
     seed : int
-        Scenes with the same seed are the same.
+        Random seed.
     dataset : {"test", "train"}
-        The images of MNIST that half of the digits come from. The other half are drawn.
+        Subset of MNIST that half of the digits are taken from. The other half are drawn.
     """
 
     def __init__(self, seed, dataset="test"):
@@ -57,12 +57,12 @@ class Scenes:
         self.X, self.y = load_mnist(dataset, n_samples=1000, random_state=seed, return_X_y=True)
 
     def make(self, kind, number):
-        """Return a picture (uint8, grey or RGBA) and the answer: a digit, or the beginning of the error's message."""
+        """Return an image (uint8, grayscale or RGBA) and the expected digit or start of the error message."""
         rng = np.random.default_rng([self.seed, list(KINDS).index(kind), number])
         return getattr(self, "_" + kind.replace(" ", "_"))(rng)
 
-    def digit(self, rng, height, pen=None, drawn=None):
-        """Return the ink of a digit (0 to 1, `height` rows) and the digit; `pen` in pixels, None: MNIST's."""
+    def digit(self, rng, height, pen=None):
+        """Return the ink of a digit (0 to 1, `height` rows) and its label; `pen` is the stroke width in pixels."""
         number = int(rng.integers(len(self.X)))
         if rng.random() < 0.5:
             digit = int(self.y[number])
@@ -77,7 +77,7 @@ class Scenes:
         return paper * (1 + slope[0] * rows + slope[1] * columns)
 
     def written(self, rng, page, pen=None, fraction=(0.3, 0.75)):
-        """Return the page with a digit somewhere on it, its mask and the digit."""
+        """Return the page with a digit at a random position, its mask and the label."""
         height = int(min(page.shape) * rng.uniform(*fraction))
         ink, digit = self.digit(rng, height, pen)
         mask = place(ink, page.shape, rng)
@@ -107,10 +107,10 @@ class Scenes:
     def _transparent(self, rng):
         size = (int(rng.integers(200, 800)),) * 2
         ink, digit = self.digit(rng, int(size[0] * rng.uniform(0.4, 0.8)), rng.choice([None, size[0] / 40]))
-        colour = rng.choice([[0, 0, 0], [255, 255, 255], rng.integers(0, 256, 3)])
+        color = rng.choice([[0, 0, 0], [255, 255, 255], rng.integers(0, 256, 3)])
         alpha = np.rint(255 * place(ink, size, rng)).astype(np.uint8)
-        picture = np.dstack([np.full((*size, 3), colour, np.uint8), alpha])
-        if rng.random() < 0.5:  # many programs leave nothing below what is transparent
+        picture = np.dstack([np.full((*size, 3), color, np.uint8), alpha])
+        if rng.random() < 0.5:  # many programs set transparent pixels to 0
             picture[alpha == 0] = 0
         return picture, digit
 
@@ -130,26 +130,26 @@ class Scenes:
 
     def _empty(self, rng):
         page, noise = self.page(rng), rng.uniform(2, 10)
-        what = rng.integers(9)
-        if what == 0:
+        variant = rng.integers(9)
+        if variant == 0:
             return np.full(random_size(rng), rng.choice([0, 255, rng.integers(256)]), np.uint8), NONE
-        if what == 1:
+        if variant == 1:
             noise = rng.uniform(5, 25)
-        elif what == 2:
+        elif variant == 2:
             page *= ruled(page.shape, rng)
-        elif what == 3:
+        elif variant == 3:
             page *= shadow(page.shape, rng)
-        elif what == 4:
+        elif variant == 4:
             page = on_table(page, rng)
-        elif what == 5:
+        elif variant == 5:
             page = on_table(page * ruled(page.shape, rng), rng)
-        elif what == 6:
+        elif variant == 6:
             page = highlight(page * 0.7, np.zeros(page.shape), rng)
-        elif what == 7:
+        elif variant == 7:
             canvas = np.full((*page.shape, 4), rng.choice([0, 255]), np.uint8)
             canvas[..., 3] = 0
             return canvas, NONE
-        elif what == 8:  # specks of dust
+        elif variant == 8:  # specks of dust
             for _ in range(5):
                 cv2.circle(page, tuple(map(int, rng.integers(0, min(page.shape), 2))), 2, 60.0, -1)
         return photograph(page, rng, noise=noise), NONE
@@ -158,7 +158,7 @@ class Scenes:
         page = self.page(rng, (int(rng.integers(300, 900)), int(rng.integers(500, 1200))))
         height = min(int(page.shape[0] * rng.uniform(0.4, 0.75)), page.shape[1] // 3)
         heights = (height, int(height * rng.choice([1, rng.uniform(0.4, 1)])))
-        inks = [self.digit(rng, each, each * 0.09)[0] for each in heights]
+        inks = [self.digit(rng, digit_height, digit_height * 0.09)[0] for digit_height in heights]
         gap = int(height * rng.uniform(0.25, 0.6))
         both = np.zeros((height, sum(ink.shape[1] for ink in inks) + gap))
         both[:, : inks[0].shape[1]] = inks[0]
@@ -173,7 +173,7 @@ def random_size(rng):
 
 
 def draw(digit, height, pen, rng):
-    """Return a digit drawn with a pen, a bit slanted and stretched."""
+    """Return the ink of a drawn digit with random slant and aspect ratio."""
     width = height * rng.uniform(0.55, 0.75)
     slant = rng.uniform(-0.05, 0.2)
     strokes = []
@@ -190,7 +190,7 @@ def draw(digit, height, pen, rng):
 
 
 def enlarge(image, height, pen=None):
-    """Return an image of MNIST, cut out and `height` pixels high; with a `pen`, its skeleton drawn with it."""
+    """Return an MNIST image, cropped and resized to `height` rows; with `pen`, its skeleton with this stroke width."""
     left, top, width, rows = cv2.boundingRect((image > 60).astype(np.uint8))
     image = np.pad(image, 2)[top : top + rows + 4, left : left + width + 4]
     factor = height / rows
@@ -204,7 +204,7 @@ def enlarge(image, height, pen=None):
 
 
 def shrink(ink, height):
-    """Cut the margins off and resize to `height` rows."""
+    """Crop the margins and resize to `height` rows."""
     left, top, width, rows = cv2.boundingRect((ink > 0.2 * ink.max()).astype(np.uint8))
     ink = ink[top : top + rows, left : left + width]
     size = max(1, round(width * height / rows)), height
@@ -212,7 +212,7 @@ def shrink(ink, height):
 
 
 def place(ink, size, rng):
-    """Lay ink somewhere on a page, not at its edge."""
+    """Return a mask with the ink at a random position, not at the border."""
     margin = [max(4, int(0.06 * side)) for side in size]
     factor = min(
         1, *((side - 2 * edge - 1) / length for side, edge, length in zip(size, margin, ink.shape, strict=True))
@@ -229,7 +229,7 @@ def place(ink, size, rng):
 
 
 def ruled(size, rng):
-    """Return how much light lined or squared paper leaves."""
+    """Return the brightness factors of lined or squared paper."""
     lines = np.ones((2 * size[0], 2 * size[1]))
     spacing, thickness = (
         max(12, min(size) * rng.uniform(0.04, 0.15)),
@@ -241,13 +241,13 @@ def ruled(size, rng):
     if rng.random() < 0.5:
         for position in np.arange(rng.uniform(0, spacing), 2 * size[1], spacing):
             cv2.line(lines, (int(position), 0), (int(position), 2 * size[0]), left, thickness)
-    turn = cv2.getRotationMatrix2D((size[1], size[0]), rng.uniform(-3, 3) * (rng.random() < 0.5), 1)
-    turn[:, 2] -= [size[1] / 2, size[0] / 2]
-    return cv2.warpAffine(lines, turn, size[::-1], borderValue=1)
+    rotation = cv2.getRotationMatrix2D((size[1], size[0]), rng.uniform(-3, 3) * (rng.random() < 0.5), 1)
+    rotation[:, 2] -= [size[1] / 2, size[0] / 2]
+    return cv2.warpAffine(lines, rotation, size[::-1], borderValue=1)
 
 
 def shadow(size, rng):
-    """Return how much light a shadow leaves: of a straight edge or of a hand, soft or hard."""
+    """Return the brightness factors of a shadow with a straight or an elliptic edge."""
     light, dark = np.ones(size), rng.uniform(0.35, 0.75)
     if rng.random() < 0.6:
         angle, middle = rng.uniform(0, 2 * np.pi), np.array(size) * rng.uniform(0.25, 0.75, 2)
@@ -261,34 +261,34 @@ def shadow(size, rng):
 
 
 def on_table(page, rng):
-    """Lay a page on a table that is darker, perhaps with a grain, and turn it a bit."""
+    """Return a slightly rotated page on a darker table, with or without wood grain."""
     table = np.full([int(side * rng.uniform(1.15, 1.6)) for side in page.shape], rng.uniform(25, 90))
     if rng.random() < 0.5:
         grain = cv2.GaussianBlur(rng.normal(0, 1, table.shape), (0, 0), sigmaX=table.shape[1] / 10, sigmaY=3)
         table = table * (1 + 0.15 * grain / grain.std())
     angle = rng.uniform(-8, 8)
-    turn = cv2.getRotationMatrix2D((page.shape[1] / 2, page.shape[0] / 2), angle, 0.95)
-    turn[:, 2] += [(table.shape[1] - page.shape[1]) / 2, (table.shape[0] - page.shape[0]) / 2]
-    return cv2.warpAffine(page, turn, table.shape[::-1], dst=table, borderMode=cv2.BORDER_TRANSPARENT)
+    rotation = cv2.getRotationMatrix2D((page.shape[1] / 2, page.shape[0] / 2), angle, 0.95)
+    rotation[:, 2] += [(table.shape[1] - page.shape[1]) / 2, (table.shape[0] - page.shape[0]) / 2]
+    return cv2.warpAffine(page, rotation, table.shape[::-1], dst=table, borderMode=cv2.BORDER_TRANSPARENT)
 
 
 def highlight(picture, mask, rng):
-    """Add a bright spot where no ink is: a lamp's reflection, sharp or soft."""
-    away = cv2.distanceTransform((mask < 0.1).astype(np.uint8), cv2.DIST_L2, 5)
+    """Add a bright reflection where there is no ink."""
+    distance = cv2.distanceTransform((mask < 0.1).astype(np.uint8), cv2.DIST_L2, 5)
     radius = min(picture.shape) * rng.uniform(0.03, 0.12)
-    rows, columns = np.nonzero(away > 1.5 * radius)
+    rows, columns = np.nonzero(distance > 1.5 * radius)
     if not len(rows):
-        rows, columns = np.nonzero(away == away.max())
-    here = int(rng.integers(len(rows)))
+        rows, columns = np.nonzero(distance == distance.max())
+    position = int(rng.integers(len(rows)))
     spot = np.zeros(picture.shape)
     axes = int(radius), int(radius * rng.uniform(0.5, 1))
-    cv2.ellipse(spot, (int(columns[here]), int(rows[here])), axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
+    cv2.ellipse(spot, (int(columns[position]), int(rows[position])), axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
     spot = cv2.GaussianBlur(spot, (0, 0), rng.choice([1, 0.25 * radius]))
     return picture + (255 - picture) * spot
 
 
 def photograph(picture, rng, noise=None, chalk=False):
-    """Add noise and return bytes; with `chalk`, light on dark."""
+    """Add noise and return a uint8 image; with `chalk`, light on dark."""
     noise = rng.uniform(0, 6) if noise is None else noise
     picture = np.clip(picture + noise * rng.normal(0, 1, picture.shape), 0, 255)
     return np.rint(255 - picture if chalk else picture).astype(np.uint8)

@@ -1,19 +1,19 @@
-"""The guards of files, as scripts/check_guards.py takes them away."""
+"""Tests of scripts/check_guards.py."""
 
 import check_guards
 import pytest
 
 
 @pytest.mark.parametrize("name", check_guards.GUARDS)
-def test_a_guard_is_where_the_script_looks_for_it(name):
+def test_guard_is_found_in_the_source(name):
     file, replacements, tests = check_guards.GUARDS[name]
     text = (check_guards.ROOT / file).read_text()
-    compile(check_guards.without(text, replacements), file, "exec")
-    assert check_guards.without(text, replacements) != text
+    compile(check_guards.remove_guard(text, replacements), file, "exec")
+    assert check_guards.remove_guard(text, replacements) != text
     assert (check_guards.ROOT / tests).exists()
 
 
 @pytest.mark.exhaustive
-def test_every_guard_is_missed_when_it_is_gone(capsys):
+def test_tests_fail_without_any_of_the_guards(capsys):
     assert check_guards.main([]) == 0
     print(capsys.readouterr().out)

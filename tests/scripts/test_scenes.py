@@ -1,4 +1,4 @@
-"""Digits on photographs and drawings, and pages without one, read with the pretrained LeNet."""
+"""Tests of predict.py on synthetic scenes, with the pretrained LeNet."""
 
 from types import SimpleNamespace
 
@@ -26,8 +26,8 @@ def lenet():
     return SimpleNamespace(dataset="mnist", image_size=(28, 28), classes=list(range(10)), predict_proba=predict_proba)
 
 
-def answer(model, picture, folder):
-    """Return the digit that the command finds, or its message."""
+def predict_scene(model, picture, folder):
+    """Return the predicted digit, or the error message."""
     path = str(folder / "scene.png")
     cv2.imwrite(path, picture)
     try:
@@ -36,31 +36,31 @@ def answer(model, picture, folder):
         return str(error)
 
 
-def wrong_answers(model, scenes, kind, numbers, folder):
-    wrong = []
+def prediction_errors(model, scenes, kind, numbers, folder):
+    errors = []
     for number in numbers:
         picture, expected = scenes.make(kind, number)
-        found = answer(model, picture, folder)
-        if not str(found).startswith(str(expected)):
-            wrong.append((number, expected, found))
-    return wrong
+        predicted = predict_scene(model, picture, folder)
+        if not str(predicted).startswith(str(expected)):
+            errors.append((number, expected, predicted))
+    return errors
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_scenes_are_answered(lenet, scenes, kind, tmp_path):
-    wrong = wrong_answers(lenet, scenes, kind, range(4), tmp_path)
-    assert len(wrong) <= (0 if KINDS[kind] == 1 else 1), wrong
+def test_predictions_for_scenes(lenet, scenes, kind, tmp_path):
+    errors = prediction_errors(lenet, scenes, kind, range(4), tmp_path)
+    assert len(errors) <= (0 if KINDS[kind] == 1 else 1), errors
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_scenes_are_answered(lenet, scenes, kind, tmp_path, record_property):
-    wrong = wrong_answers(lenet, scenes, kind, range(100), tmp_path)
-    record_property("counts", f"{kind}: {100 - len(wrong)} of 100 scenes")
-    assert len(wrong) <= 100 * (1 - KINDS[kind]) + 1e-9, wrong
+def test_predictions_for_a_hundred_scenes(lenet, scenes, kind, tmp_path, record_property):
+    errors = prediction_errors(lenet, scenes, kind, range(100), tmp_path)
+    record_property("counts", f"{kind}: {100 - len(errors)} of 100 scenes")
+    assert len(errors) <= 100 * (1 - KINDS[kind]) + 1e-9, errors
 
 
-def test_scenes_are_the_same_every_time(scenes):
+def test_scenes_are_reproducible(scenes):
     for kind in KINDS:
         picture, expected = scenes.make(kind, 3)
         again, expected_again = Scenes(seed=23).make(kind, 3)

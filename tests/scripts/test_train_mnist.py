@@ -1,4 +1,4 @@
-"""The main job, as its users run it."""
+"""Tests of scripts/train_mnist.py."""
 
 import contextlib
 import csv
@@ -42,8 +42,8 @@ FILES = {
 
 
 @pytest.fixture(autouse=True)
-def a_cache_of_their_own(monkeypatch, tmp_path_factory):
-    """Keep the states of training out of the user's cache, and matplotlib's fonts where they are."""
+def temporary_cache(monkeypatch, tmp_path_factory):
+    """Write checkpoints to a temporary cache, but keep matplotlib's font cache."""
     monkeypatch.setenv("MPLCONFIGDIR", matplotlib.get_configdir())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
@@ -53,8 +53,8 @@ def main():
     return train_mnist.main
 
 
-def one_line_of(capfd):
-    """What a failing run says, apart from the progress bar and TensorFlow's own lines."""
+def error_line(capfd):
+    """Return the error message, without the progress bar and TensorFlow's messages."""
     lines = [
         line
         for line in capfd.readouterr().err.splitlines()
@@ -64,21 +64,21 @@ def one_line_of(capfd):
     return lines[0]
 
 
-WHOLE_RUN = ["--dataset", "digits", "--epochs", "4", "--seed", "1", "--target-accuracy", "0.5"]
+COMPLETE_RUN = ["--dataset", "digits", "--epochs", "4", "--seed", "1", "--target-accuracy", "0.5"]
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory):
-    """The folder of a run, and what the command printed."""
-    folder, printed = tmp_path_factory.mktemp("whole_run"), io.TextIOWrapper(io.BytesIO(), write_through=True)
+def complete_run(tmp_path_factory):
+    """Return the output folder of a run, and the printed text."""
+    folder, printed = tmp_path_factory.mktemp("complete_run"), io.TextIOWrapper(io.BytesIO(), write_through=True)
     with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(printed):
         patched.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        assert train_mnist.main([*WHOLE_RUN, "--output", str(folder / "runs" / "run")]) == 0
+        assert train_mnist.main([*COMPLETE_RUN, "--output", str(folder / "runs" / "run")]) == 0
     return folder / "runs" / "run", printed.buffer.getvalue().decode()
 
 
-def test_a_run_leaves_everything_in_one_folder(whole_run):
-    output, printed = whole_run
+def test_output_folder(complete_run):
+    output, printed = complete_run
     assert set(os.listdir(output)) == FILES
     assert os.listdir(output.parent) == ["run"]
 
@@ -98,13 +98,13 @@ def test_a_run_leaves_everything_in_one_folder(whole_run):
     assert float(rows[-1]["accuracy"]) == metrics["training"]["accuracy"]
 
     assert (output / "classification_report.txt").read_text() in printed
-    for picture in FILES:
-        if picture.endswith(".png"):
-            assert plt.imread(output / picture).std() > 0.05, f"{picture} is blank"
+    for name in FILES:
+        if name.endswith(".png"):
+            assert plt.imread(output / name).std() > 0.05, f"{name} is blank"
 
 
-def test_the_saved_model_is_the_one_that_was_evaluated(whole_run):
-    output, _ = whole_run
+def test_saved_model_equals_the_evaluated_model(complete_run):
+    output, _ = complete_run
     metrics, digits = json.loads((output / "metrics.json").read_text()), load_digits()
     _, X_test, _, y_test = train_test_split(
         digits.images / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=1
@@ -115,16 +115,18 @@ def test_the_saved_model_is_the_one_that_was_evaluated(whole_run):
     assert kn.inspect(output / "model.kerasnet").metadata == {"dataset": "digits", "image_size": (8, 8)}
 
 
-def test_a_seed_gives_the_same_run_again(main, whole_run, tmp_path):
-    assert main([*WHOLE_RUN, "--output", str(tmp_path / "run")]) == 0
-    first, second = (json.loads((output / "metrics.json").read_text()) for output in (whole_run[0], tmp_path / "run"))
+def test_runs_with_the_same_seed_are_equal(main, complete_run, tmp_path):
+    assert main([*COMPLETE_RUN, "--output", str(tmp_path / "run")]) == 0
+    first, second = (
+        json.loads((output / "metrics.json").read_text()) for output in (complete_run[0], tmp_path / "run")
+    )
     assert second["n_iter_from_memory"] == 0
     for name in ("accuracy", "log_loss", "training"):
         assert first[name] == second[name]
 
 
 @pytest.mark.parametrize("model", longer(["cnn", "mlp", "simple_rnn"], ["cnn", "simple_rnn"]))
-def test_every_classifier_takes_mnist(main, tmp_path, model):
+def test_training_on_mnist(main, tmp_path, model):
     arguments = ["--model", model, "--limit", "300", "--epochs", "2", "--batch-size", "32"]
     assert (
         main([*arguments, "--learning-rate", "0.003", "--optimizer", "rmsprop", "--output", str(tmp_path / "run")]) == 0
@@ -140,7 +142,7 @@ def test_every_classifier_takes_mnist(main, tmp_path, model):
 
 @pytest.fixture
 def fashion(tmp_path):
-    """A folder in the format of Fashion-MNIST, with scikit-learn's digits as its 200 + 100 images."""
+    """Return a folder in Fashion-MNIST format with 200 training and 100 test images of scikit-learn's digits."""
     folder, digits = tmp_path / "fashion", load_digits()
     folder.mkdir()
     images = np.pad(np.kron(digits.images, np.ones((3, 3))) * 15, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
@@ -152,7 +154,7 @@ def fashion(tmp_path):
 
 
 @pytest.mark.parametrize("model", longer(["cnn", "mlp"], ["cnn"]))
-def test_fashion_mnist_is_read_from_files_of_ones_own(main, tmp_path, fashion, model):
+def test_fashion_mnist_from_a_folder(main, tmp_path, fashion, model):
     arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--model", model, "--batch-size", "10"]
     assert main([*arguments, "--epochs", "4", "--output", str(tmp_path / "run")]) == 0
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
@@ -161,28 +163,28 @@ def test_fashion_mnist_is_read_from_files_of_ones_own(main, tmp_path, fashion, m
     assert metrics["accuracy"] > 0.6
 
 
-def test_broken_data_are_one_line_and_leave_nothing(main, tmp_path, fashion, capfd):
-    (fashion / "t10k-labels-idx1-ubyte.gz").write_bytes(b"broken")
+def test_corrupted_data_print_one_line_and_write_no_files(main, tmp_path, fashion, capfd):
+    (fashion / "t10k-labels-idx1-ubyte.gz").write_bytes(b"corrupted")
     arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--output", str(tmp_path / "run")]
     assert main(arguments) == 1
-    assert f"{fashion / 't10k-labels-idx1-ubyte.gz'}: offset 0: expected" in one_line_of(capfd)
+    assert f"{fashion / 't10k-labels-idx1-ubyte.gz'}: offset 0: expected" in error_line(capfd)
     assert os.listdir(tmp_path) == ["fashion"]
 
 
-def test_data_without_all_ten_classes_are_one_line(main, tmp_path, fashion, capfd):
+def test_missing_classes_print_one_line(main, tmp_path, fashion, capfd):
     (fashion / "train-labels-idx1-ubyte.gz").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 200) + bytes([3, 7] * 100))
     arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--output", str(tmp_path / "run")]
     assert main(arguments) == 1
-    assert "Expected training images of all ten classes. Received: [3, 7]." in one_line_of(capfd)
+    assert "Expected training images of all ten classes. Received classes: [3, 7]." in error_line(capfd)
 
 
-@pytest.mark.parametrize("starts_workers", longer([False, True], [True]))
-def test_a_search_keeps_its_results(main, tmp_path, capsys, monkeypatch, starts_workers):
+@pytest.mark.parametrize("use_workers", longer([False, True], [True]))
+def test_grid_search_results(main, tmp_path, capsys, monkeypatch, use_workers):
     requested = []
 
     def search_in_this_process(*arguments, n_jobs, **options):
         requested.append(n_jobs)
-        return GridSearchCV(*arguments, n_jobs=n_jobs if starts_workers else 1, **options)
+        return GridSearchCV(*arguments, n_jobs=n_jobs if use_workers else 1, **options)
 
     monkeypatch.setattr(_search, "GridSearchCV", search_in_this_process)
     grid = '{"epochs": [1, 2], "dense_units": [[4], [8]]}'
@@ -197,11 +199,11 @@ def test_a_search_keeps_its_results(main, tmp_path, capsys, monkeypatch, starts_
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
     assert max(float(row["mean_test_score"]) for row in rows) == metrics["best_score"]
-    assert "Best of the search" in capsys.readouterr().out
+    assert "Best parameters: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("features", longer(["hog", "hog+pixels", "hog+sift"], ["hog", "hog+sift"]))
-def test_a_network_on_features(main, tmp_path, features):
+def test_training_on_features(main, tmp_path, features):
     output = tmp_path / "run"
     arguments = ["--dataset", "digits", "--features", features, "--epochs", "5"]
     assert main([*arguments, "--output", str(output)]) == 0
@@ -210,7 +212,7 @@ def test_a_network_on_features(main, tmp_path, features):
     assert (metrics["features"], metrics["model"]) == (features, "mlp")
     assert metrics["accuracy"] > 0.85
 
-    # what is kept is what was evaluated
+    # the saved model equals the evaluated model
     digits = load_digits()
     _, X, _, y = train_test_split(
         digits.images / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=0
@@ -218,7 +220,7 @@ def test_a_network_on_features(main, tmp_path, features):
     assert log_loss(y, TrainedModel(output).predict_proba(X)) == pytest.approx(metrics["log_loss"], rel=1e-6)
 
 
-def test_features_are_searched_together_with_the_network(main, tmp_path):
+def test_grid_search_over_features_and_network(main, tmp_path):
     grid = '{"features__hog__orientations": [1, 9], "learning_rate": [0.001, 0.01]}'
     options = ["--features", "hog", "--limit", "300", "--epochs", "5", "--cv", "2", "--grid", grid]
     arguments = ["--dataset", "digits", *options]
@@ -229,39 +231,38 @@ def test_features_are_searched_together_with_the_network(main, tmp_path):
     assert kn.load(tmp_path / "run" / "model.kerasnet")["features"]["hog"].orientations == 9
 
 
-def test_a_missed_target_is_status_1(main, tmp_path, capfd):
-    """A reached one is status 0: see `whole_run`."""
+def test_missed_target_accuracy_exits_with_status_1(main, tmp_path, capfd):  # see `complete_run` for status 0
     arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100"]
     assert main([*arguments, "--target-accuracy", "1.0", "--output", str(tmp_path / "missed")]) == 1
-    assert "is below the target 1" in one_line_of(capfd)
+    assert "is below the target 1" in error_line(capfd)
     assert set(os.listdir(tmp_path / "missed")) == FILES
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "0"], "expected a whole number of at least 1, got '0'"),
-        (["--epochs", "x"], "expected a whole number of at least 1, got 'x'"),
-        (["--cv", "1"], "argument --cv: expected a whole number of at least 2, got '1'"),
-        (["--seed", "-1"], "argument --seed: expected a whole number of at least 0, got '-1'"),
-        (["--n-jobs", "0"], "argument --n-jobs: expected a whole number of at least 1, or -1, got '0'"),
+        (["--epochs", "0"], "expected an integer of at least 1, got '0'"),
+        (["--epochs", "x"], "expected an integer of at least 1, got 'x'"),
+        (["--cv", "1"], "argument --cv: expected an integer of at least 2, got '1'"),
+        (["--seed", "-1"], "argument --seed: expected an integer of at least 0, got '-1'"),
+        (["--n-jobs", "0"], "argument --n-jobs: expected an integer of at least 1, or -1, got '0'"),
         (["--target-accuracy", "nan"], "expected a number in [0, 1], got nan"),
-        (["--learning-rate", "nan"], "expected a number above 0, got nan"),
+        (["--learning-rate", "nan"], "expected a positive number, got nan"),
         (["--model", "cn"], "invalid choice: 'cn'"),
         (["--grid", "{"], "expected JSON, got '{'"),
         (["--grid", "[1]"], "expected a JSON object of lists"),
         (["--nonsense"], "unrecognized arguments"),
-        (["--features", "hog", "--model", "cnn"], "--features hog gives vectors; cnn takes images: try mlp"),
+        (["--features", "hog", "--model", "cnn"], "--features hog returns vectors, but --model cnn expects images"),
         (["--features", "hug"], "invalid choice: 'hug'"),
-        (["--dataset", "digits", "--data", "folder"], "--data is for data sets of IDX files, not digits"),
-        (["--dataset", "kmnist"], "give their folder as --data"),
-        (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler is for a search: give --grid-search or --grid, too"),
+        (["--dataset", "digits", "--data", "folder"], "--data is not supported with --dataset digits"),
+        (["--dataset", "kmnist"], "requires the folder of its IDX files as --data"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler requires --grid-search or --grid"),
     ],
 )
-def test_bad_options_are_status_2(main, capsys, arguments, message):
-    with pytest.raises(SystemExit) as ended:
+def test_invalid_options_exit_with_status_2(main, capsys, arguments, message):
+    with pytest.raises(SystemExit) as exit_info:
         main(arguments)
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     assert message in capsys.readouterr().err
 
 
@@ -271,24 +272,24 @@ def test_bad_options_are_status_2(main, capsys, arguments, message):
         (["--grid", '{"epoch": [1]}'], "did you mean 'epochs'?"),
         (["--features", "hog", "--grid", '{"features__hig__orientations": [1]}'], "hig"),
         (["--grid", '{"epochs": 1}'], "expected a list of values for 'epochs'. Received: 1"),
-        (["--grid", '{"model": ["mlp"]}'], "choose it with --model"),
+        (["--grid", '{"model": ["mlp"]}'], "choose the model with --model"),
         (["--optimizer", "adm"], "adm"),
         (["--learning-rate", "1e30", "--optimizer", "sgd"], "Training diverged: the loss is"),
         (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),
         (["--limit", "5000"], "5000"),
         (["--memory", __file__], "Not a directory"),
-        (["--grid", '{"epochs": [1]}', "--scheduler", "nonsense"], "expected the address of a Dask scheduler"),
+        (["--grid", '{"epochs": [1]}', "--scheduler", "nonsense"], "no Dask scheduler found at 'nonsense'"),
     ],
 )
-def test_bad_values_are_one_line_and_leave_nothing(main, tmp_path, capfd, arguments, message):
+def test_invalid_values_print_one_line_and_write_no_files(main, tmp_path, capfd, arguments, message):
     assert main(["--dataset", "digits", *arguments, "--output", str(tmp_path / "run")]) == 1
-    line = one_line_of(capfd)
+    line = error_line(capfd)
     assert line.startswith("train_mnist: ")
     assert message in line
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(main, tmp_path, capfd):
+def test_invalid_output_folder_prints_one_line(main, tmp_path, capfd):
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -297,7 +298,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(main, tmp_path, capfd):
         ("full", "is not an empty folder"),
     ):
         assert main(["--dataset", "digits", "--output", str(tmp_path / output)]) == 1
-        assert message in one_line_of(capfd)
+        assert message in error_line(capfd)
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == ["file", "full"]
 
@@ -316,7 +317,7 @@ def run_script(*arguments, **options):
 
 
 def start_script(*arguments):
-    """Start the script in a process that has the imports behind it, which are most of a short run's time."""
+    """Start the script in a process that has already imported the packages, to save time."""
     return FreshProcess(SCRIPT, *arguments)
 
 
@@ -326,8 +327,8 @@ def last_line(process):
     return error.strip().splitlines()[-1]
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # the checkpoint does not fit either
-def test_a_full_disk_is_one_line_and_leaves_nothing(main, tmp_path, capfd):
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the checkpoint cannot be written either
+def test_full_disk_prints_one_line_and_writes_no_files(main, tmp_path, capfd):
     arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run")]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
@@ -335,21 +336,21 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(main, tmp_path, capfd):
         assert main(arguments) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert one_line_of(capfd).startswith("train_mnist: ")
+    assert error_line(capfd).startswith("train_mnist: ")
     assert os.listdir(tmp_path) == []
 
 
-def test_a_reader_that_goes_away_loses_no_run(main, tmp_path, monkeypatch):
+def test_closed_stdout_does_not_stop_the_run(main, tmp_path, monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
-    with open(writer, "w") as stdout:  # closing it raises if the script has left text in its buffer
+    with open(writer, "w") as stdout:  # closing raises an error if there is text in the buffer
         monkeypatch.setattr(sys, "stdout", stdout)
         assert main(["--dataset", "digits", "--epochs", "1", "--limit", "100", "--output", str(tmp_path / "run")]) == 0
     assert set(os.listdir(tmp_path / "run")) == FILES
 
 
 @pytest.mark.exhaustive
-def test_a_name_that_the_terminal_cannot_show_is_no_failure(tmp_path):
+def test_output_folder_with_unprintable_characters(tmp_path):
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     output = tmp_path / "ünï ☃"
     process = run_script(
@@ -361,8 +362,7 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure(tmp_path):
 
 
 @pytest.mark.parametrize("library", ["multiarray", "tensorflow"])
-def test_ctrl_c_before_training_shows_no_traceback(tmp_path, library):
-    """While NumPy is imported, and while TensorFlow is."""
+def test_ctrl_c_during_imports_prints_no_traceback(tmp_path, library):
     process = run_script("--limit", "100", "--epochs", "500", "--output", str(tmp_path / "run"))
     while library not in Path(f"/proc/{process.pid}/maps").read_text():
         assert process.poll() is None, process.communicate()
@@ -375,7 +375,7 @@ def test_ctrl_c_before_training_shows_no_traceback(tmp_path, library):
 
 
 @pytest.mark.exhaustive
-def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
+def test_repeated_ctrl_c_does_not_interrupt_saving(tmp_path):
     process = start_script(*ENDLESS, "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process)
     for _ in range(4):
@@ -387,21 +387,21 @@ def test_a_second_ctrl_c_does_not_lose_what_is_being_saved(tmp_path):
 
 
 def wait_for_a_checkpoint(process):
-    """Wait until the first checkpoint of a run is in the cache."""
+    """Wait until the first checkpoint has been written."""
     while not list(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.npz")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
 
 
 def interrupt_after_a_checkpoint(process, number=signal.SIGINT):
-    """Send Ctrl-C, or another signal, while the run trains."""
+    """Send a signal after the first checkpoint."""
     assert " images of " in process.first_line()
     wait_for_a_checkpoint(process)
     process.send_signal(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
-def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
+def test_interrupted_run_saves_the_model(tmp_path, number):
     process = start_script(*ENDLESS, "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process, number)
     line = last_line(process)
@@ -410,58 +410,60 @@ def test_ctrl_c_and_sigterm_keep_what_was_trained(tmp_path, number):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["interrupted"] is True
     assert 0 < metrics["n_iter"] < 100_000
-    assert f"interrupted after {metrics['n_iter']} whole epochs; what was trained is kept" in line
-    kept = kn.load(tmp_path / "run" / "model.kerasnet")
-    assert kept.n_iter_ == metrics["n_iter"]
+    assert f"interrupted after {metrics['n_iter']} epochs; the model was saved" in line
+    loaded = kn.load(tmp_path / "run" / "model.kerasnet")
+    assert loaded.n_iter_ == metrics["n_iter"]
     digits = load_digits()
     _, X_test, _, y_test = train_test_split(
         digits.images / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=0
     )
-    assert kept.score(X_test, y_test) == pytest.approx(metrics["accuracy"], abs=1e-3)
+    assert loaded.score(X_test, y_test) == pytest.approx(metrics["accuracy"], abs=1e-3)
 
 
-def test_ctrl_c_in_a_search_ends_it(tmp_path):
+def test_interrupted_search_exits(tmp_path):
     grid = '{"epochs": [1, 100000], "learning_rate": [0.1, 0.01]}'
     process = start_script(*ENDLESS[:-2], "--grid", grid, "--cv", "2", "--output", str(tmp_path / "run"))
     interrupt_after_a_checkpoint(process)
-    assert last_line(process) == "train_mnist: interrupted; the same search goes on from what was trained"
+    assert last_line(process) == (
+        "train_mnist: interrupted; run the same search again to continue from its checkpoints"
+    )
     assert process.returncode == 130
     assert os.listdir(tmp_path) == []
 
 
-KILLED = """
+TRAIN_AND_KILL = """
 import os, signal, sys
 import train_mnist
 from kerasnet.training import EpochMemory, _resume
 
 write, _resume._SECONDS_BETWEEN = EpochMemory._write, 0
 
-def write_and_die(self, *arguments, **options):
+def write_and_kill(self, *arguments, **options):
     write(self, *arguments, **options)
     os.kill(os.getpid(), signal.SIGKILL)
 
-EpochMemory._write = write_and_die
+EpochMemory._write = write_and_kill
 train_mnist.main(sys.argv[1:])
 """
 
 
-def test_a_killed_run_is_resumed_and_ends_as_an_undisturbed_one(main, tmp_path):
+def test_resumed_run_equals_uninterrupted_run(main, tmp_path):
     arguments = ["--dataset", "digits", "--limit", "300", "--epochs", "4"]
-    assert run("-c", KILLED, *arguments, "--output", tmp_path / "killed").returncode == -signal.SIGKILL
+    assert run("-c", TRAIN_AND_KILL, *arguments, "--output", tmp_path / "killed").returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
     assert main([*arguments, "--resume", "--output", str(tmp_path / "resumed")]) == 0
-    assert main([*arguments, "--output", str(tmp_path / "undisturbed")]) == 0
-    resumed, undisturbed = (
-        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("resumed", "undisturbed")
+    assert main([*arguments, "--output", str(tmp_path / "uninterrupted")]) == 0
+    resumed, uninterrupted = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("resumed", "uninterrupted")
     )
     assert 0 < resumed["n_iter_from_memory"] < 4
-    assert undisturbed["n_iter_from_memory"] == 0
-    assert (resumed["accuracy"], resumed["log_loss"]) == (undisturbed["accuracy"], undisturbed["log_loss"])
-    history = (tmp_path / "undisturbed" / "history.csv").read_text()
+    assert uninterrupted["n_iter_from_memory"] == 0
+    assert (resumed["accuracy"], resumed["log_loss"]) == (uninterrupted["accuracy"], uninterrupted["log_loss"])
+    history = (tmp_path / "uninterrupted" / "history.csv").read_text()
     assert (tmp_path / "resumed" / "history.csv").read_text() == history
 
 
-def test_a_folder_of_states_serves_the_next_run(main, tmp_path, capsys):
+def test_memory_restores_epochs_in_the_next_run(main, tmp_path, capsys):
     arguments = [
         "--dataset",
         "digits",
@@ -474,12 +476,12 @@ def test_a_folder_of_states_serves_the_next_run(main, tmp_path, capsys):
     ]
     main([*arguments, "--epochs", "2", "--output", str(tmp_path / "first")])
     main([*arguments, "--epochs", "3", "--output", str(tmp_path / "second")])
-    assert "Of 3 epochs 2 were known and not trained again." in capsys.readouterr().out
+    assert "2 of 3 epochs were restored from a checkpoint." in capsys.readouterr().out
     assert str(tmp_path) not in (tmp_path / "second" / "metrics.json").read_text()
 
 
 @pytest.mark.exhaustive
-def test_a_search_runs_on_a_cluster(cluster, tmp_path):
+def test_grid_search_on_a_dask_cluster(cluster, tmp_path):
     arguments = [
         "--dataset",
         "digits",
@@ -493,11 +495,13 @@ def test_a_search_runs_on_a_cluster(cluster, tmp_path):
     process = run_script(*arguments, "--scheduler", cluster.address, "--output", str(tmp_path / "run"))
     out, error = process.communicate(timeout=240)
     assert process.returncode == 0, error
-    assert "Best of the search" in out
-    assert len(list((tmp_path / "memory").rglob("*.npz"))) == 2 * 2 + 1, "two folds of each, and the best on all"
+    assert "Best parameters: " in out
+    assert len(list((tmp_path / "memory").rglob("*.npz"))) == 2 * 2 + 1, (
+        "one checkpoint per candidate and fold, and one of the refit"
+    )
 
 
-def test_a_cache_that_cannot_be_written_costs_no_run(main, tmp_path, monkeypatch, capsys):
+def test_unwritable_cache_does_not_stop_the_run(main, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     arguments = ["--dataset", "digits", "--epochs", "1", "--limit", "100"]

@@ -56,7 +56,7 @@ def estimators(X: Images, y: npt.NDArray[np.int64], rows: kn.datasets.LazyArray)
 
 
 def files(estimator: kn.CNNClassifier, path: Path) -> list[Any]:
-    kn.save(estimator, path, metadata={"licence": "Apache-2.0"})
+    kn.save(estimator, path, metadata={"license": "Apache-2.0"})
     kn.save(estimator, str(path), include_optimizer=True)
     try:
         return [kn.load(path, builders={"linear": build_linear}), kn.inspect(str(path), max_bytes=1000)]
