@@ -11,8 +11,9 @@ RECIPES = {
     ("gru", "mnist"): {"units": (128,), "epochs": 12, "batch_size": 128, "learning_rate": 0.003},
     ("lenet", "mnist"): {"augmentation": "shift", "epochs": 15, "batch_size": 128, "learning_rate": 0.003},
     ("lenet", "fashion_mnist"): {
-        "augmentation": "flip",
-        "epochs": 32,
+        "dropout": 0.0,
+        "augmentation": "shift_flip",
+        "epochs": 40,
         "batch_size": 128,
         "learning_rate": 0.003,
         "optimizer__weight_decay": 0.01,
@@ -29,8 +30,8 @@ RECIPES = {
     },
     ("resnet_small", "fashion_mnist"): {
         "width": 24,
-        "augmentation": "flip",
-        "epochs": 14,
+        "augmentation": "shift_flip",
+        "epochs": 24,
         "batch_size": 128,
         "learning_rate": 0.005,
         "optimizer__weight_decay": 0.05,
