@@ -25,8 +25,6 @@ PAGES_OF_API = re.findall(r"^   (kerasnet\.\S+)$", (DOCS / "api" / "index.rst").
 SITE, BLOB = "https://kerasnet.readthedocs.io/en/stable/", "https://github.com/kerasnet/kerasnet/blob/main/"
 
 BLOCK = re.compile(r"^(<!-- not run: .+ -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PRETRAINED = re.compile(r"from_pretrained|from_keras|Classifier\(\"lenet\", weights=")
-HAS_PRETRAINED = hasattr(kerasnet.KerasNetClassifier, "from_pretrained")
 WITH_CODE = sorted(
     str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *DOCS.rglob("*.md")) if BLOCK.search(path.read_text())
 )
@@ -64,8 +62,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", longer(WITH_CODE, {*WITH_CODE} - SHORT))
 def test_code_of_a_page_runs(page, folder):
-    blocks = [block for not_run, block in BLOCK.findall((ROOT / page).read_text()) if not not_run]
-    code = "\n".join(block for block in blocks if HAS_PRETRAINED or not PRETRAINED.search(block))
+    code = "\n".join(block for not_run, block in BLOCK.findall((ROOT / page).read_text()) if not not_run)
     exec(compile(code, page, "exec"), {"__name__": page})
 
 

@@ -31,7 +31,7 @@ class InterpolationImputer(OneToOneFeatureMixin, TransformerMixin, DocumentedEst
         :class:`sklearn.impute.SimpleImputer` with ``keep_empty_features=True``.
     n_features_in_ : int
         The number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of features seen during `fit`. Defined only if X has feature names that are all strings.
 
     See Also

@@ -52,7 +52,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, DocumentedEstimator
         binary feature, both quartiles are often equal, and all other values would be outliers.
     n_features_in_ : int
         The number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of features seen during `fit`. Defined only if X has feature names that are all strings.
 
     See Also

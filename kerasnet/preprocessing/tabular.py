@@ -148,8 +148,8 @@ def make_tabular_preprocessor(
     on missing values.
 
     The names of the output features are the names of the columns, or "column_category" for one-hot encoded columns. If
-    names are not unique, call ``set_params(columns__verbose_feature_names_out=True)`` to add the prefixes "numeric__"
-    and "categorical__".
+    names are not unique, call ``set_params(columns__verbose_feature_names_out=True)`` to add the prefixes
+    ``"numeric__"`` and ``"categorical__"``.
 
     Examples
     --------
