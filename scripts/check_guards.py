@@ -44,7 +44,7 @@ GUARDS = {  # name -> (file, replacements in its source, tests that must fail)
         {"if name not in {MANIFEST, *_MEMBERS}:": "if False:"},
         HOSTILE,
     ),
-    "compressed members": (FORMATS, {"if stored and (packed or": "if False and (packed or"}, HOSTILE),
+    "compressed members": (FORMATS, {"if stored and (compressed or": "if False and (compressed or"}, HOSTILE),
     "maximum file size": (FILES, {"if status.st_size <= max_bytes:": "if True:"}, HOSTILE),
     "object arrays": (FORMATS, {"if dtype.hasobject:": "if False:"}, HOSTILE),
     "maximum size of weights": ("kerasnet/training/_building.py", {"if left < 0:": "if False:"}, HOSTILE),

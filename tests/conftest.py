@@ -16,6 +16,8 @@ from sklearn.datasets import load_digits, load_iris
 
 from kerasnet.datasets import load_mnist
 
+collect_ignore = ["typing"]  # code for mypy, which is never imported
+
 
 def pytest_configure():
     """Handle SIGINT, which some tests send, even if pytest is a background job, where shells ignore it."""

@@ -525,7 +525,7 @@ def test_invalid_callbacks_raise_an_error(iris):
 
 def test_warm_start_requires_the_same_architecture(iris):
     estimator = mlp(warm_start=True).fit(*iris).set_params(dense_units=(3,))
-    with pytest.raises(ValueError, match="the architecture has changed since.*Set warm_start=False"):
+    with pytest.raises(ValueError, match="the architecture has changed.*Set warm_start=False"):
         estimator.fit(*iris)
 
 

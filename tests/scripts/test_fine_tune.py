@@ -312,7 +312,7 @@ def test_missing_weights_file_and_nonempty_output_folder(shapes, tmp_path, capsy
         ("--trainable", "0"),
         ("--epochs", "0", "--weights", "none"),
         ("--learning-rate", "0"),
-        ("--augmentation", "flip"),
+        ("--augmentation", "mirror"),
     ],
     ids=" ".join,
 )
