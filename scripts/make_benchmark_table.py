@@ -22,12 +22,8 @@ class Row(NamedTuple):
 
     def cells(self):
         """Return the cells of the row."""
-        ratio = self.times_faster
-        return [
-            self.measured,
-            self.compared_with,
-            f"**{ratio['median']:.1f}** ({ratio['min']:.1f} to {ratio['max']:.1f})",
-        ]
+        median, low, high = (f"{self.times_faster[name]:.1f}" for name in ("median", "min", "max"))
+        return [self.measured, self.compared_with, f"**{median}** ({'one run' if low == high else f'{low} to {high}'})"]
 
 
 HEADER = ["measured", "compared with", "times faster: median (range)"]

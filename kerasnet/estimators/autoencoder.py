@@ -38,10 +38,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     code_units : int, default=128
         Number of units of the code.
     activation : str, default="relu"
-        Activation of the code. For "conv_autoencoder", the activation of the convolutional layers;
+        Activation of the code. With "conv_autoencoder", `activation` applies to the convolutional layers, and
         ``code_activation`` is the activation of the code.
     output_activation : str, default="sigmoid"
-        Activation of the outputs: "sigmoid" for data in [0, 1], "linear" for other data.
+        Activation of the outputs: "sigmoid" for uint8 images and data in [0, 1], "linear" for other data.
     weights : str, default=None
         Name of a set of pretrained weights that training starts from, such as "mnist"; see
         :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained

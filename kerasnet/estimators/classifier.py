@@ -43,11 +43,11 @@ class KerasNetClassifier(KerasNetClassifierBase):
     model : str, callable or keras.Model, default="mlp"
         Name of a registered model (see :func:`kerasnet.models.list_models`), a builder (a function that returns a new
         ``keras.Model``), or a Keras model. Each fit trains a copy of a Keras model. A builder is called with the
-        architecture parameters and with those of the arguments ``input_shape``, ``n_outputs`` and
-        ``output_activation`` that it accepts; also, as in SciKeras, ``meta`` (information about the data), ``params``
-        and ``compile_kwargs``. Without an argument ``output_activation``, a builder is asked for one output per class,
-        also for two classes. If the builder compiles the model, its loss, optimizer and metrics are used, and a
-        different `loss` raises an error. A builder must create all trainable layers itself. The outputs must be
+        architecture parameters. It also receives ``input_shape``, ``n_outputs``, ``output_activation`` and, as in
+        SciKeras, ``meta`` (information about the data), ``params`` and ``compile_kwargs``, if its signature contains
+        them. If the builder has no argument ``output_activation``, ``n_outputs`` is the number of classes, even for
+        binary classification. If the builder compiles the model, its loss, optimizer and metrics are used, and a
+        different `loss` raises an error. Each call must create new trainable layers. The outputs must be
         probabilities, unless the loss has ``from_logits=True``.
     image_shape : tuple (height, width[, channels]), default=None
         Shape of the images, required if `X` contains them as flattened rows. Only for image models.
@@ -70,11 +70,11 @@ class KerasNetClassifier(KerasNetClassifierBase):
     loss : str, class, instance or callable, default=None
         Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
         that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
-        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` has exactly one label per row, and so
-        have the predictions.
+        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` is treated as multiclass
+        instead of multilabel, and :meth:`predict` returns one-hot rows.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. Each metric receives targets in the
-        format that it is defined for.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. The targets are
+        converted to the format that each metric expects.
     callbacks : list, dict, class or instance, default=None
         Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
         take parameters as ``callbacks__<name>``.
@@ -105,9 +105,10 @@ class KerasNetClassifier(KerasNetClassifierBase):
     **others
         Arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
         ``loss__<name>``, ``metrics__<name>``, ``callbacks__<name>``, ``model__<name>``, ``compile__<name>`` and
-        ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. If `model` changes, only
-        values that were set explicitly are kept. ``weights`` is a set of pretrained weights such as "mnist": training
-        fine-tunes them, and the builder's arguments then default to those that the weights were trained with.
+        ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. When
+        ``set_params`` changes `model`, explicitly set arguments are kept, and the others take the new defaults.
+        ``weights`` is the name of pretrained weights to fine-tune, such as "mnist". The builder's arguments then
+        default to those that the weights were trained with.
         ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and ``auto_scale_loss`` can be given
         without the prefix ``compile__``. ``validation_split`` sets aside the last part of the data, as in Keras, and
         ``validation_batch_size`` defaults to `batch_size`.
@@ -254,14 +255,14 @@ class KerasNetClassifier(KerasNetClassifierBase):
 
         Notes
         -----
-        Unlike for models given by name, images of dtype uint8 are not divided by 255; a warning is issued. A model with
-        a binary cross-entropy loss and multiple outputs is a multilabel classifier.
+        Images of dtype uint8 are not divided by 255, unlike with registered models. A warning is issued if such images
+        are passed. A model with a binary cross-entropy loss and multiple outputs is a multilabel classifier.
 
         Examples
         --------
         >>> from kerasnet import KerasNetClassifier
         >>> from kerasnet.models import build_mlp
-        >>> model = build_mlp((4,), 3)  # trained by Keras
+        >>> model = build_mlp((4,), 3)  # in practice, a model trained with Keras
         >>> classifier = KerasNetClassifier.from_keras(model, classes=["setosa", "versicolor", "virginica"])
         >>> classifier.predict_proba([[5.1, 3.5, 1.4, 0.2]]).shape
         (1, 3)

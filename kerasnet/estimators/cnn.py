@@ -67,11 +67,11 @@ class CNNClassifier(KerasNetClassifierBase):
     loss : str, class, instance or callable, default=None
         Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
         that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
-        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` has exactly one label per row, and so
-        have the predictions.
+        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` is treated as multiclass
+        instead of multilabel, and :meth:`predict` returns one-hot rows.
     metrics : str, list or dict, default="accuracy"
-        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. Each metric receives targets in the
-        format that it is defined for.
+        Keras metrics, recorded in `history_` after each epoch. If None, no metrics. The targets are
+        converted to the format that each metric expects.
     callbacks : list, dict, class or instance, default=None
         Keras callbacks. Each fit uses shallow copies of instances; the objects that they refer to are shared. Classes
         take parameters as ``callbacks__<name>``.

@@ -45,8 +45,8 @@ def hog(
     ----------
     images : array-like of shape (n_images, height, width) or (n_images, height, width, channels)
         Grayscale or color images. At each pixel of a color image, the channel with the largest gradient is used.
-        Values are not rescaled: uint8 images and the same images as floats in [0, 1] give nearly, but not exactly,
-        the same features.
+        Values are not rescaled. Since blocks are normalized with a small constant, uint8 images and the same images as
+        floats in [0, 1] give nearly, but not exactly, the same features.
     orientations : int, default=9
         Number of bins between 0 and 180 degrees.
     pixels_per_cell : tuple of int (rows, columns), default=(8, 8)

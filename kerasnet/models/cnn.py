@@ -175,7 +175,7 @@ def build_lenet(
     Notes
     -----
     Differences from the paper: batch normalization (Ioffe and Szegedy, 2015), ReLU activations, max pooling, dropout,
-    more filters, and convolutions over all input channels.
+    more filters, convolutions over all input channels, one hidden dense layer instead of two, and softmax outputs.
 
     References
     ----------

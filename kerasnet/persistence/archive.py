@@ -59,8 +59,8 @@ def save(
     path : str or path-like
         The file, by convention with the suffix ``.kerasnet``. Its folder must exist.
     include_optimizer : bool, default=False
-        Whether to save the state of optimizers, so that ``partial_fit`` continues as without saving. With Adam, this
-        makes the file three times as large.
+        Whether to save the state of optimizers, so that, after loading, ``partial_fit`` continues exactly as it would
+        have without saving. With Adam, this makes the file three times as large.
     metadata : dict, default=None
         Plain values to store in the file, such as a license or an accuracy; see :func:`inspect`.
 
@@ -102,8 +102,8 @@ def save(
       ``LinearSVR``, ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, dummy estimators, decision trees, random
       forests and extra trees.
 
-    Others, such as ``SVC`` and nearest neighbors, do not validate their learned attributes in compiled code, so that a
-    malicious file could crash the process.
+    Other estimators, such as ``SVC`` and nearest neighbors, are excluded because their compiled code does not validate
+    the learned attributes: a malicious file could crash the process.
 
     Examples
     --------
@@ -161,8 +161,8 @@ def load(
 ) -> Any:
     """Load an estimator from a ``.kerasnet`` archive.
 
-    Loading an untrusted file is safe: it cannot run code, access other files, change global state, or use more memory
-    than a few times its size; see SECURITY.md.
+    Loading an untrusted file is safe: it cannot run code, access other files or change global state, and memory use is
+    limited to a few times the size of the file.
 
     Parameters
     ----------
@@ -174,7 +174,8 @@ def load(
     max_bytes : int, default=1_073_741_824
         The maximum size of the file in bytes.
     max_parameters : int, default=268_435_456
-        The maximum number of values in the weights of all models, and in one sample.
+        The maximum total number of weight values in all models. The size of one input sample is limited to the same
+        number.
     max_json_bytes : int, default=4_194_304
         The maximum size of each JSON text in bytes.
     max_json_depth : int, default=100
@@ -215,9 +216,10 @@ def load(
     Notes
     -----
     The array headers are read first. Then the models are built and compared with the headers, and then the arrays are
-    read. Before a model is built, the number of layers that its registration declares for the arguments in the file
-    (see :func:`~kerasnet.models.register_model`) must be at most 512, or at most twice the number of its arrays. The
-    argument ``weights`` of registered builders is ignored: no pretrained weights are read or downloaded.
+    read. Before a model is built, its number of layers, as given by `max_layers` of
+    :func:`~kerasnet.models.register_model`, must be at most 512 or at most twice the number of arrays that the file
+    contains for this model. The argument ``weights`` of registered builders is ignored: no pretrained weights are read
+    or downloaded.
 
     Other limits are fixed and far beyond usual models: 300,000 lists and objects per JSON text, 50,000 values in
     scikit-learn steps, 2,000 layers in all models, 100 metrics, 1,000 characters per string parameter, integers of 64
