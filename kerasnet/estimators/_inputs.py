@@ -131,7 +131,7 @@ def _as_input(array, dtype):
         return as_float32(array)
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
         raise ValueError(f"The model expects integers. Received: X of dtype {array.dtype} with fractional values.")
-    return array.astype(dtype)
+    return array.astype("int32" if dtype == "uint8" else dtype)  # uint8 would be divided by 255
 
 
 def warn_about_uint8(X, model, owner):

@@ -46,6 +46,11 @@ def with_pretrained_network(estimator, name, weights):
     if getattr(estimator, "image_shape", None) is not None:
         shape = (int(np.prod(shape)),)
     n_outputs = inspect.signature(entry.builder).parameters.get("n_outputs")
+    if (n_outputs is None) != hasattr(estimator, "reconstruct"):
+        raise ValueError(
+            f"{type(estimator).__name__} does not support the model {name!r}, which is registered for "
+            f"{', '.join(entry.tasks)}. Use {'Autoencoder' if n_outputs is None else 'KerasNetClassifier'}."
+        )
     n_outputs = 2 if n_outputs is None else record["arguments"].get("n_outputs", n_outputs.default)
     is_bytes = estimator._divides_bytes or entry.input_kind == "image"
     X = np.zeros((n_outputs, *shape), np.uint8 if is_bytes else np.float32)
@@ -76,10 +81,10 @@ def with_network_of(estimator, model, y, input_shape):
     estimator._validated_data(X, y, None, reset=True)
     settings = estimator._compile_settings(estimator._settings())
     settings.check(model)
-    if not model.compiled:
-        settings.compile(model)
-    estimator._network = Network(None, model=model)
-    estimator._network.is_shared = True  # with the parameter `model`, which must not be trained in place
+    fitted = copy_model(model)  # the parameter `model` stays as it is, also uncompiled
+    if not fitted.compiled:
+        settings.compile(fitted)
+    estimator._network = Network(None, model=fitted)
     estimator.history_, estimator.n_iter_ = {}, 0
     return estimator
 
@@ -128,7 +133,7 @@ def is_multilabel(model, loss):
     return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
-def sort_outputs(model, classes):
+def sort_outputs(model, classes, input_shape):
     """Reorder the outputs of a model in place, so that the classes are sorted; return the sorted classes.
 
     The columns of the last dense layer are permuted. For a binary classifier with a single output, the output is
@@ -137,7 +142,7 @@ def sort_outputs(model, classes):
     Raises
     ------
     ValueError
-        If the classes are not sorted and the outputs do not come from a dense layer.
+        If the classes are not sorted and the outputs cannot be reordered by a last dense layer.
     """
     order = np.argsort(classes, kind="stable")
     if np.array_equal(order, np.arange(len(classes))):
@@ -147,14 +152,22 @@ def sort_outputs(model, classes):
     while layers and isinstance(layers[-1], _LAYERS_AFTER_HEAD):
         layers.pop()
     head = layers[-1] if layers else None
-    if type(head) is not keras.layers.Dense or not ends_in_layer:
+    is_reordered = False
+    if type(head) is keras.layers.Dense and ends_in_layer and len(head.weights) <= 2:
+        samples = np.random.default_rng(0).integers(0, 2, (8, *input_shape))
+        samples = samples.astype(keras.backend.standardize_dtype(model.inputs[0].dtype))
+        before = np.asarray(model(samples, training=False), np.float32)
+        for variable in head.weights:
+            values = variable.numpy()
+            variable.assign(-values if head.units == 1 else values[..., order])
+        after = np.asarray(model(samples, training=False), np.float32)
+        expected = [-before, 1 - before] if head.units == 1 else [before[:, order]]
+        is_reordered = any(np.allclose(after, each, atol=1e-4) for each in expected)
+    if not is_reordered:
         raise ValueError(
-            f"Expected sorted classes, since the last layer of {model.name!r} is not a Dense layer and its outputs "
-            f"cannot be reordered. Received: {classes.tolist()}."
+            f"Expected sorted classes, since the outputs of {model.name!r} cannot be reordered in a last Dense layer. "
+            f"Received: {classes.tolist()}. Reorder the outputs of the model."
         )
-    for variable in head.weights:
-        values = variable.numpy()
-        variable.assign(-values if head.units == 1 else values[..., order])
     return classes[order]
 
 

@@ -229,7 +229,10 @@ def check_same_dtype(estimator, name, values, dtype, *, n_axes=None, divides_byt
         )
     is_other_scale = divides_bytes and np.uint8 in (found, dtype) and found != dtype
     if is_other_scale or not np.can_cast(found, dtype, "same_kind"):
+        remedy = f"Convert with {name}.astype({dtype.name!r}) if the values mean the same."
+        if is_other_scale:
+            remedy = "Only uint8 is divided by 255: use the same dtype, and values from 0 to 255 as uint8."
         raise ValueError(
             f"Got {name} with dtype {found}, but {owner} was fitted on {name} of dtype {dtype}, and casting is not "
-            f"safe. Convert with {name}.astype({dtype.name!r}) if the values mean the same."
+            f"safe. {remedy}"
         )

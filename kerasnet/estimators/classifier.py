@@ -108,7 +108,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. When
         ``set_params`` changes `model`, explicitly set arguments are kept, and the others take the new defaults.
         ``weights`` is the name of pretrained weights to fine-tune, such as "mnist". The builder's arguments then
-        default to those that the weights were trained with.
+        default to those that the weights were trained with. With an equal number of classes, the output layer is
+        fine-tuned, too; otherwise it is new.
         ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and ``auto_scale_loss`` can be given
         without the prefix ``compile__``. ``validation_split`` sets aside the last part of the data, as in Keras, and
         ``validation_batch_size`` defaults to `batch_size`.
@@ -243,7 +244,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         Returns
         -------
         classifier : KerasNetClassifier
-            Fitted classifier. :meth:`fit` trains another copy of the model, starting from its weights.
+            Fitted classifier. :meth:`fit` trains another copy of the model, starting from its weights. A compiled model
+            keeps its loss, optimizer and metrics.
             :func:`kerasnet.save` supports the classifier if a registered builder builds the same network.
 
         Raises
@@ -277,7 +279,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
                 f"Received: {classes!r}."
             )
         if not is_multilabel(model, estimator.loss):
-            return with_network_of(estimator, model, sort_outputs(model, labels), input_shape)
+            return with_network_of(estimator, model, sort_outputs(model, labels, input_shape), input_shape)
         if not np.array_equal(labels, np.arange(n_classes)):
             raise ValueError(
                 f"The outputs of {model.name!r} are multilabel, and the classes must be 0, 1, ... Received: "

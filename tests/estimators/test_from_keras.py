@@ -54,7 +54,7 @@ def test_classes_are_reordered_before_a_softmax_layer():
 
 def test_outputs_that_cannot_be_reordered_are_rejected():
     model = network(3, "linear", keras.layers.LayerNormalization(), keras.layers.Softmax())
-    with pytest.raises(ValueError, match=r"sorted classes.*not a Dense layer.*\['c', 'b', 'a'\]"):
+    with pytest.raises(ValueError, match=r"sorted classes.*cannot be reordered.*\['c', 'b', 'a'\]"):
         kn.KerasNetClassifier.from_keras(model, classes=["c", "b", "a"])
 
 
@@ -163,3 +163,36 @@ def test_uint8_images_issue_a_warning():
 def test_unsuitable_models_are_rejected(model, classes, error, message):
     with pytest.raises(error, match=message):
         kn.KerasNetClassifier.from_keras(model if error is TypeError else model(), classes=classes)
+
+
+def test_integer_inputs_are_not_divided_by_255():
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    model = keras.Sequential([keras.Input((4, 4, 1), dtype="uint8"), *layers])
+    images = RNG.integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
+    classifier = kn.KerasNetClassifier.from_keras(model)
+    np.testing.assert_allclose(classifier.predict_proba(images), model.predict(images, verbose=0), atol=1e-6)
+
+
+def test_parameters_of_an_uncompiled_model_can_be_changed():
+    y = RNG.integers(0, 3, 60)
+    classifier = kn.KerasNetClassifier.from_keras(network(), epochs=3, random_state=0)
+    losses = [classifier.set_params(learning_rate=rate).fit(X, y).history_["loss"][-1] for rate in (1e-12, 0.01)]
+    assert losses[0] != losses[1]
+    classifier.set_params(optimizer="sgd").fit(X, y)
+    assert isinstance(classifier.model_.optimizer, keras.optimizers.SGD)
+
+
+def dense_used_twice():
+    inputs, dense = keras.Input((4,)), keras.layers.Dense(3)
+    hidden = dense(keras.layers.Dense(3)(inputs))
+    return keras.Model(inputs, keras.layers.Softmax()(dense(hidden)))
+
+
+@pytest.mark.parametrize(
+    ("model", "classes"),
+    [(dense_used_twice, "cab"), (lambda: network(1, "relu", keras.layers.Activation("sigmoid")), "ba")],
+    ids=["Dense layer used twice", "not symmetric"],
+)
+def test_outputs_are_only_reordered_where_this_is_equivalent(model, classes):
+    with pytest.raises(ValueError, match="cannot be reordered"):
+        kn.KerasNetClassifier.from_keras(model(), classes=list(classes))

@@ -117,3 +117,10 @@ def test_estimators_with_a_fixed_architecture_take_weights(estimator, name):
     tuned = estimator(weights="mnist", epochs=1, learning_rate=1e-9, random_state=0).fit(as_model_input(name), y)
     assert tuned.score(as_model_input(name), y) > 0.94
     assert clone(tuned).get_params()["weights"] == "mnist"
+
+
+def test_autoencoders_and_classifiers_are_not_mixed_up():
+    with pytest.raises(ValueError, match="does not support the model 'autoencoder'.* Use Autoencoder"):
+        kn.KerasNetClassifier.from_pretrained("autoencoder", "mnist")
+    with pytest.raises(ValueError, match="does not support the model 'lenet'.* Use KerasNetClassifier"):
+        kn.Autoencoder.from_pretrained("lenet", "mnist")
