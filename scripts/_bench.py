@@ -70,12 +70,17 @@ def resident_megabytes():
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def hardware():
+    """Return a description of the machine."""
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
+
+
 def report(name, result, save):
     """Print a result; with `save`, also write it to benchmarks.json."""
     packages = ["tensorflow", "keras", "scikeras", "scikit-learn", "scikit-image", "numpy"]
     result = {
         **result,
-        "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        "hardware": hardware(),
         "versions": {"python": platform.python_version()}
         | {package: importlib.metadata.version(package) for package in packages},
     }

@@ -1,11 +1,10 @@
 """Measure pretrained weights on the test images, for the model cards."""
 
 import math
-import os
-import platform
 import time
 
 import numpy as np
+from _bench import hardware
 
 N_CALLS = 200
 N_CONFUSED = 5
@@ -70,8 +69,3 @@ def memory(model):
     """Return the size of the weights and of all layers' outputs for one sample, as float32, in bytes."""
     activations = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
     return 4 * (model.count_params() + activations)
-
-
-def hardware():
-    """Return a description of the machine."""
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"

@@ -19,8 +19,9 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up lines
 
 import numpy as np
+from _bench import hardware
 from _command import listen_to_interruptions, run_command
-from _measure import hardware, measure_model
+from _measure import measure_model
 from _recipes import PRETRAINED, RECIPES, SCHEDULE, SEED
 from _run import versions
 

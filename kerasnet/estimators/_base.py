@@ -49,7 +49,6 @@ from kerasnet.estimators._validation import (
     hold_out_last,
     normalize_sample_weight,
 )
-from kerasnet.models._weights import default_arguments
 from kerasnet.training import AUGMENTATIONS, EpochMemory, learning_rates, n_batches
 from kerasnet.training._engine import is_keras
 from kerasnet.training._loop import Training, train
@@ -331,9 +330,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         if reset or X.dtype != self.X_dtype_:
             warn_about_uint8(X, self.model, type(self).__name__)
         X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
-        weights, entry = self._settings().get("weights"), self._registry_entry()
-        if entry and entry.input_kind != "image" and default_arguments(entry.name, weights):
-            warn_about_pretrained_range(X, weights, type(self).__name__)
+        if self._input_kind != "image" and self._pretrained_arguments():
+            warn_about_pretrained_range(X, self.weights, type(self).__name__)
         return X
 
     def _fit_parameter(self, name):

@@ -218,11 +218,13 @@ class EstimatorParameters(DocumentedEstimator):
             for name, argument in user_arguments(self._builder(self.model)).items()
             if argument.default is not argument.empty and argument.kind != argument.VAR_KEYWORD
         }
+        return defaults | {name: value for name, value in self._pretrained_arguments().items() if name in defaults}
+
+    def _pretrained_arguments(self):
+        """Return the builder arguments that the pretrained weights were trained with; empty without such weights."""
         weights = vars(self).get("weights")
-        if weights is not None and (entry := self._registry_entry()) is not None:
-            pretrained = default_arguments(entry.name, weights)
-            defaults |= {name: value for name, value in pretrained.items() if name in defaults}
-        return defaults
+        entry = None if weights is None else self._registry_entry()
+        return {} if entry is None else default_arguments(entry.name, weights)
 
     def _method_builder(self):
         """Return the method of a subclass that builds the model, as in SciKeras, or None."""
