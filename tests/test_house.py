@@ -31,6 +31,10 @@ LAYERS = (
     "estimators",
     "persistence",
     "plots",
+    "report",
+    "demo",
+    "cli",
+    "__main__",
     "__init__",
 )
 WITHOUT_TENSORFLOW = LAYERS[: LAYERS.index("models")]
