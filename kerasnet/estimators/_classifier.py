@@ -18,7 +18,7 @@ from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._class_weights import weights_from_indicators, weights_from_labels
 from kerasnet.estimators._probabilities import check_probabilities
 from kerasnet.estimators._scikeras import loss_name
-from kerasnet.estimators._targets import ClassificationTargets, expects_single_label, loss_names
+from kerasnet.estimators._targets import ClassificationTargets, expects_logits, expects_single_label, loss_names
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -237,6 +237,7 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             n_classes=len(self.classes_),
             multilabel=self._multilabel,
             expects_single_label=expects_single_label(loss),
+            from_logits=bool(self._explicit().get("loss__from_logits", expects_logits(loss))),
         )
 
     def _class_outputs(self):

@@ -102,11 +102,16 @@ def copy_trained_model(model, input_shape):
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a trained keras.Model. Received: {model!r:.200}.")
     inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    if not inputs:
+        raise ValueError(
+            f"from_keras supports built functional and sequential models. Received: {model.name!r}, which is a "
+            "subclass of keras.Model, or has no input shape yet. Call a sequential model once on data, or rewrite the "
+            "subclass as a functional model."
+        )
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
-            f"from_keras supports built models with one input and one output. Received: {model.name!r} with "
-            f"{len(inputs)} inputs and {len(outputs)} outputs. Call the model once on data, or rebuild it as a "
-            "functional or sequential model."
+            f"from_keras supports models with one input and one output. Received: {model.name!r} with {len(inputs)} "
+            f"inputs and {len(outputs)} outputs. Select an output with keras.Model(model.inputs, model.outputs[0])."
         )
     shape = tuple(inputs[0].shape[1:])
     given = shape if input_shape is None else tuple(input_shape)

@@ -109,11 +109,14 @@ class ClassificationTargets(Targets):
         Whether the targets are a multilabel indicator matrix.
     expects_single_label : bool, default=False
         Whether the loss compares probability distributions over classes, with one label per sample.
+    from_logits : bool, default=False
+        Whether the loss expects logits, so that builders return models without an activation of the outputs.
     """
 
     n_classes: int = 2
     multilabel: bool = False
     expects_single_label: bool = False
+    from_logits: bool = False
 
     @property
     def allows_single_output(self):
@@ -122,11 +125,10 @@ class ClassificationTargets(Targets):
 
     def builder_arguments(self, takes_activation):
         """Return the arguments of a builder for the outputs."""
-        if self.multilabel and not self.expects_single_label:
-            return {"n_outputs": self.n_classes, "output_activation": "sigmoid"}
-        if self.allows_single_output and takes_activation:
-            return {"n_outputs": 1, "output_activation": "sigmoid"}
-        return {"n_outputs": self.n_classes, "output_activation": "softmax"}
+        is_single_output = self.allows_single_output and takes_activation
+        are_independent = is_single_output or (self.multilabel and not self.expects_single_label)
+        activation = "linear" if self.from_logits else "sigmoid" if are_independent else "softmax"
+        return {"n_outputs": 1 if is_single_output else self.n_classes, "output_activation": activation}
 
     def check(self, model):
         """Raise an error if the outputs of a model do not match the classes."""
@@ -151,7 +153,7 @@ class ClassificationTargets(Targets):
             n_outputs=self.output_shape(model)[1],
             one_label=not self.multilabel or is_single_label_loss(name),
             sparse=name.startswith("sparse_"),
-            from_logits=bool(getattr(loss, "from_logits", getattr(loss, "keywords", {}).get("from_logits"))),
+            from_logits=expects_logits(loss),
         )
 
 
@@ -159,6 +161,11 @@ def loss_names(losses):
     """Return the full names of losses; for losses that wrap a function, the name of the function."""
     flat = [each for each in keras.tree.flatten(losses) if each is not None]
     return [loss_name(inner_function(getattr(each, "fn", each))) for each in flat]
+
+
+def expects_logits(loss):
+    """Return whether a loss, an object of Keras or a partial function, expects logits."""
+    return bool(getattr(loss, "from_logits", getattr(loss, "keywords", {}).get("from_logits")))
 
 
 def expects_single_label(losses):

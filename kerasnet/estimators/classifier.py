@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
 
 from kerasnet.estimators._classifier import KerasNetClassifierBase
 from kerasnet.estimators._ready_made import (
@@ -273,6 +274,7 @@ class KerasNetClassifier(KerasNetClassifierBase):
         estimator, n_outputs = cls(model, **parameters), model.outputs[0].shape[1]
         n_classes = max(n_outputs, 2)
         labels = np.arange(n_classes) if classes is None else np.asarray(classes)
+        check_classification_targets(labels)
         if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
             raise ValueError(
                 f"classes must contain {n_classes} different labels for the {n_outputs} outputs of {model.name!r}. "

@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from kerasnet._files import read_json, read_npz
@@ -11,6 +12,7 @@ from kerasnet.errors import CheckpointMismatchError
 FOLDER = Path(__file__).parent / "weights"
 _MAX_BYTES = 16_000_000
 _OUTPUT_LAYER = "output"
+_ACTIVATION = "relu"  # default of all builders
 
 
 @functools.cache
@@ -55,15 +57,21 @@ def named_weights(model):
     return {variable.path.removeprefix(prefix): variable for variable in model.weights}
 
 
-def with_pretrained_weights(model, name, weights):
+def with_pretrained_weights(model, name, weights, activation=_ACTIVATION):
     """Load pretrained weights into a newly built model and return it; if `weights` is None, return it unchanged.
 
     If the number of outputs differs, the output layer keeps its initial weights. If the number of input channels
     differs, the first kernel is distributed evenly over the channels: images with equal channels then give the same
-    outputs as the grayscale image.
+    outputs as the grayscale image. `activation` is that of the hidden layers, which the weights must be trained with.
     """
     if weights is None:
         return model
+    trained_with = record_of(name, weights)["arguments"].get("activation", _ACTIVATION)
+    if keras.activations.get(activation) is not keras.activations.get(trained_with):
+        raise CheckpointMismatchError(
+            f"The pretrained weights {weights!r} of {name!r} were trained with activation={trained_with!r}. Received: "
+            f"activation={activation!r}. Leave out activation."
+        )
     arrays = read_npz(file_of(name, weights), max_bytes=_MAX_BYTES, sha256=record_of(name, weights)["sha256"])
     variables = named_weights(model)
     first_path = next(iter(variables))

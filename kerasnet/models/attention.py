@@ -149,4 +149,4 @@ def build_attention(
     outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output")(
         values
     )
-    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "attention", weights)
+    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "attention", weights, activation)

@@ -86,7 +86,7 @@ def build_autoencoder(
     outputs = layers.Dense(math.prod(input_shape), activation=output_activation, name="reconstruction")(code)
     if len(input_shape) > 1:
         outputs = layers.Reshape(input_shape, name="reshape")(outputs)
-    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "autoencoder", weights)
+    return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "autoencoder", weights, activation)
 
 
 @register_model(
@@ -192,4 +192,4 @@ def build_conv_autoencoder(
         if (height, width) != (target_height, target_width):  # odd sizes were rounded up by the encoder
             crop = layers.Cropping2D(((0, height - target_height), (0, width - target_width)), name=f"crop_{position}")
             values = crop(values)
-    return with_pretrained_weights(keras.Model(inputs, values, name=name), "conv_autoencoder", weights)
+    return with_pretrained_weights(keras.Model(inputs, values, name=name), "conv_autoencoder", weights, activation)

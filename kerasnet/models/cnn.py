@@ -242,7 +242,7 @@ def _convolutional(
         )
         network += dropout_layers(dropout, f"dropout_{position}")
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
-    return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights)
+    return with_pretrained_weights(keras.Sequential(network, name=name), registered_name, weights, activation)
 
 
 def _check_geometry(input_shape, n_blocks, kernel_size, pool_size):

@@ -119,4 +119,4 @@ def build_conv1d(
         ]
     network.append(MaskedAveragePooling1D(name="average"))
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
-    return with_pretrained_weights(keras.Sequential(network, name=name), "conv1d", weights)
+    return with_pretrained_weights(keras.Sequential(network, name=name), "conv1d", weights, activation)

@@ -94,4 +94,4 @@ def build_mlp(
         )
         network += dropout_layers(dropout, f"dropout_{position}")
     network.append(layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output"))
-    return with_pretrained_weights(keras.Sequential(network, name=name), "mlp", weights)
+    return with_pretrained_weights(keras.Sequential(network, name=name), "mlp", weights, activation)

@@ -120,7 +120,7 @@ def build_resnet_small(
         n_outputs, activation=output_activation, kernel_regularizer=settings["regularizer"], name="output"
     )
     model = keras.Model(inputs, outputs(values), name=name)
-    return with_pretrained_weights(model, "resnet_small", weights)
+    return with_pretrained_weights(model, "resnet_small", weights, activation)
 
 
 def _residual_block(values, filters, *, strides, name, output_name, activation, regularizer):

@@ -150,13 +150,31 @@ def test_uint8_images_issue_a_warning():
         classifier.predict(np.zeros((2, 8, 8, 1), np.uint8))
 
 
+class Subclass(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3, activation="softmax")
+
+    def call(self, values):
+        return self.dense(values)
+
+
+def two_outputs():
+    model = network()
+    return keras.Model(model.inputs, [model.outputs[0], model.outputs[0]])
+
+
 @pytest.mark.parametrize(
     ("model", "classes", "error", "message"),
     [
         (kn.build_mlp, None, TypeError, "must be a trained keras.Model. Received: <function"),
         (network, ["a", "b"], ValueError, r"classes must contain 3 different labels.*Received: \['a', 'b'\]"),
         (network, ["a", "a", "b"], ValueError, "different labels"),
-        (lambda: keras.Sequential([keras.layers.Dense(3)]), None, ValueError, "Call the model once on data"),
+        (lambda: keras.Sequential([keras.layers.Dense(3)]), None, ValueError, "Call a sequential model once"),
+        (Subclass, None, ValueError, "is a subclass of keras.Model"),
+        (two_outputs, None, ValueError, r"Select an output with keras.Model\(model.inputs, model.outputs\[0\]\)"),
+        (network, [None, "a", "b"], ValueError, "Unknown label type"),
+        (network, [0.5, 1, 2], ValueError, "Unknown label type: continuous"),
         (lambda: keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(3)]), None, ValueError, "outputs of shape"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.preprocessing import StandardScaler
 
+import kerasnet as kn
 from kerasnet import KerasNetClassifier
 
 
@@ -160,3 +161,23 @@ def test_logits_that_are_valid_probabilities_at_first_raise_an_error_after_train
     with pytest.raises(ValueError, match="must be probabilities"):
         estimator.fit(X, y)
     assert not hasattr(estimator, "model_")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_registered_models_return_logits_for_a_loss_of_logits(n_classes, iris, tmp_path):
+    X, y = iris
+    X, y = X[y < n_classes], y[y < n_classes]
+    loss = "BinaryCrossentropy" if n_classes == 2 else "SparseCategoricalCrossentropy"
+    settings = {"dense_units": 8, "epochs": 3, "random_state": 0}
+    expected = KerasNetClassifier("mlp", **settings).fit(X, y).predict_proba(X)
+    classifiers = [
+        KerasNetClassifier("mlp", loss=loss, loss__from_logits=True, **settings),
+        KerasNetClassifier("mlp", loss=getattr(keras.losses, loss)(from_logits=True), **settings),
+    ]
+    for classifier in classifiers:
+        probabilities = classifier.fit(X, y).predict_proba(X)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+        assert classifier.model_.layers[-1].activation is keras.activations.linear
+    kn.save(classifiers[0], tmp_path / "model.kerasnet")
+    loaded = kn.load(tmp_path / "model.kerasnet")
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifiers[0].predict_proba(X))

@@ -251,6 +251,7 @@ def test_three_equal_channels_give_the_outputs_of_the_grayscale_image(mnist):
         ("lenet", {"weights": "mnist", "filters": (8, 32)}, CheckpointMismatchError, "conv_1/kernel has shape"),
         ("cnn", {"weights": "mnist", "filters": (32, 32)}, CheckpointMismatchError, "do not fit this architecture"),
         ("lenet", {"weights": "mnist", "input_shape": (32, 32, 1)}, CheckpointMismatchError, "dense_1/kernel"),
+        ("lenet", {"weights": "mnist", "activation": "tanh"}, CheckpointMismatchError, "with activation='relu'"),
         ("lstm", {"weights": "mnist", "input_shape": (28, 20)}, CheckpointMismatchError, "do not fit"),
     ],
 )
