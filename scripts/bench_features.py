@@ -47,12 +47,12 @@ def speed(arguments):
     gray = load_mnist("test").data[: arguments.limit]
     color = np.stack([gray, gray[::-1], np.roll(gray, 1, axis=0)], axis=-1)  # three different channels
     cases = {
-        "grey, uint8": (gray, {}),
-        "grey, float32": ((gray / 255).astype(np.float32), {}),
-        "grey, float64": (gray / 255, {}),
-        "colour, uint8": (color, {}),
-        "colour, float32": ((color / 255).astype(np.float32), {}),
-        "grey, uint8, cells of 4 x 4 pixels": (gray, {"pixels_per_cell": (4, 4)}),
+        "gray, uint8": (gray, {}),
+        "gray, float32": ((gray / 255).astype(np.float32), {}),
+        "gray, float64": (gray / 255, {}),
+        "color, uint8": (color, {}),
+        "color, float32": ((color / 255).astype(np.float32), {}),
+        "gray, uint8, cells of 4 x 4 pixels": (gray, {"pixels_per_cell": (4, 4)}),
     }
     return {"images": len(gray), "cases": {name: compare(*case, arguments.rounds) for name, case in cases.items()}}
 

@@ -111,7 +111,7 @@ class ModelOwner(EstimatorParameters):
             accepted = {**accepted, **given, **explicit, **route_params(explicit, "model", ())}
         given |= {name: value for name, value in params.items() if "__" not in name}
         given |= route_params(params, "model", pass_filter=(), strict=True)
-        given |= {name: make() for name, make in self._offered().items() if name in accepted}
+        given |= {name: make() for name, make in self._scikeras_arguments().items() if name in accepted}
         if self._padding is not None:
             given["mask_value"] = self._padding
         arguments = {name: value for name, value in given.items() if name in accepted}
@@ -125,7 +125,7 @@ class ModelOwner(EstimatorParameters):
             return frozen._method_builder()
         return self._builder(self.model) or get_builder(self.model)
 
-    def _offered(self):
+    def _scikeras_arguments(self):
         """Return functions that compute the arguments of builders in the style of SciKeras."""
         return {
             "meta": self._metadata,

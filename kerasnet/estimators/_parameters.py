@@ -88,8 +88,8 @@ class EstimatorParameters(DocumentedEstimator):
             arguments["model"] = others.pop("build_fn")  # SciKeras' name
         signature = type(self).__signature__.parameters.values()  # a subclass may not store all of its parameters
         vars(self).update({argument.name: argument.default for argument in signature}, **arguments)
-        if complaint := self._complaint_about(others, self.model):
-            raise TypeError(complaint)
+        if message := self._invalid_parameters_message(others, self.model):
+            raise TypeError(message)
         self._add_others(others)
 
     def _add_others(self, others):
@@ -145,8 +145,8 @@ class EstimatorParameters(DocumentedEstimator):
         if self._has_own_constructor:
             self._construct_with(params)
             return self
-        if complaint := self._complaint_about({**self._explicit(), **params}, params.get("model", self.model)):
-            raise ValueError(complaint)
+        if message := self._invalid_parameters_message({**self._explicit(), **params}, params.get("model", self.model)):
+            raise ValueError(message)
         named = type(self).__signature__.parameters
         self.__dict__.update((name, value) for name, value in params.items() if name in named)
         self._add_others({name: value for name, value in params.items() if name not in named})
@@ -244,7 +244,7 @@ class EstimatorParameters(DocumentedEstimator):
             return None
         return builder if callable(builder) else None
 
-    def _complaint_about(self, names, model):
+    def _invalid_parameters_message(self, names, model):
         """Return an error message if `names` contains invalid parameters for `model`, else None."""
         named = self._parameters_of_bases()
         if set(names) - named and not self._method_builder():

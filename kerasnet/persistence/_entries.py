@@ -139,7 +139,7 @@ def _parse_fit(
     given, builder = _find_model(where, builders, **model)
     if "model" in type(estimator).__signature__.parameters:
         parameters["model"] = given
-    if message := estimator._complaint_about(parameters, given):
+    if message := estimator._invalid_parameters_message(parameters, given):
         raise ValueError(message)
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(f"the seed {seed!r:.100}")

@@ -151,7 +151,7 @@ def _build_model(network):
     """Build the model of a network from its arguments, with initial weights."""
     fit = network.fit
     try:
-        offered = network.estimator._offered()
+        offered = network.estimator._scikeras_arguments()
         arguments = {**_without_pretrained_weights(fit), **{name: offered[name]() for name in fit.offered}}
         compiling = network.estimator._compile_settings(fit.parameters)
         spec = network.estimator._spec_from(fit.builder, arguments, compiling, fit.dtype_policy)

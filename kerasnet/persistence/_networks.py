@@ -69,7 +69,7 @@ class NetworkWriter:
             )
         if isinstance(estimator.model, keras.Model) and estimator.initialized_:
             estimator = with_registered_model(estimator)
-        if message := estimator._complaint_about(estimator._explicit(), estimator.model):
+        if message := estimator._invalid_parameters_message(estimator._explicit(), estimator.model):
             raise ValueError(message)
         number = len(self.entries)
         self.entries.append(None)
