@@ -317,10 +317,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         if reset:
             self.input_shape_ = shape
         elif shape != self.input_shape_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on samples of shape {self.input_shape_}, and is expecting "
-                f"{len(self.X_shape_)} dimensions in X. Received: samples of shape {shape}."
-            )
+            raise ValueError(_different_shape_message(self, shape))
         return X
 
     def _as_model_input(self, X, reset):
@@ -417,3 +414,17 @@ def unchanged_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def _different_shape_message(estimator, shape):
+    """Return the error message for samples of a shape that the estimator was not fitted on."""
+    kind, expected = type(estimator).__name__, estimator.input_shape_
+    message = f"{kind} was fitted on samples of shape {expected}"
+    if len(shape) != len(expected):
+        message += f", and is expecting {len(estimator.X_shape_)} dimensions in X"
+    message += f". Received: samples of shape {shape}."
+    if estimator._input_kind == "image" and shape[:-1] == expected[:-1]:
+        message += " Convert the images with kerasnet.features.prepare_images(..., color_mode=...), or fit again."
+    elif estimator._input_kind == "image":
+        message += " Resize the images with kerasnet.features.prepare_images(..., image_size=...), or fit again."
+    return message

@@ -124,3 +124,13 @@ def test_autoencoders_and_classifiers_are_not_mixed_up():
         kn.KerasNetClassifier.from_pretrained("autoencoder", "mnist")
     with pytest.raises(ValueError, match="does not support the model 'lenet'.* Use KerasNetClassifier"):
         kn.Autoencoder.from_pretrained("lenet", "mnist")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((2, 28, 28, 3), r"\(28, 28, 3\).*color_mode="), ((2, 28, 32), r"\(28, 32, 1\).*image_size=")],
+)
+def test_images_of_another_shape_raise_an_error_that_names_the_conversion(shape, message):
+    classifier = kn.KerasNetClassifier.from_pretrained("lenet", "mnist")
+    with pytest.raises(ValueError, match=rf"fitted on samples of shape \(28, 28, 1\)\. Received: .*{message}"):
+        classifier.predict(np.zeros(shape, np.uint8))
