@@ -46,26 +46,26 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Images of shape (n, height, width) or (n, height, width, channels), in RGB order: uint8 is divided by 255,
-            any other dtype is not rescaled. Sequences of shape (n, steps, features), or (n, steps) for one feature;
-            sequences of different lengths as a list of arrays of shape (steps, features). Vectors of shape
-            (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
+            Images of shape (n, height, width) or (n, height, width, channels), in RGB order; registered image models
+            divide uint8 by 255 and do not rescale other dtypes. Sequences of shape (n, steps, features), or (n, steps)
+            for one feature; sequences of different lengths as a list of arrays of shape (steps, features). Vectors of
+            shape (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels: ints, floats, strings or booleans. For multilabel targets, an indicator matrix of 0 and 1.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
+            Sample weights for the loss, scaled to a mean of 1 over the training data.
         X_val, y_val : array-like, default=None
-            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
-            `early_stopping`, which then sets aside no part of `X`.
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`). If given, `early_stopping` uses
+            them instead of setting aside a fraction of `X`.
         **keywords
-            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
-            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
+            ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` override the parameters for this call.
+            ``validation_data``, ``validation_split`` and ``validation_batch_size`` are used as in ``keras.Model.fit``.
 
         Returns
         -------
         self
             The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
-            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
+            (Ctrl-C), the estimator keeps the weights trained so far, and ``KeyboardInterrupt`` is raised.
         """
         return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
@@ -87,9 +87,9 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, as for :meth:`fit`.
         classes : array-like of shape (n_classes,), default=None
-            Class labels of all calls of ``partial_fit``, used by the first call. If None, the labels in `y`.
+            All class labels that may occur in calls of ``partial_fit``, for the first call. If None, the labels in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are not scaled.
+            Sample weights for the loss. They are not scaled.
 
         Returns
         -------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBase):
     """Dimensionality reduction with an autoencoder.
 
-    By default, the model is built by :func:`kerasnet.models.build_autoencoder`. Samples may have any shape; the model
+    The default model is built by :func:`kerasnet.models.build_autoencoder`. Samples may have any shape: the model
     flattens them, and reconstructions have the shape of the samples. Samples of dtype uint8 are treated as images and
     divided by 255; any other dtype is not rescaled.
 
@@ -36,24 +36,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Name of a registered autoencoder, such as "conv_autoencoder" for images, or a builder: a function that returns
         a new sequential ``keras.Model`` with a dense layer named "code".
     code_units : int, default=128
-        Number of units of the code.
+        Number of units of the code layer.
     activation : str, default="relu"
-        Activation of the code. With "conv_autoencoder", `activation` applies to the convolutional layers, and
-        ``code_activation`` is the activation of the code.
+        Activation of the code layer. With "conv_autoencoder", `activation` is that of the hidden layers, and
+        ``code_activation`` is that of the code layer.
     output_activation : str, default="sigmoid"
         Activation of the outputs: "sigmoid" for uint8 images and data in [0, 1], "linear" for other data.
     weights : str, default=None
-        Name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained
-        with. If None, training starts from initial weights.
+        Name of pretrained weights to fine-tune, such as "mnist"; see :func:`kerasnet.models.model_card`. The
+        architecture parameters must be those that the weights were trained with. If None, the weights are randomly
+        initialized.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32
         Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        Learning rate of the optimizer; with a schedule, the maximum learning rate.
+        Learning rate of the optimizer; the maximum learning rate if a schedule is used.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        Schedule of the learning rate over all steps; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
         Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
@@ -66,17 +66,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
-        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
+        epoch. Unless validation data are passed to :meth:`fit`, a fraction of the training data is set aside.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
+        Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        Directory for checkpoints. Epochs that this or another process has already trained are restored from a
         checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
@@ -84,13 +84,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a progress bar, and 2 prints one line per epoch.
     **others
-        Further arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
+        Other arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
         ``loss__<name>``, ``metrics__<name>`` and ``callbacks__<name>``.
 
     Attributes
     ----------
     model_ : keras.Model
-        The trained model. Its inputs are floats; images are in [0, 1].
+        The trained model. It does not divide uint8 samples by 255.
     sample_shape_ : tuple of int
         Shape of one sample.
     history_ : dict of str to list of float
@@ -166,7 +166,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         model : str
             Name of a registered autoencoder, such as "autoencoder".
         weights : str
-            Name of a set of pretrained weights of this model, such as "mnist".
+            Name of pretrained weights of this model, such as "mnist".
         **parameters
             Other parameters of the autoencoder, for fine-tuning.
 
@@ -209,19 +209,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         y : None
             Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
+            Sample weights for the loss, scaled to a mean of 1 over the training data.
         X_val : array-like, default=None
-            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
-            `early_stopping`, which then sets aside no part of `X`.
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`). If given, `early_stopping` uses
+            them instead of setting aside a fraction of `X`.
         **keywords
-            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
-            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
+            ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` override the parameters for this call.
+            ``validation_data``, ``validation_split`` and ``validation_batch_size`` are used as in ``keras.Model.fit``.
 
         Returns
         -------
         self
             The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
-            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
+            (Ctrl-C), the estimator keeps the weights trained so far, and ``KeyboardInterrupt`` is raised.
         """
         return self._fit_with_keywords(keywords, X, None, sample_weight, X_val)
 
@@ -237,7 +237,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         y : None
             Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are not scaled.
+            Sample weights for the loss. They are not scaled.
 
         Returns
         -------
@@ -247,7 +247,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return self._fit(X, None, sample_weight, partial=True)
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Encode samples.
+        """Encode samples as latent codes.
 
         Parameters
         ----------
@@ -263,12 +263,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return self._network.predict(samples, part=_encoder)
 
     def inverse_transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Decode codes.
+        """Reconstruct samples from latent codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, code_units)
-            Codes, as returned by :meth:`transform`.
+            Latent codes, as returned by :meth:`transform`.
 
         Returns
         -------
@@ -284,7 +284,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         return self._restore_shape(self._network.predict(codes, part=_decoder))
 
     def reconstruct(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Reconstruct samples: encode and decode them.
+        """Encode and decode samples.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasNetBas
         Returns
         -------
         X : ndarray of the shape of `X`, dtype float32
-            Reconstructed samples; in [0, 1] for samples of dtype uint8.
+            Reconstructed samples. Samples of dtype uint8 are reconstructed on the scale [0, 1].
         """
         return self._restore_shape(self._predict_raw(X))
 

@@ -37,41 +37,41 @@ if TYPE_CHECKING:
 
 
 class KerasNetClassifier(KerasNetClassifierBase):
-    """Classifier with a registered model, the model of a user's builder, or a Keras model.
+    """Classifier with a registered model, a user-defined builder or a Keras model.
 
     Parameters
     ----------
     model : str, callable or keras.Model, default="mlp"
         Name of a registered model (see :func:`kerasnet.models.list_models`), a builder (a function that returns a new
-        ``keras.Model``), or a Keras model. Each fit trains a copy of a Keras model. A builder is called with the
-        architecture parameters. It also receives ``input_shape``, ``n_outputs``, ``output_activation`` and, as in
-        SciKeras, ``meta`` (information about the data), ``params`` and ``compile_kwargs``, if its signature contains
-        them. If the builder has no argument ``output_activation``, ``n_outputs`` is the number of classes, even for
-        binary classification. If the builder compiles the model, its loss, optimizer and metrics are used, and a
-        different `loss` raises an error. Each call must create new trainable layers. The outputs must be
+        ``keras.Model``), or a Keras model, which is copied in each fit. A builder is called with the architecture
+        parameters. If its signature contains them, it also receives ``input_shape``, ``n_outputs``,
+        ``output_activation`` and, as in SciKeras, ``meta`` (information about the data), ``params`` and
+        ``compile_kwargs``. If the builder has no argument ``output_activation``, ``n_outputs`` is the number of
+        classes, even for binary classification. If the builder compiles the model, its loss, optimizer and metrics are
+        used, and a different `loss` raises an error. Each call must create new trainable layers. The outputs must be
         probabilities, unless the loss has ``from_logits=True``.
     image_shape : tuple (height, width[, channels]), default=None
         Shape of the images, required if `X` contains them as flattened rows. Only for image models.
     augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
             default=None
-        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
-        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
-        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
+        Random transformations of the training images in each epoch, joined by underscores: "flip" flips half of the
+        images horizontally, "shift" shifts by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and
+        "zoom" zooms by up to 10 %. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32
         Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        Learning rate of the optimizer; with a schedule, the maximum learning rate.
+        Learning rate of the optimizer; the maximum learning rate if a schedule is used.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        Schedule of the learning rate over all steps; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
         Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
         Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
         that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
-        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` is treated as multiclass
+        column of floats, or one-hot rows. With a categorical loss, a one-hot encoded `y` is treated as multiclass
         instead of multilabel, and :meth:`predict` returns one-hot rows.
     metrics : str, list or dict, default="accuracy"
         Keras metrics, recorded in `history_` after each epoch. If None, no metrics. The targets are
@@ -82,21 +82,21 @@ class KerasNetClassifier(KerasNetClassifierBase):
     class_weight : dict, list of dict or "balanced", default=None
         Weights of the classes in the loss, multiplied by ``sample_weight``. "balanced" uses weights inversely
         proportional to the class frequencies. For multilabel targets, a list with one dict per label. Class weights
-        apply to the validation data that `early_stopping` sets aside but, as in Keras, not to validation data that are
-        passed to :meth:`fit`.
+        also apply to validation data that are split from the training data but, as in Keras, not to validation data
+        that are passed to :meth:`fit`.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
         epoch. Unless validation data are passed to :meth:`fit`, a stratified part of the training data is set aside.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
+        Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        Directory for checkpoints. Epochs that this or another process has already trained are restored from a
         checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
@@ -106,11 +106,11 @@ class KerasNetClassifier(KerasNetClassifierBase):
     **others
         Arguments of the model's builder, such as ``filters``, and routed parameters: ``optimizer__<name>``,
         ``loss__<name>``, ``metrics__<name>``, ``callbacks__<name>``, ``model__<name>``, ``compile__<name>`` and
-        ``fit__<name>``. ``get_params`` includes the builder's arguments with their defaults. When
-        ``set_params`` changes `model`, explicitly set arguments are kept, and the others take the new defaults.
-        ``weights`` is the name of pretrained weights to fine-tune, such as "mnist". The builder's arguments then
-        default to those that the weights were trained with. With an equal number of classes, the output layer is
-        fine-tuned, too; otherwise it is new.
+        ``fit__<name>``. ``get_params`` includes the builder's arguments with their default values. If
+        ``set_params`` changes `model`, arguments that were set explicitly are kept, and the others have the default
+        values of the new builder. ``weights`` is the name of pretrained weights to fine-tune, such as "mnist". The
+        builder's arguments then default to those that the weights were trained with. If the number of classes
+        differs, the output layer is randomly initialized; otherwise, it is fine-tuned, too.
         ``run_eagerly``, ``loss_weights``, ``weighted_metrics``, ``jit_compile`` and ``auto_scale_loss`` can be given
         without the prefix ``compile__``. ``validation_split`` sets aside the last part of the data, as in Keras, and
         ``validation_batch_size`` defaults to `batch_size`.
@@ -118,9 +118,9 @@ class KerasNetClassifier(KerasNetClassifierBase):
     Attributes
     ----------
     model_ : keras.Model
-        The trained model. Its inputs are floats; images are in [0, 1].
+        The trained model. It does not divide uint8 images by 255.
     classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted; 0, 1, ..., n_labels - 1 for multilabel targets.
+        The sorted class labels; for multilabel targets, 0, 1, ..., n_labels - 1.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
@@ -189,14 +189,14 @@ class KerasNetClassifier(KerasNetClassifierBase):
         model : str
             Name of a registered model; ``kerasnet.list_models(weights=True)`` lists those with pretrained weights.
         weights : str
-            Name of a set of pretrained weights of this model, such as "mnist".
+            Name of pretrained weights of this model, such as "mnist".
         **parameters
             Other parameters of the classifier, for fine-tuning.
 
         Returns
         -------
         classifier : KerasNetClassifier
-            Fitted classifier. It predicts the class indices 0, 1, ... of the data set. :meth:`fit` fine-tunes the
+            Fitted classifier that predicts the class indices 0, 1, ... of the data set. :meth:`fit` fine-tunes the
             pretrained weights.
 
         Raises
@@ -232,11 +232,11 @@ class KerasNetClassifier(KerasNetClassifierBase):
         ----------
         model : keras.Model
             A built model with one input and one output of shape (n_samples, n_outputs): one probability for each class,
-            or the probability of the second of two classes. Outputs are logits if the loss that the model is compiled
-            with, or `loss`, has ``from_logits=True``. The classifier uses a copy.
+            or the probability of the second of two classes. Outputs are treated as logits if the loss of the compiled
+            model, or `loss`, has ``from_logits=True``. The classifier uses a copy.
         classes : array-like of shape (n_classes,), default=None
-            Class labels in the order of the outputs. If None, 0, 1, ... If they are not sorted, the outputs of the copy
-            are reordered, since scikit-learn expects sorted classes.
+            Class labels in the order of the outputs. If None, the labels are 0, 1, ... If they are not sorted, the
+            outputs of the copy are reordered, since scikit-learn expects sorted classes.
         input_shape : tuple of int, default=None
             Shape of one sample. Required if the model's input shape contains None.
         **parameters
@@ -246,8 +246,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
         -------
         classifier : KerasNetClassifier
             Fitted classifier. :meth:`fit` trains another copy of the model, starting from its weights. A compiled model
-            keeps its loss, optimizer and metrics.
-            :func:`kerasnet.save` supports the classifier if a registered builder builds the same network.
+            keeps its loss, optimizer and metrics. :func:`kerasnet.save` supports the classifier if a registered builder
+            can build the same architecture.
 
         Raises
         ------

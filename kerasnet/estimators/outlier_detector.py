@@ -45,9 +45,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     batch_size : int, default=32
         Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        Learning rate of the optimizer; with a schedule, the maximum learning rate.
+        Learning rate of the optimizer; the maximum learning rate if a schedule is used.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        Schedule of the learning rate over all steps; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
         Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
@@ -60,17 +60,17 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
-        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
+        epoch. Unless validation data are passed to :meth:`fit`, a fraction of the training data is set aside.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
+        Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        Directory for checkpoints. Epochs that this or another process has already trained are restored from a
         checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
@@ -151,7 +151,7 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
         y : None
             Ignored, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
+            Sample weights for the loss, scaled to a mean of 1 over the training data.
         **keywords
             Values of some parameters for this call only, as for :meth:`Autoencoder.fit`.
 

@@ -49,17 +49,17 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Shape of the images, required if `X` contains them as flattened rows. Only for image models.
     augmentation : {"flip", "shift", "shift_flip", "shift_rotate", "shift_rotate_zoom"} or keras.layers.Layer, \
             default=None
-        Data augmentation of images, random in each epoch. "flip" flips half of the images horizontally, "shift" shifts
-        by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and "zoom" zooms by up to 10 %; the
-        other values combine these. A Keras layer is copied, and `random_state` controls its randomness.
+        Random transformations of the training images in each epoch, joined by underscores: "flip" flips half of the
+        images horizontally, "shift" shifts by up to 8 % of height and width, "rotate" rotates by up to 11 degrees, and
+        "zoom" zooms by up to 10 %. A Keras layer is copied, and `random_state` controls its randomness.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32
         Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        Learning rate of the optimizer; with a schedule, the maximum learning rate.
+        Learning rate of the optimizer; the maximum learning rate if a schedule is used.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        Schedule of the learning rate over all steps; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
         Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
@@ -72,17 +72,17 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         take parameters as ``callbacks__<name>``.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
-        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside.
+        epoch. Unless validation data are passed to :meth:`fit`, a fraction of the training data is set aside.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
+        Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        Directory for checkpoints. Epochs that this or another process has already trained are restored from a
         checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
@@ -99,7 +99,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     Attributes
     ----------
     model_ : keras.Model
-        The trained model. Its inputs are floats; images are in [0, 1].
+        The trained model. It does not divide uint8 images by 255.
     output_shape_ : tuple of int
         Shape of one target: () or (n_outputs,).
     history_ : dict of str to list of float
@@ -220,26 +220,26 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Parameters
         ----------
         X : {array-like, sparse matrix, LazyArray} of shape (n_samples, ...)
-            Images of shape (n, height, width) or (n, height, width, channels), in RGB order: uint8 is divided by 255,
-            any other dtype is not rescaled. Sequences of shape (n, steps, features), or (n, steps) for one feature;
-            sequences of different lengths as a list of arrays of shape (steps, features). Vectors of shape
-            (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
+            Images of shape (n, height, width) or (n, height, width, channels), in RGB order; registered image models
+            divide uint8 by 255 and do not rescale other dtypes. Sequences of shape (n, steps, features), or (n, steps)
+            for one feature; sequences of different lengths as a list of arrays of shape (steps, features). Vectors of
+            shape (n, features). Data on disk are read on demand; see :class:`kerasnet.datasets.LazyArray`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are scaled to a mean of 1 over the training data.
+            Sample weights for the loss, scaled to a mean of 1 over the training data.
         X_val, y_val : array-like, default=None
-            Validation data. They are evaluated after each epoch (``val_loss`` in `history_`) and used by
-            `early_stopping`, which then sets aside no part of `X`.
+            Validation data, evaluated after each epoch (``val_loss`` in `history_`). If given, `early_stopping` uses
+            them instead of setting aside a fraction of `X`.
         **keywords
-            Values of ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` for this call only, and, as in
-            ``keras.Model.fit``, ``validation_data``, ``validation_split`` and ``validation_batch_size``.
+            ``epochs``, ``batch_size``, ``callbacks`` and ``verbose`` override the parameters for this call.
+            ``validation_data``, ``validation_split`` and ``validation_batch_size`` are used as in ``keras.Model.fit``.
 
         Returns
         -------
         self
             The fitted estimator. If an error is raised, the estimator is unchanged. If training is interrupted
-            (Ctrl-C), the estimator keeps what was trained, and ``KeyboardInterrupt`` is raised.
+            (Ctrl-C), the estimator keeps the weights trained so far, and ``KeyboardInterrupt`` is raised.
         """
         return self._fit_with_keywords(keywords, X, y, sample_weight, X_val, y_val)
 
@@ -255,7 +255,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss. They are not scaled.
+            Sample weights for the loss. They are not scaled.
 
         Returns
         -------

@@ -27,9 +27,9 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     l1, l2 : float, default=0.0
         L1 and L2 regularization factors of all kernels.
     weights : str, default=None
-        Name of a set of pretrained weights that training starts from, such as "mnist"; see
-        :func:`kerasnet.models.model_card`. The architecture parameters must be those that the weights were trained
-        with. If None, training starts from initial weights.
+        Name of pretrained weights to fine-tune, such as "mnist"; see :func:`kerasnet.models.model_card`. The
+        architecture parameters must be those that the weights were trained with. If None, the weights are randomly
+        initialized.
     mask_value : float, default=None
         Time steps with this value in all features are padding, and are skipped. If None, no time step is skipped.
     epochs : int, default=10
@@ -37,16 +37,16 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     batch_size : int, default=32
         Number of samples per step: 1 is stochastic gradient descent, -1 (all samples) is full-batch gradient descent.
     learning_rate : float, default=0.001
-        Learning rate of the optimizer; with a schedule, the maximum learning rate.
+        Learning rate of the optimizer; the maximum learning rate if a schedule is used.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate changes from step to step; see :func:`kerasnet.training.learning_rates`.
+        Schedule of the learning rate over all steps; see :func:`kerasnet.training.learning_rates`.
     optimizer : str, class or instance, default="adam"
         Keras optimizer. An instance uses its own learning rate. Names and classes take parameters as
         ``optimizer__<name>``, for example ``optimizer__momentum=0.9`` with "sgd".
     loss : str, class, instance or callable, default=None
         Keras loss. If None, the cross-entropy. Names and classes take parameters as ``loss__<name>``. Losses with names
         that begin with "sparse" receive class indices. All others receive targets in the shape of the outputs: one
-        column of floats, or one-hot rows. With a categorical loss, a one-hot `y` is treated as multiclass
+        column of floats, or one-hot rows. With a categorical loss, a one-hot encoded `y` is treated as multiclass
         instead of multilabel, and :meth:`predict` returns one-hot rows.
     metrics : str, list or dict, default="accuracy"
         Keras metrics, recorded in `history_` after each epoch. If None, no metrics. The targets are
@@ -57,21 +57,21 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     class_weight : dict, list of dict or "balanced", default=None
         Weights of the classes in the loss, multiplied by ``sample_weight``. "balanced" uses weights inversely
         proportional to the class frequencies. For multilabel targets, a list with one dict per label. Class weights
-        apply to the validation data that `early_stopping` sets aside but, as in Keras, not to validation data that are
-        passed to :meth:`fit`.
+        also apply to validation data that are split from the training data but, as in Keras, not to validation data
+        that are passed to :meth:`fit`.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
         epoch. Unless validation data are passed to :meth:`fit`, a stratified part of the training data is set aside.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Number of epochs without an improvement after which training stops. Only used if `early_stopping` is True.
+        Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
-        Directory for checkpoints. Epochs that were trained before, in this or another process, are restored from a
+        Directory for checkpoints. Epochs that this or another process has already trained are restored from a
         checkpoint; see :class:`kerasnet.training.EpochMemory`. Requires an int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, dropout and the validation split. Pass an int for
@@ -84,7 +84,7 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
     Attributes
     ----------
     model_ : keras.Model
-        The trained model. Its inputs are floats; images are in [0, 1].
+        The trained model.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; 0, 1, ..., n_labels - 1 for multilabel targets.
     history_ : dict of str to list of float

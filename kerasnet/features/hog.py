@@ -37,26 +37,26 @@ def hog(
 ) -> npt.NDArray[np.floating]:
     """Compute histograms of oriented gradients (HOG) of images.
 
-    The features are equal to those of :func:`skimage.feature.hog`, up to rounding, but computed for all images at
-    once. The histogram of each cell counts the gradient directions of its pixels, weighted by the gradient
-    magnitudes. The histograms are normalized within overlapping blocks of cells [1]_.
+    The features are equal to those of :func:`skimage.feature.hog` up to rounding errors, but many images are processed
+    at once. Each cell has a histogram of the gradient directions of its pixels, weighted by the gradient magnitudes.
+    The histograms are normalized within overlapping blocks of cells [1]_.
 
     Parameters
     ----------
     images : array-like of shape (n_images, height, width) or (n_images, height, width, channels)
         Grayscale or color images. At each pixel of a color image, the channel with the largest gradient is used.
-        Values are not rescaled. Since blocks are normalized with a small constant, uint8 images and the same images as
-        floats in [0, 1] give nearly, but not exactly, the same features.
+        Values are not rescaled. Because a small constant is added in the normalization, the features of uint8 images
+        and of the same images as floats in [0, 1] differ slightly.
     orientations : int, default=9
         Number of bins between 0 and 180 degrees.
     pixels_per_cell : tuple of int (rows, columns), default=(8, 8)
-        Size of a cell in pixels. Pixels outside the last complete cell are ignored.
+        Size of a cell in pixels. Incomplete cells at the bottom and right edges are ignored.
     cells_per_block : tuple of int (rows, columns), default=(2, 2)
         Size of a block in cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        Normalization of the blocks. "L2-Hys" is "L2", clipped at 0.2 and normalized again.
+        Normalization of the blocks. "L2-Hys" is the L2 norm, followed by clipping at 0.2 and renormalization.
     transform_sqrt : bool, default=False
-        If True, take the square root of all values first. They must not be negative.
+        If True, first replace all values by their square roots. Values must be non-negative.
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. -1 means using all
         processors.
@@ -64,14 +64,14 @@ def hog(
     Returns
     -------
     features : ndarray of shape (n_images, n_features)
-        Features in the order of blocks, cells within a block (both row by row) and orientations. The dtype is float64
-        for float64 images and for integers other than uint8, and float32 otherwise.
+        Features, ordered by block, cell within the block (both row by row) and orientation. The dtype is float64 for
+        float64 images and for integers other than uint8, and float32 otherwise.
 
     Raises
     ------
     ValueError
-        If `images` have an invalid shape, contain NaN or infinity, are smaller than a block or have values so large
-        that their squares overflow (beyond 1e16 in float32), or if a parameter is invalid.
+        If `images` have an invalid shape, are smaller than a block, contain NaN or infinity, or contain values whose
+        squares may overflow (beyond 1e16 in float32), or if a parameter is invalid.
 
     References
     ----------
@@ -111,15 +111,15 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
     orientations : int, default=9
         Number of bins between 0 and 180 degrees.
     pixels_per_cell : tuple of int (rows, columns), default=(8, 8)
-        Size of a cell in pixels. Pixels outside the last complete cell are ignored.
+        Size of a cell in pixels. Incomplete cells at the bottom and right edges are ignored.
     cells_per_block : tuple of int (rows, columns), default=(2, 2)
         Size of a block in cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        Normalization of the blocks. "L2-Hys" is "L2", clipped at 0.2 and normalized again.
+        Normalization of the blocks. "L2-Hys" is the L2 norm, followed by clipping at 0.2 and renormalization.
     transform_sqrt : bool, default=False
-        If True, take the square root of all values first. They must not be negative.
+        If True, first replace all values by their square roots. Values must be non-negative.
     image_shape : tuple of int (height, width[, channels]), default=None
-        Shape of the images if X contains flattened rows.
+        Shape of the images, required if X contains flattened images.
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. -1 means using all
         processors.
@@ -174,7 +174,7 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images, or flattened rows if `image_shape` is set.
+            Images, or flattened images if `image_shape` is set.
         y : None
             Ignored.
 
@@ -200,12 +200,12 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images, or flattened rows if `image_shape` is set.
+            Images, or flattened images if `image_shape` is set.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_features)
-            The same features as :func:`kerasnet.features.hog` returns.
+            HOG features, as returned by :func:`kerasnet.features.hog`.
 
         Raises
         ------
@@ -220,13 +220,13 @@ class HOGTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, channels]) or (n_samples, height * width[ * channels])
-            Images, or flattened rows if `image_shape` is set.
+            Images, or flattened images if `image_shape` is set.
 
         Returns
         -------
         visualizations : ndarray of shape (n_samples, height, width), dtype float
-            Each cell contains one line per orientation, parallel to the edges of this orientation. The brightness of
-            a line is the value of its histogram bin.
+            Each cell shows one line per orientation, parallel to edges with this gradient orientation. The brightness
+            of a line is the value of its histogram bin.
 
         Raises
         ------

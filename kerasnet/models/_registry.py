@@ -85,7 +85,7 @@ def register_model(
     max_layers: Callable[..., int] | None = None,
     max_unused_bytes: Callable[..., int] | None = None,
 ) -> Callable[[_Builder], _Builder]:
-    """Register a builder under a name; to be used as a decorator.
+    """Return a decorator that registers a builder under a name.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def register_model(
     tasks : sequence of str
         Tasks that the model supports, such as ``("classification", "regression")``.
     max_layers : callable, default=None
-        Function that returns an upper bound of the number of layers, including nested layers. It receives the arguments
+        Function that returns an upper bound on the number of layers, including nested layers. It receives the arguments
         of the builder as keyword arguments and must not build anything. :func:`kerasnet.load` calls it before building
-        a model, and rejects arguments that would create far more layers than the file has weights for. If None, only
-        the size of the variables is limited.
+        a model, and rejects the file if it contains weights for far fewer layers. If None, only the size of the
+        variables is limited.
     max_unused_bytes : callable, default=None
-        Function of the same arguments, for builders that create layers that are not part of the model. It returns an
-        upper bound of the size of their variables, in bytes. If None, the bound is 0. Ignored if `max_layers` is None.
+        Function that returns an upper bound on the size, in bytes, of variables that the builder creates but that are
+        not part of the model. It receives the same arguments. If None, the bound is 0. Ignored if `max_layers` is None.
 
     Returns
     -------
@@ -112,8 +112,8 @@ def register_model(
     Raises
     ------
     ValueError
-        If the name is already registered for another function, or `input_kind` is invalid. A function with the same
-        module and qualified name replaces the registered one, for example when a notebook cell is run twice.
+        If the name is already registered for another function, or if `input_kind` or `tasks` is invalid. A function
+        with the same module and qualified name replaces the registered one, as when a notebook cell is run twice.
     TypeError
         If the builder is not a function with an argument ``input_shape``, or a bound is not callable.
 
@@ -122,8 +122,8 @@ def register_model(
     The argument ``weights`` of a registered builder is reserved for pretrained weights. :func:`kerasnet.load` sets it
     to None and reads the weights from the file.
 
-    Models are registered per process. A worker process, for example of a search with ``n_jobs=2``, must import the
-    module that registers the model. For builders defined in a notebook, pass the function instead of its name.
+    Models are registered per process. Worker processes, such as those of a search with ``n_jobs=2``, must import the
+    module that registers the model. For a builder that is defined in a notebook, pass the function instead of its name.
 
     Examples
     --------
@@ -204,17 +204,17 @@ def list_models(
     Parameters
     ----------
     task : str, default=None
-        If given, list only models for this task: "classification", "regression" or "reconstruction".
+        List only models that support this task: "classification", "regression" or "reconstruction".
     input_kind : {"image", "sequence", "vector"}, default=None
-        If given, list only models for this kind of input.
+        List only models for this kind of input.
     weights : bool or str, default=None
-        If True, list only models with pretrained weights; if False, only models without. If a name such as "mnist",
-        list only models with these pretrained weights.
+        If True, list only models with pretrained weights; if False, only models without. A name such as "mnist" lists
+        only models with these pretrained weights.
 
     Returns
     -------
     names : list of str
-        Names of the models, sorted.
+        Sorted names of the models.
 
     Raises
     ------
@@ -255,8 +255,8 @@ def create_model(name: str, /, *, weights: str | os.PathLike[str] | None = None,
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see ``model_card(name).weights``. The other arguments
         then default to those of the pretrained model. If ``n_outputs`` differs, the output layer is randomly
-        initialized. If the number of channels differs, the first kernel is distributed evenly over the channels, so
-        that images with equal channels give the same outputs as the grayscale image. For "backbone", see
+        initialized. If the number of channels differs, the weights of the first layer are distributed evenly over the
+        channels: images with equal channels give the same outputs as the grayscale image. For "backbone", see
         :func:`build_backbone`. If None, all weights are randomly initialized.
     **arguments
         Arguments of the builder, such as ``input_shape``, ``n_outputs`` and the ``name`` of the model.

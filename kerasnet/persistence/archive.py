@@ -46,30 +46,30 @@ def save(
     include_optimizer: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> None:
-    """Save an estimator, a transformer or a composition as a ``.kerasnet`` archive.
+    """Save an estimator, a transformer or a pipeline as a ``.kerasnet`` archive.
 
-    The file is written atomically: if an error occurs, an existing file of the same name is unchanged.
+    The file is written atomically: if an error occurs, an existing file with this name remains unchanged.
 
     Parameters
     ----------
     estimator : estimator
         A fitted or unfitted estimator or transformer of kerasnet, or a ``Pipeline``, ``FeatureUnion`` or
-        ``ColumnTransformer`` of these and of the scikit-learn steps listed in Notes. Save the ``best_estimator_`` of a
-        search.
+        ``ColumnTransformer`` of these and of the scikit-learn classes listed in Notes. For a search, save its
+        ``best_estimator_``.
     path : str or path-like
-        The file, by convention with the suffix ``.kerasnet``. Its folder must exist.
+        Path of the file, by convention with the suffix ``.kerasnet``. The folder must exist.
     include_optimizer : bool, default=False
-        Whether to save the state of optimizers, so that, after loading, ``partial_fit`` continues exactly as it would
-        have without saving. With Adam, this makes the file three times as large.
+        Whether to save the state of the optimizers. ``partial_fit`` of a loaded estimator then gives the same results
+        as without saving and loading. With Adam, the file is three times as large.
     metadata : dict, default=None
         Plain values to store in the file, such as a license or an accuracy; see :func:`inspect`.
 
     Raises
     ------
     TypeError
-        If a type is not supported. The message names it.
+        If a type is not supported. The error message contains the type.
     ValueError
-        If a parameter is not a plain value, such as an instance of a Keras class, or if a model has no name.
+        If a parameter is not a plain value (for example, an optimizer instance), or if a builder has no name.
     OSError
         If the file cannot be written.
 
@@ -85,10 +85,10 @@ def save(
 
     Notes
     -----
-    Archives contain no code. A model is saved as its name in the registry, plain arguments and arrays, and is rebuilt
-    by :func:`load`. Losses, metrics and optimizers are saved as names, or as classes or functions of Keras.
+    Archives contain no code. A model is saved as the name of its builder, plain arguments and arrays, and is rebuilt by
+    :func:`load`. Losses, metrics and optimizers are saved by name and must be names, classes or functions of Keras.
 
-    `memory` and callbacks are not saved; for callbacks, a warning is issued. Random states are saved as seeds.
+    `memory` and callbacks are not saved, and a warning is issued for callbacks. Random states are saved as seeds.
 
     The supported classes of scikit-learn are
 
@@ -102,8 +102,8 @@ def save(
       ``LinearSVR``, ``LogisticRegression``, ``Ridge``, ``RidgeClassifier``, dummy estimators, decision trees, random
       forests and extra trees.
 
-    Other estimators, such as ``SVC`` and nearest neighbors, are excluded because their compiled code does not validate
-    the learned attributes: a malicious file could crash the process.
+    Other estimators, such as ``SVC`` and nearest neighbors, are not supported: their compiled code does not validate
+    learned attributes, so a malicious file could crash the process.
 
     Examples
     --------
@@ -169,24 +169,23 @@ def load(
     path : str or path-like
         The file.
     builders : dict of str to callable, default=None
-        Builders by name, for models that are not registered in this process. The name is that of the registered model
-        or of the function when the file was saved; see :func:`inspect`.
+        Builders of models that are not registered in this process. The key is the name of the registered model or of
+        the function at the time of saving; see :func:`inspect`.
     max_bytes : int, default=1_073_741_824
         The maximum size of the file in bytes.
     max_parameters : int, default=268_435_456
-        The maximum total number of weight values in all models. The size of one input sample is limited to the same
-        number.
+        The maximum total number of weights of all models. The number of values in one input sample has the same limit.
     max_json_bytes : int, default=4_194_304
         The maximum size of each JSON text in bytes.
     max_json_depth : int, default=100
         The maximum nesting depth of JSON.
     max_members : int, default=20_000
-        The maximum number of members of the archive, of arrays, and of parts of scikit-learn steps.
+        The maximum number of members of the archive, of arrays, and of files that contain the scikit-learn steps.
 
     Returns
     -------
     estimator : estimator
-        The estimator. Its predictions are bit-identical to those of the saved one.
+        The estimator. Its predictions are bit-identical to those of the saved estimator.
 
     Raises
     ------
@@ -215,15 +214,15 @@ def load(
 
     Notes
     -----
-    The array headers are read first. Then the models are built and compared with the headers, and then the arrays are
-    read. Before a model is built, its number of layers, as given by `max_layers` of
-    :func:`~kerasnet.models.register_model`, must be at most 512 or at most twice the number of arrays that the file
-    contains for this model. The argument ``weights`` of registered builders is ignored: no pretrained weights are read
-    or downloaded.
+    The array headers are read first. The models are then built and compared with the headers before the arrays are
+    read. A model is only built if the upper bound on its number of layers, declared by `max_layers` of
+    :func:`~kerasnet.models.register_model`, is at most 512 or at most twice the number of arrays that the file contains
+    for this model. Registered builders are called with ``weights=None``: no pretrained weights are read or downloaded.
 
-    Other limits are fixed and far beyond usual models: 300,000 lists and objects per JSON text, 50,000 values in
-    scikit-learn steps, 2,000 layers in all models, 100 metrics, 1,000 characters per string parameter, integers of 64
-    bits, decision trees with 10,000,000 features. `n_jobs` is limited to the number of processors.
+    Other limits are fixed and much larger than typical models need: 300,000 lists and objects per JSON text, 50,000
+    values in scikit-learn steps, 2,000 layers in all models, 100 metrics, 1,000 characters per string parameter,
+    1,000,000 for numbers in parameters of losses and metrics, 64-bit integers, and 10,000,000 features in decision
+    trees. `n_jobs` is limited to the number of processors.
 
     Examples
     --------
@@ -288,13 +287,13 @@ def inspect(
             arguments of the builder; None for an unfitted estimator), ``parameters`` (dict of the parameters of the
             estimator), ``n_parameters``, and ``arrays`` (dict of names to dtypes and shapes).
         types : list of str
-            The types and functions in transformers and scikit-learn steps.
+            The types and functions that the transformers and scikit-learn steps contain.
         metadata : dict
             The metadata passed to :func:`save`.
         format : int
             The version of the format.
         versions : dict of str to str
-            The versions of the packages that wrote the file.
+            The versions of the packages with which the file was written.
         sizes : dict of str to int
             The sizes of the members in bytes.
 

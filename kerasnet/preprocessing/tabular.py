@@ -61,69 +61,70 @@ def make_tabular_preprocessor(
 ) -> Pipeline:
     """Build a preprocessing pipeline for tabular data.
 
-    It handles outliers and missing values, scales numeric columns, encodes categorical columns, and selects features.
-    The result is an unfitted :class:`sklearn.pipeline.Pipeline`, mostly of scikit-learn transformers. Combine it with a
-    model in another pipeline, and fit that pipeline on the training data only.
+    The pipeline handles outliers, imputes missing values, scales numeric columns, encodes categorical columns and
+    selects features. It is an unfitted :class:`sklearn.pipeline.Pipeline` that consists mostly of scikit-learn
+    transformers. Combine it with a model in another pipeline, and fit that pipeline on the training data only.
 
     Parameters
     ----------
     X : pandas or polars DataFrame or array-like of shape (n_samples, n_features), default=None
-        A table whose dtypes determine the numeric and categorical columns. Columns of numbers are numeric; columns of
-        booleans, strings, objects and categories are categorical. The values are not used. If None, the column types
-        are determined in `fit`.
+        Table that determines the column types. Columns of numbers are numeric; columns of booleans, strings, objects
+        and categories are categorical. The pipeline is not fitted to the values. If None, the column types are
+        determined in `fit`.
     numeric_columns, categorical_columns : list of str or list of int, default=None
-        The numeric and categorical columns, by name or by position from 0; ``[]`` for none. None means all columns of
-        that type that are not in the other list. If both lists are given, all other columns are dropped.
+        Names or zero-based positions of the numeric and categorical columns; ``[]`` for none. None means all columns
+        of this type that are not in the other list. If both lists are given, all other columns are dropped.
     imputation : {"mean", "median", "most_frequent", "knn", "iterative", "interpolate"} or None, default="median"
         How to impute missing values in numeric columns. "knn" is applied after scaling, because its distances depend
-        on the scale of the columns. "interpolate" is for rows in order of time, see :class:`InterpolationImputer`. None
-        keeps NaN.
+        on the scale of the columns. "interpolate" requires rows in order of time; see :class:`InterpolationImputer`. If
+        None, NaN is kept.
     outliers : {"iqr", "zscore", "quantile"}, OutlierClipper or None, default=None
-        How to detect outliers in numeric columns, see :class:`OutlierClipper`. None keeps outliers.
+        How to detect outliers in numeric columns; see :class:`OutlierClipper`. If None, outliers are kept.
     outlier_action : {"clip", "missing"}, default="clip"
-        Whether to clip outliers, or to replace them by missing values, which are then imputed. Ignored if `outliers` is
-        an OutlierClipper.
+        Whether to clip outliers or to replace them with missing values, which are then imputed. Ignored if `outliers`
+        is an OutlierClipper.
     scaling : {"minmax", "standard", "robust"} or None, default="standard"
         How to scale numeric columns: to the range [0, 1], to mean 0 and standard deviation 1, or to median 0 and
         interquartile range 1.
     encoding : {"onehot", "ordinal"}, default="onehot"
-        How to encode categorical columns. With "onehot", there is one binary column per category, and all of them are 0
-        for unknown categories. With "ordinal", there is one column of category indices from 0, and -1 for unknown
-        categories. Encoded columns are not scaled.
+        How to encode categorical columns. "onehot" creates one binary column per category; unknown categories are
+        encoded as zeros. "ordinal" creates one column of category indices that start at 0; unknown categories are
+        encoded as -1. Encoded columns are not scaled.
     selection : {"variance", "univariate", "mutual_info", "model"} or None, default=None
         How to select features: remove constant features ("variance"); keep the features with the highest F-statistic
         ("univariate") or mutual information with y; or keep the most important features of a random forest ("model").
     n_features : int, default=None
-        The number of features to select, for all selections except "variance". None means 10, or for "model" all
-        features whose importance is at least the mean.
+        Number of features to select; not supported by the selection "variance". None means 10, or, for "model", all
+        features with at least the mean importance.
     task : {"classification", "regression"}, default="classification"
-        The type of y, for the selection.
+        Type of the target, used for feature selection.
     random_state : int, RandomState instance or None, default=None
         Seed for the imputation "iterative" and the selections "mutual_info" and "model".
 
     Returns
     -------
     preprocessor : Pipeline
-        The unfitted pipeline. It transforms tables to ndarrays of shape (n_samples, n_features_out) and dtype float64,
+        The unfitted pipeline. It transforms tables to ndarrays of shape (n_samples, n_features_out) of dtype float64,
         or float32 if all columns are float32.
 
     Raises
     ------
     ValueError
-        If a column is unknown, duplicated or in both lists, there are no columns, or a parameter is invalid. Also if a
-        column that is not in `categorical_columns` contains dates or durations, which may be raised in `fit` only.
+        If a column is unknown, duplicated or in both lists, if there are no columns, or if a parameter is invalid.
+        Dates and durations in a column that is neither dropped nor in `categorical_columns` also raise this error, in
+        `fit` at the latest.
     TypeError
         If `n_features` is not an int.
 
     See Also
     --------
-    OutlierClipper : Clip outliers or replace them by missing values.
+    OutlierClipper : Clip outliers or replace them with missing values.
     InterpolationImputer : Impute missing values in time series.
 
     Notes
     -----
-    The pipeline has the following steps, named as in parameter grids. Unused steps are "passthrough", so that they can
-    be set in a grid:
+    The pipeline has the following steps, named as in a parameter grid. Unused steps are "passthrough" and can be set in
+    a grid:
 
     - ``columns__numeric__conversion``, ``..__outliers``, ``..__imputation``, ``..__scaling``
     - ``columns__categorical__conversion``, ``..__imputation``, ``..__encoding``
@@ -131,21 +132,21 @@ def make_tabular_preprocessor(
 
     Examples of parameters to search are ``columns__numeric__imputation__n_neighbors``,
     ``columns__numeric__outliers__factor``, ``columns__numeric__scaling`` (a list of scalers),
-    ``columns__categorical__encoding__min_frequency`` and ``selection__k``, each prefixed by the name of the
+    ``columns__categorical__encoding__min_frequency`` and ``selection__k``. Prefix them with the name of the
     preprocessor in the enclosing pipeline.
 
-    Missing categories are replaced by the most frequent one. To use a separate category, set
+    Missing categories are replaced by the most frequent category. To use a separate category, set
     ``columns__categorical__imputation`` to ``SimpleImputer(strategy="constant", fill_value="missing")``. Columns that
     are entirely missing in `fit` are kept and filled with 0, so that the number of features is the same in all folds.
-    The imputation "iterative" and the selection "variance" drop them; the former warns.
+    However, the imputation "iterative" drops them with a warning, and the selection "variance" drops them silently.
 
-    Do not fit the preprocessor on the whole dataset before splitting it. Otherwise, means, limits, medians and the
-    selected features also depend on the test data, and scores are too optimistic (data leakage). In a pipeline,
+    Do not fit the preprocessor on the whole dataset before splitting it. Otherwise, the learned statistics and the
+    selected features depend on the test data, and scores are too optimistic (data leakage). In a pipeline,
     cross-validation fits the preprocessor on the training part of each fold.
 
-    Polars data frames and pandas nullable dtypes give the same results as pandas data frames with NumPy dtypes.
-    Categorical columns of whole numbers are converted to integers, so that the names of their categories do not depend
-    on missing values.
+    Results for polars data frames and pandas nullable dtypes are the same as for pandas data frames with NumPy dtypes.
+    Whole numbers in categorical columns are converted to integers, so that category names do not depend on missing
+    values.
 
     The names of the output features are the names of the columns, or "column_category" for one-hot encoded columns. If
     names are not unique, call ``set_params(columns__verbose_feature_names_out=True)`` to add the prefixes

@@ -22,23 +22,24 @@ _bytes_since_cleanup: dict[str, float] = {}  # by folder: bytes that this proces
 class EpochMemory:
     """An on-disk cache of checkpoints, so that no epoch is trained twice.
 
-    An estimator with ``memory=`` restores the last checkpoint of an equal fit, and trains the remaining epochs only.
-    The result is bit-identical to training all epochs. The cache key covers the data, sample weights, architecture,
-    initial weights, loss, metrics, optimizer, learning rates, batch size, callbacks, seed, number of threads and
-    package versions. The number of epochs is part of the key only if the learning rates depend on it, as with the
-    schedules "cosine" and "one_cycle", or if a callback may read it from its ``params``.
+    An estimator with ``memory=`` restores the last checkpoint of a fit with the same cache key, and trains only the
+    remaining epochs. The result is bit-identical to that of training all epochs. The cache key covers the training and
+    validation data, sample weights, architecture, initial weights, loss, metrics, optimizer, learning rates, batch
+    size, callbacks, seed, number of threads and package versions. The number of epochs is part of the key only if the
+    learning rates depend on it, as with the schedules "cosine" and "one_cycle", or if a callback may read it from its
+    ``params``.
 
     Parameters
     ----------
     location : str or path-like
-        The folder, which is created if it is missing; "~" is the home directory. Checkpoints are stored in its
-        subfolder ``kerasnet-states``. Processes and machines can share it. Workers with another working directory need
-        an absolute path.
+        The folder, which is created if needed; "~" is the home directory. Checkpoints are stored in its subfolder
+        ``kerasnet-states``. Multiple processes and machines can share it. Use an absolute path if their working
+        directories differ.
     max_bytes : int, default=10 * 2**30
         The maximum total size of the checkpoints in bytes. If it is exceeded, the least recently used ones are removed.
         A single checkpoint larger than this is neither written nor read.
     resume : bool, default=True
-        Whether to restore checkpoints. If False, fits train all epochs and write checkpoints.
+        Whether to restore checkpoints. If False, fits train all epochs, but still write checkpoints.
 
     Attributes
     ----------
@@ -56,27 +57,27 @@ class EpochMemory:
 
     See Also
     --------
-    kerasnet.CNNClassifier : An estimator with the parameter ``memory``, which also takes the path of a folder.
+    kerasnet.CNNClassifier : An estimator with the parameter ``memory``, which also accepts the path of a folder.
 
     Notes
     -----
-    A checkpoint is one file. It contains the weights, the seeds of layers, the state of the optimizer, the history and
-    the state of callbacks, including the best weights of early stopping. Checkpoints are written atomically at the end
-    of a fit and, during the fit, every two seconds at most. The two most recent intermediate checkpoints are kept.
-    Checkpoints of the end of a fit are kept until `max_bytes` is exceeded, because the same fit may be repeated.
+    A checkpoint is one file that contains the weights, the seeds of layers, the state of the optimizer, the history and
+    the state of callbacks, including the best weights of early stopping. Checkpoints are written atomically, at the end
+    of a fit and at most every two seconds during the fit. The two most recent intermediate checkpoints are kept. Final
+    checkpoints are kept until `max_bytes` is exceeded, because the same fit may be repeated.
 
-    Reading a file runs no code. If a file is corrupted or does not match its name, a warning is issued and its epochs
-    are trained again.
+    Reading a checkpoint runs no code. If a file is corrupted or does not match its name, a warning is issued and its
+    epochs are trained again.
 
-    Callbacks are not called for restored epochs. A ``CSVLogger`` writes the trained epochs only. A ``ModelCheckpoint``
-    does not know the best value of restored epochs, and writes no file if no epoch is trained. These and other Keras
-    callbacks that do not affect training are not part of the cache key. Neither are callbacks with the class attribute
-    ``changes_nothing = True``, which must not stop training. All other callbacks are assumed to affect training: their
-    plain values and arrays are part of the checkpoint.
+    Callbacks are not called for restored epochs. ``CSVLogger`` writes only the trained epochs. ``ModelCheckpoint``
+    ignores restored epochs when it determines the best epoch, and writes no file if no epoch is trained. These and
+    other Keras callbacks that do not affect training are not part of the cache key. If your own callback does not
+    affect training and never stops it, set the class attribute ``changes_nothing = True`` to exclude it from the key.
+    All other callbacks are assumed to affect training: their plain values and arrays are part of the checkpoint.
 
-    A checkpoint does not contain the random state of layers without a seed, nor state that a model or a function keeps
-    outside Keras variables. Results may differ in the last bits on a different type of processor. If a Keras model is
-    passed as such, the names of its layers are part of the cache key. Set them, because Keras numbers unnamed layers
+    A checkpoint does not contain the random state of unseeded layers, or state that a model or a function stores
+    outside Keras variables. Results may differ in the last bits on a different type of processor. If `model` is a Keras
+    model, the names of its layers are part of the cache key. Name all layers, because Keras numbers unnamed layers
     across the process.
 
     Examples
