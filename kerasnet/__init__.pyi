@@ -7,6 +7,7 @@ from . import numpy_network as numpy_network
 from . import persistence as persistence
 from . import plots as plots
 from . import preprocessing as preprocessing
+from . import report as report
 from . import training as training
 from .estimators import Autoencoder as Autoencoder
 from .estimators import AutoencoderOutlierDetector as AutoencoderOutlierDetector
@@ -37,5 +38,6 @@ from .numpy_network import NeuralNetwork as NeuralNetwork
 from .persistence import inspect as inspect
 from .persistence import load as load
 from .persistence import save as save
+from .report import make_report as make_report
 
 __version__: str

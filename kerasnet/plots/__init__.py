@@ -1,6 +1,7 @@
 """Plots in the form of scikit-learn displays."""
 
 from kerasnet.plots.embedding import EmbeddingDisplay
+from kerasnet.plots.error_matrix import ErrorMatrixDisplay
 from kerasnet.plots.hog import HOGDisplay
 from kerasnet.plots.keypoint import KeypointDisplay
 from kerasnet.plots.prediction_grid import PredictionGridDisplay
@@ -9,6 +10,7 @@ from kerasnet.plots.training_curve import TrainingCurveDisplay
 
 __all__ = [
     "EmbeddingDisplay",
+    "ErrorMatrixDisplay",
     "HOGDisplay",
     "KeypointDisplay",
     "PredictionGridDisplay",

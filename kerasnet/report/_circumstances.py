@@ -1,0 +1,122 @@
+"""Sections about data, time, memory, versions and how to reproduce the results."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from kerasnet.report._model import n_parameters, size
+from kerasnet.report._page import Code, Section, Table, Text, clean, number
+
+_PACKAGES = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy", "scipy", "pandas")
+_MAX_COLUMNS = 30
+
+
+def data_section(subject):
+    """Return a summary of the samples and the targets."""
+    X = subject.X
+    rows = [["samples", f"{subject.n:,}"], ["type of X", type(X).__name__]]
+    if hasattr(X, "shape"):
+        rows.append(["shape of X", " × ".join(f"{length:,}" for length in X.shape)])
+    if hasattr(X, "dtype"):
+        rows.append(["dtype of X", str(X.dtype)])
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.size:
+        values = X[subject.sample].astype(float)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            summary = f"{number(finite.min())} to {number(finite.max())}, mean {number(finite.mean())}"
+            rows.append(["values of X", summary + ("" if len(values) == len(X) else f" (of {len(values):,} samples)")])
+        rows += [["missing values", f"{values.size - finite.size:,}"]] if finite.size < values.size else []
+        rows.append(["memory of X", size(X.nbytes)])
+    if issparse(X):
+        rows.append(["nonzero values", f"{X.nnz:,}"])
+    blocks = [Table(["property", "value"], rows + target_rows(subject), n_text=2)]
+    if isinstance(X, pd.DataFrame):
+        blocks.append(column_table(X))
+    return Section("Data", blocks)
+
+
+def target_rows(subject):
+    """Return the rows about the targets."""
+    if subject.task == "classification":
+        counts = np.bincount(subject.y, minlength=len(subject.names))
+        return [
+            ["classes", f"{len(subject.names):,}"],
+            ["samples per class", f"{counts.min():,} to {counts.max():,}"],
+        ]
+    if subject.task == "multilabel":
+        return [
+            ["labels", f"{len(subject.names):,}"],
+            ["labels per sample", f"mean {number(subject.y.sum(axis=1).mean())}"],
+        ]
+    if subject.task == "regression":
+        text = f"{number(subject.y.min())} to {number(subject.y.max())}, mean {number(subject.y.mean())}"
+        return [["outputs", f"{subject.y.shape[1]:,}"], ["values of y", text]]
+    return []
+
+
+def column_table(X):
+    """Return the columns of a data frame."""
+    rows = []
+    for name, column in list(X.items())[:_MAX_COLUMNS]:
+        values = f"{column.nunique(dropna=True):,} different values"
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and column.notna().any():
+            values = f"{number(column.min())} to {number(column.max())}, mean {number(column.mean())}"
+        rows.append([clean(name), str(column.dtype), values, f"{int(column.isna().sum()):,}"])
+    caption = f"The first {_MAX_COLUMNS} of {X.shape[1]} columns" if X.shape[1] > _MAX_COLUMNS else "Columns"
+    return Table(["column", "dtype", "values", "missing"], rows, caption=caption, n_text=3)
+
+
+def cost_section(subject, notes):
+    """Return times, memory and further notes of the caller."""
+    rows = [[clean(name), clean(value)] for name, value in (notes or {}).items()]
+    final, estimator = subject.final, subject.estimator
+    if (n_epochs := getattr(getattr(final, "autoencoder_", final), "n_iter_", None)) is not None:
+        rows.append(["epochs or iterations", clean(n_epochs)])
+    if (seconds := getattr(estimator, "refit_time_", None)) is not None:
+        rows.append(["time of the final fit", f"{seconds:.3g} s"])
+    text = f"{subject.seconds:.3g} s ({subject.seconds / subject.n * 1000:.3g} ms per sample)"
+    rows.append([f"prediction of {subject.n:,} samples", text])
+    if n_weights := n_parameters(subject):
+        rows.append(["weights of the model", f"{n_weights:,} ({size(4 * n_weights)} as float32)"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    rows.append(["peak memory of the process", size(peak)])
+    rows.append(["hardware", f"{os.cpu_count()} CPU cores, {platform.machine()}"])
+    return Section("Time and memory", [Table(["what", "value"], rows, n_text=2)])
+
+
+def versions():
+    """Return the versions of Python and of the installed packages that affect results."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def reproduction_section(subject, command):
+    """Return how to reproduce the results, and the versions of packages."""
+    rows = [[name, version] for name, version in versions().items()]
+    if command is None:
+        text = "The report was made by:"
+        names = "" if subject.y is None else ", y_test"
+        targets = "" if subject.y is None else ", y_train"
+        command = (
+            f"estimator = {subject.estimator!r}\n"
+            f"estimator.fit(X_train{targets})\n"
+            f'kerasnet.make_report(estimator, X_test{names}, path="report.html")'
+        )
+    else:
+        text = "The results were made by:"
+    seeds = [getattr(step, "random_state", None) for _, step in subject.steps if hasattr(step, "random_state")]
+    note = "Bootstrap intervals use fixed random seeds."
+    if seeds and any(seed is None for seed in seeds):
+        note += " A step has random_state=None: another fit gives other results."
+    return Section("How to reproduce", [Text(text), Code(command), Text(note), Table(["package", "version"], rows)])

@@ -1,0 +1,184 @@
+"""What a report is about: a fitted estimator and validated data."""
+
+import time
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+
+from kerasnet.report._page import clean
+from kerasnet.report._pictures import find_images
+
+
+class Subject:
+    """A fitted estimator and the data to evaluate it on.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted classifier, regressor, outlier detector or autoencoder, or a pipeline or search of one.
+    X, y, class_names, images
+        As for `make_report`.
+
+    Attributes
+    ----------
+    steps : list of (str, estimator)
+        The name and the estimator of each step; a single pair with an empty name without a pipeline.
+    final : estimator
+        The last step.
+    task : {"classification", "multilabel", "regression", "reconstruction", "outlier detection"}
+        What the estimator does.
+    y : ndarray or None
+        Class indices, an indicator matrix of labels, numbers, or 1 and -1.
+    names : list of str
+        Names of the classes or labels.
+    """
+
+    def __init__(self, estimator, X, y=None, class_names=None, images=None):
+        check_is_fitted(estimator)
+        self.estimator, self.X = estimator, X
+        self.steps = steps_of(estimator)
+        self.final = self.steps[-1][1]
+        self.n = len(X) if not hasattr(X, "shape") else X.shape[0]
+        if self.n == 0:
+            raise ValueError("Expected at least one sample in X. Received: an empty X.")
+        self.task = self._task(y)
+        self.names = []
+        self.y = None if y is None else self._validated_targets(y, class_names)
+        self.image_rows = find_images(self, images)
+        self.seconds = 0.0
+
+    def _task(self, y):
+        """Return the task; raise an error for other estimators, and for a `y` that is missing or too short or long."""
+        if hasattr(self.final, "reconstruct"):
+            task = "reconstruction"
+        elif is_outlier_detector(self.estimator) or is_outlier_detector(self.final):
+            task = "outlier detection"
+        elif is_regressor(self.estimator):
+            task = "regression"
+        elif is_classifier(self.estimator):
+            task = "classification"
+        else:
+            raise TypeError(
+                "estimator must be a fitted classifier, regressor, outlier detector or Autoencoder, or a pipeline or "
+                f"search of one. Received: {type(self.estimator).__name__}."
+            )
+        if y is None and task in ("classification", "regression"):
+            raise ValueError(f"The report of a {task} model requires the targets y. Received: y=None.")
+        n_targets = None if y is None else y.shape[0] if hasattr(y, "shape") else len(y)
+        if n_targets not in (None, self.n):
+            raise ValueError(
+                f"X and y must have the same number of samples. Received: {self.n} samples in X and {n_targets} in y."
+            )
+        return task
+
+    def _validated_targets(self, y, class_names):
+        """Return the targets as numbers."""
+        if self.task == "regression":
+            return check_array(y, ensure_2d=False, dtype=float, input_name="y").reshape(self.n, -1)
+        if self.task == "outlier detection":
+            return self._inlier_labels(y)
+        if self.task == "reconstruction":
+            return np.asarray(column_or_1d(y))
+        kind = type_of_target(y, input_name="y")
+        if kind == "multilabel-indicator":
+            self.task = "multilabel"
+            return self._indicators(y, class_names)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Reports support one class label per sample, or a multilabel indicator matrix of 0 and 1. Received: "
+                f"multiclass-multioutput y of shape {np.shape(y)}."
+            )
+        self.classes = np.asarray(self.estimator.classes_)
+        self.names = self._validated_names(class_names, self.classes)
+        return self.class_indices(column_or_1d(y), "y")
+
+    def class_indices(self, labels, name):
+        """Return the indices of class labels in `classes`."""
+        indices = pd.Index(self.classes).get_indexer(np.asarray(labels))
+        unknown = pd.unique(np.asarray(labels)[indices < 0]).tolist()
+        if unknown:
+            raise ValueError(
+                f"{name} contains classes that {type(self.final).__name__} was not fitted on: {unknown!r:.200}. It was "
+                f"fitted on: {self.classes.tolist()!r:.200}."
+            )
+        return indices
+
+    def _indicators(self, y, class_names):
+        y = np.asarray(y.toarray() if issparse(y) else y)
+        self.names = self._validated_names(class_names, [f"label {position}" for position in range(y.shape[1])])
+        return y.astype(bool)
+
+    def _inlier_labels(self, y):
+        y = np.asarray(column_or_1d(y))
+        if not np.isin(y, (-1, 1)).all():
+            raise ValueError(
+                "For an outlier detector, y must contain 1 for inliers and -1 for outliers. Received: "
+                f"{pd.unique(y).tolist()!r:.200}."
+            )
+        return y.astype(int)
+
+    def _validated_names(self, class_names, defaults):
+        names = defaults if class_names is None else list(class_names)
+        if len(names) != len(defaults):
+            raise ValueError(
+                f"class_names must name all {len(defaults)} classes, in the order of classes_. Received: {len(names)} "
+                "names."
+            )
+        return [clean(name) for name in names]
+
+    def call(self, method):
+        """Return the result of a method of the estimator for all samples."""
+        return self.measure(getattr(self.estimator, method), self.X)
+
+    def measure(self, function, *arguments):
+        """Return the result of the function; store the time of the first call in `seconds`."""
+        started = time.perf_counter()
+        result = function(*arguments)
+        self.seconds = self.seconds or time.perf_counter() - started
+        return result
+
+    @cached_property
+    def final_samples(self):
+        """The samples as the last step receives them."""
+        estimator, X = fitted_part(self.estimator), self.X
+        while isinstance(estimator, Pipeline):
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = fitted_part(estimator[-1])
+        return X
+
+    @cached_property
+    def sample(self):
+        """Sorted row numbers of at most 2,000 random samples, for scatter plots."""
+        rng = np.random.default_rng(0)
+        return np.arange(self.n) if self.n <= 2000 else np.sort(rng.choice(self.n, 2000, replace=False))
+
+
+def fitted_part(estimator):
+    """Return the best estimator of a search, or the estimator itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
+
+
+def steps_of(estimator):
+    """Return the steps of pipelines and searches, nested ones included, as a list of names and estimators."""
+    estimator = fitted_part(estimator)
+    if not isinstance(estimator, Pipeline):
+        return [("", estimator)]
+    steps = [(name, step) for name, step in estimator.steps if step not in (None, "passthrough")]
+    return [(f"{name}.{inner}" if inner else name, each) for name, step in steps for inner, each in steps_of(step)] or [
+        ("", estimator)
+    ]
+
+
+def take_rows(X, rows):
+    """Return some rows of an array, lazy array, sparse matrix, data frame or list."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
