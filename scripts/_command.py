@@ -91,6 +91,18 @@ def positive_float(text):
     return value
 
 
+def assignment(text):
+    """Parse NAME=JSON; return the name and the value."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=JSON, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError as error:
+        hint = f"; write text in double quotes, as in '{name}=\"{value}\"'" if value.isidentifier() else ""
+        raise argparse.ArgumentTypeError(f"expected JSON after {name}=, got {value!r}{hint}") from error
+
+
 def json_object(text):
     """Parse a JSON object."""
     try:

@@ -38,6 +38,7 @@ RECIPES = {
     },
     ("simple_rnn", "mnist"): {"epochs": 10, "batch_size": 128, "learning_rate": 0.002},
 }
+FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 SCHEDULE = "cosine"
 PRETRAINED = {
     "fashion_mnist": ("lenet",),

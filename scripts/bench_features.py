@@ -17,10 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # suppress TensorFlow's star
 
 import numpy as np
 from _bench import ratios, report, spread, take_turns
+from _recipes import FEATURES_RECIPE, RECIPES
 from skimage.feature import hog as skimage_hog
 from sklearn.model_selection import ParameterGrid, train_test_split
 from sklearn.svm import LinearSVC
-from train_mnist import FEATURES_RECIPE, RECIPES
 
 from kerasnet import KerasNetClassifier
 from kerasnet.datasets import load_mnist

@@ -13,6 +13,7 @@ temporary file in the output folder (height * width * 3 bytes per image) and nee
 import argparse
 import math
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -25,7 +26,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 from _command import (
     check_target_accuracy,
@@ -38,7 +38,7 @@ from _command import (
     save_figure,
 )
 from _run import MODEL, versions, write_json
-from sklearn.metrics import ConfusionMatrixDisplay, classification_report
+from sklearn.metrics import classification_report
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -48,6 +48,7 @@ import kerasnet as kn
 from kerasnet._files import atomic_folder
 from kerasnet.features import ImageFiles, ImagePreprocessor
 from kerasnet.models.backbone import BACKBONES
+from kerasnet.plots import ErrorMatrixDisplay
 from kerasnet.training import AUGMENTATIONS
 
 listen_to_interruptions()
@@ -56,6 +57,7 @@ listen_to_interruptions()
 def main(argv=None):
     """Run the command and return its exit status."""
     arguments = parse(argv)
+    arguments.command = shlex.join(["python", "scripts/fine_tune.py", *(sys.argv[1:] if argv is None else argv)])
     return run_command("fine_tune", run, arguments, "nothing was saved")
 
 
@@ -164,6 +166,7 @@ def run(arguments):
             train(pipeline, X_train, y_train, arguments)
             seconds = time.perf_counter() - started
             y_pred = pipeline[1:].predict(X_test)
+            write_report(folder, pipeline[1:], X_test, y_test, len(y_train), seconds, arguments)
         report = classification_report(y_test, y_pred, digits=4, zero_division=0)
         metrics = {
             "accuracy": float(np.mean(y_pred == y_test)),
@@ -183,12 +186,23 @@ def run(arguments):
         kn.save(pipeline, folder / MODEL, metadata=metadata)
         write_json(folder / "metrics.json", metrics)
         (folder / "classification_report.txt").write_text(report + "\n")
-        figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
-        ConfusionMatrixDisplay.from_predictions(y_test, y_pred, ax=ax, cmap="Blues", xticks_rotation="vertical")
-        save_figure(figure, folder / "confusion_matrix.png")
+        save_figure(ErrorMatrixDisplay.from_predictions(y_test, y_pred).figure_, folder / "confusion_matrix.png")
     print_line(f"\n{report}")
     print_line(f"Test accuracy: {metrics['accuracy']:.4f}. Training time: {seconds:.0f} s. Results: {arguments.output}")
     return check_target_accuracy("fine_tune", metrics["accuracy"], arguments.target_accuracy)
+
+
+def write_report(folder, classifier, X_test, y_test, n_train, seconds, arguments):
+    """Write report.html."""
+    kn.make_report(
+        classifier,
+        X_test,
+        y_test,
+        folder / "report.html",
+        title=f"{arguments.backbone} on {arguments.folder.resolve().name}",
+        notes={"training images": f"{n_train:,}", "training time": f"{seconds:.0f} s"},
+        command=arguments.command,
+    )
 
 
 def check_split(images, arguments):

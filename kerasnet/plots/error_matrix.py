@@ -157,7 +157,7 @@ class ErrorMatrixDisplay:
         n_classes = len(self.confusion_matrix)
         if ax is None:
             size = 2.5 + 0.4 * min(n_classes, _MAX_LABELED)
-            _, ax = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
+            _, ax = plt.subplots(figsize=(size + 0.8, size), layout="compressed")
         shares = self.shares
         largest = float(np.nanmax(shares)) if np.isfinite(shares).any() else 0
         # transparent where there are no errors, so that the plot is readable on any background

@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import sys
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -76,11 +77,12 @@ def cost_section(subject, notes):
     """Return times, memory and further notes of the caller."""
     rows = [[clean(name), clean(value)] for name, value in (notes or {}).items()]
     final, estimator = subject.final, subject.estimator
-    if (n_epochs := getattr(getattr(final, "autoencoder_", final), "n_iter_", None)) is not None:
-        rows.append(["epochs or iterations", clean(n_epochs)])
+    n_epochs = getattr(getattr(final, "autoencoder_", final), "n_iter_", 0)
+    if isinstance(n_epochs, Integral) and n_epochs > 0:
+        rows.append(["epochs or iterations", f"{n_epochs:,}"])
     if (seconds := getattr(estimator, "refit_time_", None)) is not None:
-        rows.append(["time of the final fit", f"{seconds:.3g} s"])
-    text = f"{subject.seconds:.3g} s ({subject.seconds / subject.n * 1000:.3g} ms per sample)"
+        rows.append(["time of the final fit", duration(seconds)])
+    text = f"{duration(subject.seconds)} ({duration(subject.seconds / subject.n)} per sample)"
     rows.append([f"prediction of {subject.n:,} samples", text])
     if n_weights := n_parameters(subject):
         rows.append(["weights of the model", f"{n_weights:,} ({size(4 * n_weights)} as float32)"])
@@ -88,6 +90,14 @@ def cost_section(subject, notes):
     rows.append(["peak memory of the process", size(peak)])
     rows.append(["hardware", f"{os.cpu_count()} CPU cores, {platform.machine()}"])
     return Section("Time and memory", [Table(["what", "value"], rows, n_text=2)])
+
+
+def duration(seconds):
+    """Format a time."""
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
 
 
 def versions():
@@ -101,22 +111,26 @@ def versions():
     return found
 
 
+def default_command(subject):
+    """Return code that fits the estimator and makes the report."""
+    n_epochs = getattr(subject.final, "n_iter_", None)
+    fitting = "estimator.fit(X_train{train})\n"
+    if isinstance(n_epochs, Integral) and n_epochs == 0:
+        fitting = "# its weights are those of a pretrained or given model\n"
+    train, test = ("", "") if subject.y is None else (", y_train", ", y_test")
+    report = f'kerasnet.make_report(estimator, X_test{test}, path="report.html")'
+    return f"estimator = {subject.estimator!r}\n{fitting.format(train=train)}{report}"
+
+
 def reproduction_section(subject, command):
     """Return how to reproduce the results, and the versions of packages."""
     rows = [[name, version] for name, version in versions().items()]
     if command is None:
-        text = "The report was made by:"
-        names = "" if subject.y is None else ", y_test"
-        targets = "" if subject.y is None else ", y_train"
-        command = (
-            f"estimator = {subject.estimator!r}\n"
-            f"estimator.fit(X_train{targets})\n"
-            f'kerasnet.make_report(estimator, X_test{names}, path="report.html")'
-        )
+        text, command = "The report was made by:", default_command(subject)
     else:
         text = "The results were made by:"
     seeds = [getattr(step, "random_state", None) for _, step in subject.steps if hasattr(step, "random_state")]
     note = "Bootstrap intervals use fixed random seeds."
     if seeds and any(seed is None for seed in seeds):
-        note += " A step has random_state=None: another fit gives other results."
+        note += " Steps with random_state=None may give other results in another fit."
     return Section("How to reproduce", [Text(text), Code(command), Text(note), Table(["package", "version"], rows)])

@@ -153,7 +153,7 @@ def confusion_section(predictions):
     ]
     described = [f"{names[true]} as {names[predicted]} ({errors[true, predicted]})" for true, predicted in pairs[:3]]
     size = 3.4 + 0.24 * min(len(names), 25)
-    with drawing(size + 0.8, size) as figure:
+    with drawing(size + 0.8, size, "compressed") as figure:
         labels = [shorten(name, 18) for name in names]
         ErrorMatrixDisplay(matrix, display_labels=labels).plot(ax=figure.subplots())
         alternative = (
@@ -179,10 +179,9 @@ def mistake_sections(subject, predictions):
 
     def describe(row):
         true, predicted = names[predictions.y_true[row]], names[predictions.y_pred[row]]
-        lines = [true] if true == predicted and not predictions.wrong[row] else [f"{true}, predicted {predicted}"]
-        return lines if confidence is None else [*lines, percent(confidence[row])]
+        classes = [true, predicted] if predictions.wrong[row] else [true]
+        return classes if confidence is None else [*classes, percent(confidence[row])]
 
-    columns = ["prediction", "probability"]
     wrong = np.flatnonzero(predictions.wrong)
     if confidence is not None:
         wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
@@ -191,13 +190,15 @@ def mistake_sections(subject, predictions):
     if len(wrong):
         title = "Mistakes" if confidence is None else "Most confident mistakes"
         text = f"{len(wrong):,} of {subject.n:,} predictions are wrong; {order}."
-        sections.append(sample_section(title, text, subject, wrong[:20], describe, columns))
+        sections.append(
+            sample_section(title, text, subject, wrong[:20], describe, ["true", "predicted", "probability"])
+        )
     typical = typical_rows(predictions)
     if subject.image_rows is not None and len(typical):
         text = "For each class, correct predictions" + (
             "." if confidence is None else " with the highest probability of the class."
         )
-        sections.append(sample_section("Typical examples", text, subject, typical, describe, columns))
+        sections.append(sample_section("Typical examples", text, subject, typical, describe, ["class", "probability"]))
     return sections
 
 

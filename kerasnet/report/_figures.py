@@ -41,11 +41,11 @@ _STYLE = {
 
 
 @contextmanager
-def drawing(width=4.0, height=3.2):
+def drawing(width=4.0, height=3.2, layout="constrained"):
     """Yield a new figure, to be drawn on and passed to `to_plot` within the block; the size is in inches."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has its own fonts
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout=layout)
 
 
 def to_plot(figure, alternative, caption, **options):

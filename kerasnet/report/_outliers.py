@@ -25,8 +25,8 @@ def report_outliers(subject):
                 "",
                 subject,
                 rows,
-                lambda row: [f"score {number(scores[row])}", *true_label(subject, row)],
-                ["score", "y"],
+                lambda row: [number(scores[row]), *true_label(subject, row)],
+                ["score", "label"],
             )
         )
     return summary(subject, scores, outlier), sections
@@ -72,7 +72,7 @@ def score_section(subject, scores, outlier):
         groups = [("inliers", scores[subject.y == 1], BLUE), ("outliers", scores[subject.y == -1], ORANGE)]
     with drawing(5.5, 3.2) as figure:
         ax = figure.subplots()
-        edges = np.histogram_bin_edges(scores, 40)
+        edges = histogram_edges(ax, scores)
         for name, values, color in groups:
             ax.hist(values, edges, color=color, alpha=0.7, label=name)
         ax.axvline(0, color=MUTED, linestyle="--", label="threshold")
@@ -81,6 +81,18 @@ def score_section(subject, scores, outlier):
         medians = ", ".join(f"median of the {name} {number(np.median(each))}" for name, each, _ in groups if len(each))
         text = f"Distribution of the scores: {medians}; {percent(outlier.mean())} are below the threshold of 0."
         return Section("Scores", [to_plot(figure, f"Histogram. {text}", text)])
+
+
+def histogram_edges(ax, scores, n_bins=40):
+    """Return the edges of bins; scale the axis if a few scores are far from the others."""
+    width = np.median(np.abs(scores))
+    if np.abs(scores).max() < 20 * width or width == 0:
+        return np.histogram_bin_edges(scores, n_bins)
+    edges = width * np.sinh(np.linspace(*np.arcsinh(np.array([scores.min(), scores.max()]) / width), n_bins + 1))
+    ax.set_xscale("asinh", linear_width=width)
+    ax.set_xticks(edges[:: n_bins // 5])
+    ax.xaxis.set_major_formatter("{x:.2g}")
+    return edges
 
 
 def confusion_table(true, predicted):

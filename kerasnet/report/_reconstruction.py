@@ -108,6 +108,4 @@ def code_section(subject, codes):
 def worst_section(subject, errors):
     """Return the samples with the largest errors."""
     rows = np.argsort(-errors, kind="stable")[:20]
-    return sample_section(
-        "Largest errors", "", subject, rows, lambda row: [f"error {number(errors[row])}"], ["mean squared error"]
-    )
+    return sample_section("Largest errors", "", subject, rows, lambda row: [number(errors[row])], ["error"])

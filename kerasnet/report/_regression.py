@@ -134,6 +134,6 @@ def largest_section(subject, y_true, y_pred):
 
     def describe(row):
         true, predicted = (", ".join(map(number, each[row][:_MAX_OUTPUTS])) for each in (y_true, y_pred))
-        return [f"true {true}", f"predicted {predicted}"]
+        return [true, predicted]
 
-    return sample_section("Largest residuals", "", subject, rows, describe, ["true value", "predicted value"])
+    return sample_section("Largest residuals", "", subject, rows, describe, ["true", "predicted"])

@@ -134,7 +134,7 @@ def make_report(
     ]
     name = type(subject.final).__name__
     page = render(
-        title=clean(title) if title is not None else f"{name}: {subject.task}",
+        title=clean(title) if title is not None else f"{name} report",
         subtitle=f"{name}, {subject.task}, {subject.n:,} samples, {datetime.now():%Y-%m-%d %H:%M}",
         metrics=metrics,
         sections=sections,

@@ -16,19 +16,22 @@ def sample_section(title, text, subject, rows, describe, columns):
     rows : ndarray of int
         Row numbers of the samples.
     describe : callable
-        Takes a row number and returns lines of text.
+        Takes a row number and returns a list of values.
     columns : list of str
-        What the lines contain, for a table.
+        Names of the values. If `describe` returns fewer values, the last ones are not available.
 
     Returns
     -------
     section : Section
         With pictures of images, or a table of row numbers and descriptions for other samples.
     """
-    described = [describe(row) for row in rows]
+    described = [[*map(str, describe(row))] for row in rows]
     if subject.image_rows is None:
         columns = ["row of X", *columns[: max(map(len, described))]]
-        cells = [[str(row), *lines] for row, lines in zip(rows, described, strict=True)]
-        return Section(title, [Text(text), Table(columns, cells, n_text=2)])
-    captions = [[*lines, f"row {row}"] for row, lines in zip(rows, described, strict=True)]
+        cells = [[str(row), *values] for row, values in zip(rows, described, strict=True)]
+        return Section(title, [Text(text), Table(columns, cells, n_text=len(columns))])
+    captions = [
+        [*(f"{name} {value}" for name, value in zip(columns, values, strict=False)), f"row {row}"]
+        for row, values in zip(rows, described, strict=True)
+    ]
     return Section(title, [Text(text), Pictures(make_pictures(subject.image_rows(rows), captions), "")])

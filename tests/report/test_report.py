@@ -1,0 +1,238 @@
+"""Reports: their content for each kind of estimator, numbers compared with scikit-learn, and errors."""
+
+import html
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+import kerasnet as kn
+from kerasnet.report import _report
+from kerasnet.report._page import Section, percent
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Return a function that makes a report and returns the text of the page, without style sheets and entities."""
+
+    def make(*arguments, **options):
+        path = kn.make_report(*arguments, path=tmp_path / "report.html", **options)
+        assert path == tmp_path / "report.html"
+        return html.unescape(re.sub(r"<style.*?</style>", "", path.read_text(), flags=re.DOTALL))
+
+    return make
+
+
+def metric(page, name):
+    """Return the value and the interval of a metric in the summary."""
+    value, interval = re.search(
+        rf"<h2>{re.escape(name)}</h2>\s*<p class=\"value\">(.*?)</p>(?:\s*<p class=\"interval\">.*?</abbr> (.*?)</p>)?",
+        page,
+    ).groups()
+    return value, interval
+
+
+def sections(page):
+    return re.findall(r"<section id=\"(.*?)\">", page)
+
+
+CLASSIFIER = ["classes", "confusion-matrix", "calibration", "most-confident-mistakes"]
+COMMON = ["data", "parameters", "time-and-memory", "how-to-reproduce"]
+
+
+def test_numbers_of_a_classifier_equal_those_of_scikit_learn(report, iris):
+    X, y = iris
+    model = LogisticRegression(C=0.01).fit(X[::2], y[::2])
+    page = report(model, X[1::2], y[1::2], class_names=["a", "b", "c"])
+    predicted = model.predict(X[1::2])
+    assert sections(page) == [*CLASSIFIER, *COMMON]
+    assert metric(page, "Accuracy")[0] == percent(accuracy_score(y[1::2], predicted))
+    assert metric(page, "Macro F1")[0] == f"{f1_score(y[1::2], predicted, average='macro'):.4g}"
+    low, high = map(float, metric(page, "Macro F1")[1].split(" to "))
+    assert low < f1_score(y[1::2], predicted, average="macro") < high
+    assert "<bdi>C</bdi></td><td><bdi>0.01</bdi>" in page
+    assert re.search(r"LogisticRegression: \d+ parameters with their default values", page)
+
+
+def test_reports_of_the_same_results_are_equal(report, iris, monkeypatch):
+    monkeypatch.setattr(_report, "cost_section", lambda *arguments: Section("Time and memory"))
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    first, second = (re.sub(r"samples, \d{4}.*?</p>", "", report(model, X, y)) for _ in range(2))
+    assert first == second
+
+
+def test_binary_classifier_without_probabilities(report, iris):
+    X, y = iris
+    model = LinearSVC(random_state=0).fit(X[:100], y[:100] == 1)
+    page = report(model, X[:100], y[:100] == 1)
+    assert sections(page) == ["classes", "confusion-matrix", *COMMON]
+    assert "There are no wrong predictions." in page
+
+
+def test_search_over_a_pipeline_shows_candidates_and_the_parameters_of_each_step(report, iris):
+    X, y = iris
+    pipeline = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0))
+    search = GridSearchCV(pipeline, {"decisiontreeclassifier__max_depth": [1, 2]}, cv=2).fit(X, y)
+    page = report(search, X, y)
+    assert "search" in sections(page)
+    assert "2 candidates, 2 folds" in page
+    assert "StandardScaler (standardscaler): all parameters have their default values." in page
+    assert "DecisionTreeClassifier (decisiontreeclassifier)" in page
+
+
+def test_multilabel_classifier(report):
+    X, y = make_multilabel_classification(n_samples=120, n_classes=3, random_state=0)
+    model = RandomForestClassifier(20, random_state=0).fit(X[:60], y[:60])
+    page = report(model, X[60:], y[60:], class_names=["x", "y", "z"])
+    predicted = model.predict(X[60:])
+    assert sections(page) == ["labels", "calibration", "most-confident-mistakes", *COMMON]
+    assert metric(page, "Exact matches")[0] == percent(accuracy_score(y[60:], predicted))
+    assert metric(page, "Micro F1")[0] == f"{f1_score(y[60:], predicted, average='micro'):.4g}"
+    assert "<bdi>x: wrongly predicted</bdi>" in page or "<bdi>x: missing</bdi>" in page
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_regressor(report, n_outputs):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    y = y if n_outputs == 1 else np.column_stack([y, -y])
+    model = LinearRegression().fit(X[:200], y[:200])
+    page = report(model, X[200:], y[200:])
+    assert sections(page) == [*(["outputs"] if n_outputs > 1 else []), "residuals", "largest-residuals", *COMMON]
+    predicted = model.predict(X[200:])
+    assert metric(page, "R²")[0] == f"{r2_score(y[200:], predicted):.4g}"
+    assert metric(page, "Mean absolute error")[0] == f"{mean_absolute_error(y[200:], predicted):.4g}"
+    assert page.count("Histogram.") == n_outputs
+    assert "<bdi>bmi</bdi>" in page
+
+
+def test_outlier_detector(report):
+    rng = np.random.default_rng(0)
+    X, y = np.vstack([rng.normal(size=(80, 2)), rng.normal(4, 1, size=(20, 2))]), np.repeat([1, -1], [80, 20])
+    model = make_pipeline(StandardScaler(), IsolationForest(n_estimators=20, random_state=0)).fit(X[:80])
+    page = report(model, X, y)
+    assert metric(page, "ROC AUC")[0] == f"{roc_auc_score(y, model.decision_function(X)):.4g}"
+    assert sections(page) == ["scores", "confusion-matrix", "most-abnormal-samples", "most-normal-samples", *COMMON]
+    assert "confusion-matrix" not in sections(report(model, X))
+    with pytest.raises(ValueError, match=r"1 for inliers and -1 for outliers. Received: \[0, 1\]"):
+        report(model, X, (y + 1) // 2)
+
+
+def test_autoencoder_in_a_pipeline(report, digits):
+    X, y = digits[0][:200], digits[1][:200]
+    flatten = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    model = make_pipeline(flatten, kn.Autoencoder(code_units=4, epochs=2, random_state=0)).fit(X)
+    page = report(model, X, y, images=X)
+    expected = ["reconstructions", "codes", "largest-errors", "learning-curves", "data", "parameters", "model"]
+    assert sections(page) == [*expected, *COMMON[2:]]
+    assert metric(page, "Mean squared error")[0] == f"{-model.score(X):.4g}"
+    assert "6 images with largest errors" in page
+    assert page.count("<img") == 20
+
+
+def test_network_on_images(report, digits):
+    X, y = digits[0][:300], digits[1][:300]
+    model = kn.CNNClassifier(filters=(4,), epochs=2, random_state=0).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    page = report(model, X[200:], y[200:], notes={"training time": "12 s"}, command="python train.py <now>")
+    assert {"learning-curves", "typical-examples", "model"} < set(sections(page))
+    assert re.search(r"Learning curve of the loss in 2 epochs: training .* validation ", page)
+    assert "<td><bdi>training time</bdi></td><td><bdi>12 s</bdi></td>" in page
+    assert "<code>python train.py <now></code>" in page
+    assert re.search(r"<bdi>conv_1</bdi></td><td><bdi>Conv2D</bdi>", page)
+    alternatives = re.findall(r"<img [^>]*alt=\"(.*?)\"", page)
+    assert all(re.fullmatch(r"Image: .*%, row \d+", each) for each in alternatives)
+    assert any(re.match(r"Image: true \d, predicted \d", each) for each in alternatives)
+
+
+def test_backbone_features_and_sequences(report):
+    rng = np.random.default_rng(0)
+    images, y = rng.integers(0, 255, (12, 32, 32, 3), dtype=np.uint8), np.arange(12) % 3
+    features = kn.BackboneFeatures("mobilenet", layer="conv_pw_1_relu", weights=None, random_state=0)
+    model = make_pipeline(features, LogisticRegression()).fit(images, y)
+    assert report(model, images, y).count("<img") == 12
+    steps = rng.random((12, 6, 4), dtype=np.float32)
+    network = kn.SimpleRNNClassifier(units=4, epochs=1, random_state=0).fit(steps, y)
+    assert "<img" not in report(network, steps, y)
+    assert "<img" in report(network, steps, y, images=images)
+
+
+def test_hundred_classes(report):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 3)), np.repeat(np.arange(200), 2)
+    page = report(DecisionTreeClassifier(max_depth=8, random_state=0).fit(X, y), X, y)
+    assert "The 30 of 200 with the lowest recall" in page
+    assert "<summary>All 200</summary>" in page
+    assert page.count("<text") < 100
+
+
+NAMES = ["<script>alert(1)</script>", "x" * 300, "שלום $a$ 猫 \x00\ud800", ""]
+
+
+def test_class_names_may_be_anything(report):
+    X, y = np.eye(4).repeat(3, axis=0), np.arange(4).repeat(3)
+    model = DummyClassifier(strategy="stratified", random_state=0).fit(X, y)
+    page = report(model, X, y, title="<b>title</b> & more", class_names=NAMES)
+    assert "<script" not in kn.make_report(model, X, y, "report.html", class_names=NAMES).read_text()
+    assert "<title><b>title</b> & more</title>" in page
+    assert "(empty)" in page
+    assert "שלום $a$ 猫 \N{REPLACEMENT CHARACTER}?" in page
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_invalid_arguments(report, iris, tmp_path):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(NotFittedError):
+        report(LogisticRegression(), X, y)
+    with pytest.raises(TypeError, match=r"must be a fitted classifier, regressor.* Received: StandardScaler"):
+        report(StandardScaler().fit(X), X)
+    with pytest.raises(ValueError, match="classification model requires the targets y"):
+        report(model, X)
+    with pytest.raises(ValueError, match=r"same number of samples. Received: 150 samples in X and 149 in y"):
+        report(model, X, y[:-1])
+    with pytest.raises(ValueError, match=r"y contains classes that LogisticRegression was not fitted on: \[7\]"):
+        report(model, X, np.where(y == 0, 7, y))
+    with pytest.raises(ValueError, match="Received: an empty X"):
+        report(model, X[:0], y[:0])
+    with pytest.raises(ValueError, match=r"class_names must name all 3 classes.* Received: 2 names"):
+        report(model, X, y, class_names=["a", "b"])
+    with pytest.raises(
+        ValueError, match=r"images must have the shape \(150, height, width\).*Received: shape \(150, 4\)"
+    ):
+        report(model, X, y, images=X)
+    with pytest.raises(FileNotFoundError, match="the folder does not exist"):
+        kn.make_report(model, X, y, tmp_path / "missing" / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_report_stays_if_the_new_one_fails(iris, tmp_path):
+    X, y = iris
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(ValueError, match="same number"):
+        kn.make_report(LogisticRegression().fit(X, y), X, y[1:], tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def test_targets_may_be_strings_in_a_data_frame(report):
+    data = load_iris(as_frame=True)
+    y = data.target_names[data.target]
+    X = data.data.assign(kind=np.resize(["a", None], len(data.data)))
+    model = make_pipeline(FunctionTransformer(lambda X: X.drop(columns="kind")), LogisticRegression(max_iter=500))
+    page = report(model.fit(X, y), X, list(y))
+    assert "<bdi>virginica</bdi>" in page
+    assert re.search(r"<bdi>kind</bdi></td><td><bdi>\w+</bdi></td><td><bdi>1 different values</bdi>", page)
