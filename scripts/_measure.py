@@ -6,6 +6,8 @@ import time
 import numpy as np
 from _bench import hardware
 
+from kerasnet.report import _statistics
+
 N_CALLS = 200
 N_CONFUSED = 5
 N_GOLDEN = 3
@@ -40,7 +42,7 @@ def most_confused(y, predicted, class_names, n_pairs=N_CONFUSED):
     return [[*(str(class_names[each]) for each in pairs[place]), int(counts[place])] for place in most]
 
 
-def expected_calibration_error(y, probabilities, n_bins=15):
+def expected_calibration_error(y, probabilities):
     """Return the mean gap between confidence and accuracy over bins of equal width, weighted by their samples.
 
     The confidence is the largest probability, and bins are open on the left: (0, 1/15], (1/15, 2/15], and so on.
@@ -49,10 +51,8 @@ def expected_calibration_error(y, probabilities, n_bins=15):
     ----------
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML, 1321-1330, 2017.
     """
-    confidence, correct = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == y
-    bins = np.ceil(confidence * n_bins)
-    gaps = [abs(np.sum(confidence[bins == each] - correct[bins == each])) for each in np.unique(bins)]
-    return float(np.sum(gaps) / len(y))
+    confidence = probabilities.max(axis=1).astype(float)
+    return _statistics.expected_calibration_error(confidence, probabilities.argmax(axis=1) == y)
 
 
 def latency(model, sample):

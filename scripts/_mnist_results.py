@@ -5,11 +5,52 @@ import csv
 import matplotlib.pyplot as plt
 import numpy as np
 from _command import save_figure
-from _run import versions
-from sklearn.metrics import accuracy_score, log_loss
+from _run import get_network, versions, write_json, write_model
+from sklearn.metrics import accuracy_score, classification_report, log_loss
 
 import kerasnet as kn
 from kerasnet.plots import ErrorMatrixDisplay, PredictionGridDisplay, TrainingCurveDisplay
+
+
+def write_results(folder, estimator, X_test, y_test, names, training, arguments):
+    """Evaluate a classifier or a search and write all files; return the metrics and the classification report.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Output folder.
+    estimator : estimator
+        The fitted classifier, or the search.
+    X_test, y_test : ndarray
+        Test images and class indices.
+    names : ndarray of str or None
+        Class names.
+    training : dict
+        Numbers of images, time, and whether the training was interrupted.
+    arguments : argparse.Namespace
+        Arguments of the command.
+    """
+    classifier = getattr(estimator, "best_estimator_", estimator)
+    network, probabilities = get_network(classifier), classifier.predict_proba(X_test)
+    metrics = {
+        "dataset": arguments.dataset,
+        "model": arguments.model,
+        "features": arguments.features,
+        **evaluate(y_test, probabilities),
+        **describe_training(network, training, arguments),
+    }
+    if classifier is not estimator:
+        metrics["best_params"], metrics["best_score"] = estimator.best_params_, estimator.best_score_
+        write_csv(folder / "search_results.csv", estimator.cv_results_)
+    y_true, y_pred = (y if names is None else names[y] for y in (y_test, probabilities.argmax(axis=1)))
+    report = classification_report(y_true, y_pred, digits=4, zero_division=0)
+    write_model(folder, classifier, dataset=arguments.dataset, image_size=X_test.shape[1:3], class_names=names)
+    write_figures(folder, network, X_test, y_true, y_pred, probabilities.max(axis=1))
+    write_csv(folder / "history.csv", with_epochs(network.history_))
+    write_json(folder / "metrics.json", metrics)
+    (folder / "classification_report.txt").write_text(report + "\n")
+    write_report(folder, estimator, X_test, y_test, names, metrics, arguments)
+    return metrics, report
 
 
 def evaluate(y_test, probabilities):
@@ -23,17 +64,14 @@ def evaluate(y_test, probabilities):
     }
 
 
-def describe_training(network, arguments, n_train, n_validation, seconds, interrupted):
+def describe_training(network, training, arguments):
     """Return further information about the training for metrics.json."""
     return {
-        "interrupted": interrupted,
-        "n_train": n_train,
-        "n_validation": n_validation,
+        **training,
         "n_iter": network.n_iter_,
         "n_iter_from_memory": getattr(network, "n_iter_from_memory_", 0),
         "n_parameters": network.model_.count_params(),
         "training": {key: values[-1] for key, values in network.history_.items() if values},
-        "seconds": round(seconds, 2),
         "seed": arguments.seed,
         "parameters": network.get_params(),
         "versions": versions(),

@@ -39,12 +39,11 @@ from _command import (
 )
 from _mnist_arguments import parse
 from _mnist_data import load, split_validation
-from _mnist_results import describe_training, evaluate, with_epochs, write_csv, write_figures, write_report
+from _mnist_results import write_results
 from _recipes import FEATURES_RECIPE, RECIPES
-from _run import get_network, make_features, write_json, write_model
+from _run import get_network, make_features
 from _search import run_search
 from sklearn.callback import ProgressBar
-from sklearn.metrics import classification_report
 from sklearn.pipeline import Pipeline
 
 import kerasnet as kn
@@ -69,8 +68,7 @@ def run(arguments):
     with atomic_folder(arguments.output) as folder:  # fail before training if the folder is not writable
         X, X_test, y, y_test, names = load(arguments)
         X_train, X_val, y_train, y_val = split_validation(X, y, arguments)
-        image_size = X_train.shape[1:3]
-        classifier = make_classifier(arguments, image_size)
+        classifier = make_classifier(arguments, X.shape[1:3])
         get_network(classifier).set_params(memory=make_memory(arguments))
         features = "" if arguments.features == "pixels" else f"{arguments.features} features of "
         print_line(
@@ -85,36 +83,30 @@ def run(arguments):
             classifier = search.best_estimator_
         else:
             interrupted = train(classifier, X_train, y_train, X_val, y_val)
-        seconds = time.perf_counter() - started
-        get_network(classifier).set_params(memory=None)
-        probabilities = classifier.predict_proba(X_test)
-        metrics = {
-            "dataset": arguments.dataset,
-            "model": arguments.model,
-            "features": arguments.features,
-            **evaluate(y_test, probabilities),
-            **describe_training(
-                get_network(classifier), arguments, len(y_train), len(y) - len(y_train), seconds, interrupted
-            ),
+        training = {
+            "interrupted": interrupted,
+            "n_train": len(y_train),
+            "n_validation": len(y) - len(y_train),
+            "seconds": round(time.perf_counter() - started, 2),
         }
-        if search is not None:
-            metrics["best_params"], metrics["best_score"] = search.best_params_, search.best_score_
-            write_csv(folder / "search_results.csv", search.cv_results_)
-        y_true, y_pred = (y if names is None else names[y] for y in (y_test, probabilities.argmax(axis=1)))
-        report = classification_report(y_true, y_pred, digits=4, zero_division=0)
-        write_model(folder, classifier, dataset=arguments.dataset, image_size=image_size, class_names=names)
-        write_figures(folder, get_network(classifier), X_test, y_true, y_pred, probabilities.max(axis=1))
-        write_csv(folder / "history.csv", with_epochs(get_network(classifier).history_))
-        write_json(folder / "metrics.json", metrics)
-        (folder / "classification_report.txt").write_text(report + "\n")
-        write_report(folder, search or classifier, X_test, y_test, names, metrics, arguments)
+        get_network(classifier).set_params(memory=None)
+        metrics, report = write_results(folder, search or classifier, X_test, y_test, names, training, arguments)
+    print_results(metrics, report, arguments)
+    return exit_status(metrics, arguments.target_accuracy)
+
+
+def print_results(metrics, report, arguments):
+    """Print the results of a run."""
     print_line(f"\n{report}")
-    if search is not None:
-        print_line(f"Best parameters: {search.best_params_}, cross-validated accuracy {search.best_score_:.4f}")
+    if "best_params" in metrics:
+        score = f"cross-validated accuracy {metrics['best_score']:.4f}"
+        print_line(f"Best parameters: {metrics['best_params']}, {score}")
     if metrics["n_iter_from_memory"]:
         print_line(f"{metrics['n_iter_from_memory']} of {metrics['n_iter']} epochs were restored from a checkpoint.")
-    print_line(f"Test accuracy: {metrics['accuracy']:.4f}. Training time: {seconds:.0f} s. Results: {arguments.output}")
-    return exit_status(metrics, arguments.target_accuracy)
+    print_line(
+        f"Test accuracy: {metrics['accuracy']:.4f}. Training time: {metrics['seconds']:.0f} s. "
+        f"Results: {arguments.output}"
+    )
 
 
 def exit_status(metrics, target_accuracy):

@@ -27,7 +27,7 @@ def data_section(subject):
     if hasattr(X, "dtype"):
         rows.append(["dtype of X", str(X.dtype)])
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.size:
-        values = X[subject.sample].astype(float)
+        values = subject.sample_of(X)
         finite = values[np.isfinite(values)]
         if finite.size:
             summary = f"{number(finite.min())} to {number(finite.max())}, mean {number(finite.mean())}"

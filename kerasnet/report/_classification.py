@@ -103,7 +103,9 @@ def bootstrapped(name, statistic, n, note):
     value = statistic(np.arange(n))
     if not np.isfinite(value):
         return Metric(name, "undefined", "", note)
-    return Metric(name, number(value), interval(bootstrap_interval(statistic, n)), f"{note} Bootstrap interval.")
+    low, high = bootstrap_interval(statistic, n)
+    bounds = min(low, value), max(high, value)  # resamples of a few samples have a larger calibration error
+    return Metric(name, number(value), interval(bounds), f"{note} Bootstrap interval.")
 
 
 def class_section(predictions):

@@ -70,11 +70,17 @@ def to_plot(figure, alternative, caption, **options):
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    for color, name in _VARIABLES.items():
-        svg = svg.replace(color, f"var(--{name})")
-    prefix = f"p{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"  # ids are unique within the page
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
+    svg = re.sub("<!--.*?-->\\s*", "", svg, flags=re.DOTALL)
+    prefix = f"p{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"
+    svg = re.sub("<[^>]+>", lambda tag: _with_variables(tag[0], prefix), svg)  # but not in text, such as class names
     width = re.search(r'viewBox="0 0 ([\d.]+)', svg)[1]
     head = f'<svg role="img" aria-label="{escape(alternative)}" style="width: {width}pt"'
     svg = re.sub(r"^<svg [^>]*>", lambda opening: re.sub(r' (width|height)="[^"]*"', "", opening[0]), svg)
     return Plot(Markup(svg.replace("<svg", head, 1)), caption, **options)
+
+
+def _with_variables(tag, prefix):
+    """Return a tag with CSS variables as colors, and with ids that are unique within the page."""
+    for color, name in _VARIABLES.items():
+        tag = tag.replace(color, f"var(--{name})")
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", tag)

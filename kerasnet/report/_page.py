@@ -73,6 +73,7 @@ class Picture:
     source: str
     alternative: str
     caption: list
+    is_small: bool
 
 
 @dataclass
@@ -111,6 +112,8 @@ def shorten(text, length):
 def number(value, digits=4):
     """Format a number with up to `digits` significant digits, but never large integers as powers of ten."""
     value = float(value)
+    if abs(value) < 1e-12:  # rounding errors
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 10**digits and abs(value) < 1e15 else f"{value:.{digits}g}"
 
 

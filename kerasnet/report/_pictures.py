@@ -41,8 +41,9 @@ def find_images(subject, images):
     flat = getattr(final, "image_shape", None) or getattr(first, "image_shape", None)
     if len(shape) == 2 and flat is not None:
         return lambda rows: np.asarray(X[rows]).reshape(len(rows), *flat)
-    is_sequence = getattr(final, "_input_kind", None) == "sequence" and X.dtype != np.uint8
-    return None if not is_image_shape(shape) or is_sequence else lambda rows: np.asarray(X[rows])
+    if not is_image_shape(shape) or (getattr(final, "_input_kind", None) == "sequence" and X.dtype != np.uint8):
+        return None
+    return lambda rows: np.asarray(X[rows])
 
 
 def is_image_shape(shape):
@@ -69,7 +70,7 @@ def make_pictures(images, captions):
         low, high = min(images.min(), 0), max(images.max(), 1)
         images = np.rint((images - low) / (high - low) * 255).astype(np.uint8)
     return [
-        Picture(png(image), f"Image: {', '.join(map(clean, lines))}", [*map(clean, lines)])
+        Picture(png(image), f"Image: {', '.join(map(clean, lines))}", [*map(clean, lines)], max(image.shape[:2]) <= 64)
         for image, lines in zip(images, captions, strict=True)
     ]
 

@@ -40,9 +40,9 @@ def summary(subject, errors, codes):
 
 
 def baseline_note(subject):
-    """Return the error of reconstructing the mean sample, computed from at most 2,000 samples."""
-    samples = np.asarray(take_rows(subject.final_samples, subject.sample))
-    samples = samples / 255 if samples.dtype == np.uint8 else samples.astype(float)
+    """Return the error of reconstructing the mean sample, computed from some of the samples."""
+    X = subject.final_samples
+    samples = subject.sample_of(X) / (255 if X.dtype == np.uint8 else 1)
     return f"Reconstructing the mean sample: {number(samples.var(axis=0).mean())}."
 
 

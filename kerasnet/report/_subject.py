@@ -1,5 +1,6 @@
 """What a report is about: a fitted estimator and validated data."""
 
+import math
 import time
 from functools import cached_property
 
@@ -157,6 +158,12 @@ class Subject:
         """Sorted row numbers of at most 2,000 random samples, for scatter plots."""
         rng = np.random.default_rng(0)
         return np.arange(self.n) if self.n <= 2000 else np.sort(rng.choice(self.n, 2000, replace=False))
+
+    def sample_of(self, X, max_values=2**22):
+        """Return as many samples of `sample` as an array of `max_values` can contain, as floats."""
+        n_rows = max(1, max_values // max(1, math.prod(X.shape[1:])))
+        rows = self.sample[:: -(-len(self.sample) // n_rows)]
+        return np.asarray(take_rows(X, rows)).astype(np.float32)
 
 
 def fitted_part(estimator):

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 import kerasnet as kn
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fine_tune.py"
-FILES = {"model.kerasnet", "metrics.json", "classification_report.txt", "confusion_matrix.png"}
+FILES = {"model.kerasnet", "metrics.json", "classification_report.txt", "confusion_matrix.png", "report.html"}
 COLORS = {"circle": (220, 60, 60), "square": (60, 200, 60), "triangle": (70, 80, 220)}
 SMALL = ("--weights", "none", "--image-size", "32", "--batch-size", "27")
 
@@ -49,6 +49,18 @@ def shapes(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def complete_reports():
+    """Request the reports with their content."""
+
+
+@pytest.fixture(autouse=True)
+def empty_reports(request, monkeypatch):
+    """Save the time for the content of reports in the other tests."""
+    if "complete_reports" not in request.fixturenames:
+        monkeypatch.setattr(kn, "make_report", lambda *arguments, **options: arguments[3].write_text(""))
+
+
 def run_fine_tuning(output, *arguments):
     """Run the command and return the metrics and the saved model."""
     assert fine_tune.main([*map(str, arguments), "--output", str(output)]) == 0
@@ -70,7 +82,7 @@ def saved_estimators(monkeypatch):
     return saved
 
 
-def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimators):
+def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimators, complete_reports):
     output = tmp_path / "new" / "run"
     options = ("--backbone", "vgg16", "--epochs", 1, "--augmentation", "shift", "--seed", 3)
     metrics, model = run_fine_tuning(output, shapes, *SMALL, *options)
@@ -88,6 +100,10 @@ def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimator
     assert metrics["seconds"] > 0
     assert {"keras", "kerasnet"} < set(metrics["versions"])
     assert plt.imread(output / "confusion_matrix.png").std() > 0.05
+    page = (output / "report.html").read_text()
+    assert "<title>vgg16 on shapes</title>" in page
+    assert page.count("<img ") >= 3, "images of the test set, decoded"
+    assert "<bdi>triangle</bdi>" in page
     assert kn.inspect(output / "model.kerasnet").metadata == {"classes": sorted(COLORS), "image_size": [32, 32]}
     (pipeline,) = saved_estimators
     paths = paths_of(shapes)

@@ -3,9 +3,11 @@
 import contextlib
 import csv
 import gzip
+import html
 import io
 import json
 import os
+import re
 import resource
 import signal
 import struct
@@ -38,6 +40,7 @@ FILES = {
     "metrics.json",
     "mistakes.png",
     "model.kerasnet",
+    "report.html",
 }
 
 
@@ -49,7 +52,9 @@ def temporary_cache(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def main():
+def main(monkeypatch):
+    """Run the command without the time for the content of reports, except in `complete_run`."""
+    monkeypatch.setattr(kn, "make_report", lambda *arguments, **options: arguments[3].write_text(""))
     return train_mnist.main
 
 
@@ -85,7 +90,7 @@ def test_output_folder(complete_run):
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["accuracy"] > 0.8
     assert metrics["n_test"] == 450
-    assert metrics["n_train"] == 1347
+    assert (metrics["n_train"], metrics["n_validation"]) == (1280, 67)
     assert metrics["seed"] == metrics["parameters"]["random_state"] == 1
     assert metrics["n_iter"] == metrics["parameters"]["epochs"] == 4
     assert metrics["interrupted"] is False
@@ -96,6 +101,14 @@ def test_output_folder(complete_run):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert float(rows[-1]["accuracy"]) == metrics["training"]["accuracy"]
+    assert float(rows[-1]["val_loss"]) == metrics["training"]["val_loss"]
+
+    report = html.unescape((output / "report.html").read_text())
+    assert "<title>cnn on digits</title>" in report
+    assert f'<p class="value">{metrics["accuracy"]:.2%}'.removesuffix("%") in report
+    assert re.search(r"Learning curve of the loss in 4 epochs: .* validation ", report)
+    assert "python scripts/train_mnist.py --dataset digits --epochs 4 --seed 1" in report
+    assert report.count("<img ") >= 20
 
     assert (output / "classification_report.txt").read_text() in printed
     for name in FILES:
@@ -133,7 +146,7 @@ def test_training_on_mnist(main, tmp_path, model):
     )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["model"] == metrics["parameters"]["model"] == model
-    assert metrics["n_train"] == 300
+    assert (metrics["n_train"], metrics["n_validation"]) == (285, 15)
     assert metrics["n_test"] == 10_000
     assert metrics["accuracy"] > 0.25
     parameters = metrics["parameters"]
@@ -159,7 +172,7 @@ def test_fashion_mnist_from_a_folder(main, tmp_path, fashion, model):
     assert main([*arguments, "--epochs", "4", "--output", str(tmp_path / "run")]) == 0
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["dataset"] == "fashion_mnist"
-    assert (metrics["n_train"], metrics["n_test"]) == (200, 100)
+    assert (metrics["n_train"], metrics["n_validation"], metrics["n_test"]) == (190, 10, 100)
     assert metrics["accuracy"] > 0.6
 
 
@@ -176,6 +189,35 @@ def test_missing_classes_print_one_line(main, tmp_path, fashion, capfd):
     arguments = ["--dataset", "fashion_mnist", "--data", str(fashion), "--output", str(tmp_path / "run")]
     assert main(arguments) == 1
     assert "Expected training images of all ten classes. Received classes: [3, 7]." in error_line(capfd)
+
+
+def test_parameters_and_early_stopping(main, tmp_path):
+    options = [
+        "--set",
+        "dense_units=[16]",
+        "--set",
+        "n_iter_no_change=1",
+        "--set",
+        "tol=10",
+        "--set",
+        'optimizer="sgd"',
+    ]
+    arguments = ["--dataset", "digits", "--model", "mlp", "--validation-fraction", "0.2", "--early-stopping", *options]
+    assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    parameters = metrics["parameters"]
+    assert (parameters["dense_units"], parameters["optimizer"], parameters["early_stopping"]) == ([16], "sgd", True)
+    assert metrics["n_iter"] == 2, "the loss does not improve by 10 in the second epoch"
+    assert (metrics["n_train"], metrics["n_validation"]) == (1078, 269)
+
+
+def test_parameters_of_features(main, tmp_path):
+    options = ["--set", "features__hog__orientations=4", "--set", "dense_units=[8]", "--validation-fraction", "0"]
+    arguments = ["--dataset", "digits", "--features", "hog", "--epochs", "1", *options]
+    assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    pipeline = kn.load(tmp_path / "run" / "model.kerasnet")
+    assert (pipeline["features"]["hog"].orientations, pipeline[-1].dense_units) == (4, (8,))
+    assert set(pipeline[-1].history_) == {"loss", "accuracy"}
 
 
 @pytest.mark.parametrize("use_workers", longer([False, True], [True]))
@@ -257,6 +299,11 @@ def test_missed_target_accuracy_exits_with_status_1(main, tmp_path, capfd):  # s
         (["--dataset", "digits", "--data", "folder"], "--data is not supported with --dataset digits"),
         (["--dataset", "kmnist"], "requires the folder of its IDX files as --data"),
         (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler requires --grid-search or --grid"),
+        (["--set", "dropout"], "expected NAME=JSON, got 'dropout'"),
+        (["--set", "optimizer=sgd"], "write text in double quotes, as in 'optimizer=\"sgd\"'"),
+        (["--set", "random_state=1"], "--set random_state is not supported; use --seed"),
+        (["--early-stopping", "--validation-fraction", "0"], "--early-stopping requires a --validation-fraction"),
+        (["--validation-fraction", "1"], "no training images would be left"),
     ],
 )
 def test_invalid_options_exit_with_status_2(main, capsys, arguments, message):
@@ -273,6 +320,9 @@ def test_invalid_options_exit_with_status_2(main, capsys, arguments, message):
         (["--features", "hog", "--grid", '{"features__hig__orientations": [1]}'], "hig"),
         (["--grid", '{"epochs": 1}'], "expected a list of values for 'epochs'. Received: 1"),
         (["--grid", '{"model": ["mlp"]}'], "choose the model with --model"),
+        (["--set", "dropot=0.1"], "did you mean 'dropout'?"),
+        (["--set", "epochs=0"], "epochs"),
+        (["--limit", "20", "--early-stopping"], "at least two training images and one validation image of each of 10"),
         (["--optimizer", "adm"], "adm"),
         (["--learning-rate", "1e30", "--optimizer", "sgd"], "Training diverged: the loss is"),
         (["--limit", "60001", "--dataset", "mnist"], "n_samples must be an int from 1 to 60000"),

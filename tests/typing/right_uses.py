@@ -65,6 +65,12 @@ def files(estimator: kn.CNNClassifier, path: Path) -> list[Any]:
         return [error_of_the_package, kn.persistence.load(path, max_parameters=10)]
 
 
+def reports(estimator: kn.CNNClassifier, X: Images, path: Path) -> list[Path]:
+    names, notes = ["a", "b"], {"training time": "12 s"}
+    first = kn.make_report(estimator, X, [0, 1], path, title="Digits", class_names=names, images=X, notes=notes)
+    return [first, kn.report.make_report(estimator, X, command="python train.py")]
+
+
 def network(X: npt.NDArray[np.float64], y: list[int]) -> float:
     learner: kn.NeuralNetwork = kn.NeuralNetwork(4, (8, 8), 3, random_state=0).fit(X, y, epochs=2)
     assert_type(kn.numpy_network.NeuralNetwork, type[kn.NeuralNetwork])
@@ -84,6 +90,7 @@ def other_modules(paths: list[Path]) -> list[Any]:
         kn.features.hog(X, pixels_per_cell=(8, 8)),
         kn.features.prepare_images(["digit.png", *X], image_size=(28, 28)),
         kn.models.list_models(),
+        kn.plots.ErrorMatrixDisplay.from_predictions([0, 1], [1, 1]).shares,
         kn.plots.TrainingCurveDisplay.from_history({"loss": [0.2, 0.1]}).figure_,
         kn.preprocessing.make_tabular_preprocessor().fit(table, target),
         kn.preprocessing.OutlierClipper().fit_transform(table),
