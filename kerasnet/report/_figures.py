@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from kerasnet.report._page import Plot
@@ -28,7 +29,6 @@ _STYLE = {
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "lines.markersize": 4,
-    "savefig.dpi": 150,
     "svg.fonttype": "none",
     "svg.hashsalt": "kerasnet",
     "text.color": INK,
@@ -45,7 +45,7 @@ def drawing(width=4.0, height=3.2, layout="constrained"):
     """Yield a new figure, to be drawn on and passed to `to_plot` within the block; the size is in inches."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has its own fonts
-        yield Figure(figsize=(width, height), layout=layout)
+        yield Figure(figsize=(width, height), dpi=150, layout=layout)
 
 
 def to_plot(figure, alternative, caption, **options):
@@ -67,7 +67,7 @@ def to_plot(figure, alternative, caption, **options):
     plot : Plot
     """
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub("<!--.*?-->\\s*", "", svg, flags=re.DOTALL)
