@@ -40,7 +40,7 @@ from _command import (
 from _mnist_arguments import parse
 from _mnist_data import load, split_validation
 from _mnist_results import write_results
-from _recipes import FEATURES_RECIPE, RECIPES
+from _recipes import EPOCHS_WITH_VALIDATION, FEATURES_RECIPE, RECIPES
 from _run import get_network, make_features
 from _search import run_search
 from sklearn.callback import ProgressBar
@@ -120,6 +120,8 @@ def exit_status(metrics, target_accuracy):
 def make_classifier(arguments, image_size):
     """Return the network or, with features, a pipeline of the features and the network."""
     recipe = dict(RECIPES.get((arguments.model, "mnist"), {}) if arguments.features == "pixels" else FEATURES_RECIPE)
+    if arguments.features == "pixels" and arguments.validation_fraction and arguments.grid is None:
+        recipe |= EPOCHS_WITH_VALIDATION.get((arguments.model, "mnist"), {})
     for name in ("epochs", "batch_size", "learning_rate"):
         if getattr(arguments, name) is not None:
             recipe[name] = getattr(arguments, name)

@@ -216,7 +216,7 @@ def test_parameters_of_features(main, tmp_path):
     arguments = ["--dataset", "digits", "--features", "hog", "--epochs", "1", *options]
     assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
     pipeline = kn.load(tmp_path / "run" / "model.kerasnet")
-    assert (pipeline["features"]["hog"].orientations, pipeline[-1].dense_units) == (4, (8,))
+    assert (pipeline["features"]["hog"].orientations, pipeline[-1].dense_units) == (4, [8])
     assert set(pipeline[-1].history_) == {"loss", "accuracy"}
 
 
