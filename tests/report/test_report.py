@@ -64,6 +64,10 @@ def test_numbers_of_a_classifier_equal_those_of_scikit_learn(report, iris):
     low, high = map(float, metric(page, "Macro F1")[1].split(" to "))
     assert low < f1_score(y[1::2], predicted, average="macro") < high
     assert "<bdi>C</bdi></td><td><bdi>0.01</bdi>" in page
+    table = page.partition('id="most-confident-mistakes"')[2].partition("</table>")[0]
+    confidence = [float(each) for each in re.findall(r"([\d.]+)\s%</bdi></td></tr>", table)]
+    assert len(confidence) > 2
+    assert confidence == sorted(confidence, reverse=True)
     assert re.search(r"LogisticRegression: \d+ parameters with their default values", page)
 
 
