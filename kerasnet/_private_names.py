@@ -68,6 +68,7 @@ PRIVATE_NAMES = (
             "training._engine",
             "training._keys",
             "training._network",
+            "training._saliency",
             "training._variables",
         ),
         "All layers, including nested ones; the attribute layers lists the direct layers of models only.",
