@@ -1,4 +1,5 @@
 from . import datasets as datasets
+from . import demo as demo
 from . import errors as errors
 from . import estimators as estimators
 from . import features as features
