@@ -111,10 +111,9 @@ def make_app(models: Sequence[str | os.PathLike[str]] = (), *, hosts: Sequence[s
     Examples
     --------
     >>> from kerasnet.demo import make_app
-    >>> from starlette.testclient import TestClient
-    >>> client = TestClient(make_app(["lenet"]), base_url="http://localhost")
-    >>> [model["name"] for model in client.get("/models").json()["models"]]
-    ['lenet']
+    >>> app = make_app(["lenet"], hosts=["digits.example.com"])
+    >>> [route.path for route in app.routes]
+    ['/models', '/predict', '/explain', '/', '/static']
     """
     try:
         from kerasnet.demo._app import build_app

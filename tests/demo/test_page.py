@@ -64,7 +64,7 @@ def test_a_drawn_digit_is_read_and_explained(url):
 
         draw(page, THREE)
         assert said(page, "lenet reads a 3").startswith("lenet reads a 3 (")
-        page.wait_for_function("document.getElementById('hog').width > 28")
+        page.locator("#hog[width='336']").wait_for()
         assert page.locator("#digit").text_content() == "3"
         assert page.locator("td.best").count() == 1
         assert page.locator("td").nth(3).get_attribute("class") == "best"
