@@ -77,7 +77,7 @@ def test_a_drawn_digit_is_read_and_explained(url):
 
         draw(page, [(0.85, 0.1), (0.86, 0.9)])  # a second digit
         assert "found 2" in said(page, "Expected one digit")
-        assert page.locator("#digit").text_content() == "–"
+        assert page.locator("#digit").text_content() == "?"
         assert page.locator("td.best").count() == 0
         page.get_by_role("button", name="Undo").click()
         said(page, "lenet reads a 3")
@@ -106,6 +106,7 @@ def test_digits_are_drawn_with_the_keyboard(url):
         page.keyboard.up("ArrowDown")
         page.keyboard.press("Space")
         said(page, "lenet reads a 7")
+        assert page.locator("#pad").get_attribute("aria-label") == "Drawing area, 1 stroke"
         page.keyboard.press("Control+z")
         said(page, "Draw a digit")
         page.keyboard.press("ArrowDown")  # the pen is lifted
@@ -132,7 +133,7 @@ def test_photographs_are_read(url):
         blank = cv2.imencode(".png", np.full((300, 300), 255, np.uint8))[1].tobytes()
         chooser.set_input_files({"name": "blank.png", "mimeType": "image/png", "buffer": blank})
         said(page, "No digit found")
-        assert page.locator("#digit").text_content() == "–"
+        assert page.locator("#digit").text_content() == "?"
         page.evaluate("maxBytes = 1000")
         chooser.set_input_files({"name": "two.jpg", "mimeType": "image/jpeg", "buffer": photograph})
         said(page, "This file exceeds")

@@ -22,7 +22,7 @@ from kerasnet.features import extract_digit
 
 @pytest.fixture(scope="module")
 def client():
-    with serving() as url, httpx.Client(base_url=url, timeout=60) as client:
+    with serving() as url, httpx.Client(base_url=url, timeout=600) as client:
         yield client
 
 
@@ -189,7 +189,7 @@ def test_requests_of_other_sites_are_rejected(client, drawing):
 def test_parallel_requests_are_answered_or_rejected(client, drawing, record_property):
     async def ask():
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=client.base_url, limits=limits, timeout=60) as parallel:
+        async with httpx.AsyncClient(base_url=client.base_url, limits=limits, timeout=600) as parallel:
             return await asyncio.gather(
                 *(parallel.post("/predict?polarity=dark-on-light", content=drawing) for _ in range(200))
             )

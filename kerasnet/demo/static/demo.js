@@ -21,6 +21,7 @@ let answer = {};
 const pad = new Pad(element("pad"), () => {
   revision += 1;
   element("invitation").hidden = !pad.isEmpty;
+  element("pad").setAttribute("aria-label", `Drawing area, ${pad.content}`);
   element("undo").disabled = element("clear").disabled = pad.isEmpty;
   ask();
 });
@@ -100,6 +101,7 @@ function best(probabilities) {
 function showAnswer() {
   const digit = best(answer.predictions[selected()]);
   element("digit").textContent = digit;
+  element("digit").classList.add("found");
   for (const [row, probabilities] of models.map((model) => [model.row, answer.predictions[model.name]])) {
     const winner = best(probabilities);
     row.querySelectorAll("td").forEach((cell, index) => {
@@ -123,16 +125,18 @@ function describe() {
 
 function showExplanation(name, { saliency, hog }) {
   const digit = best(answer.predictions[name]);
+  const unit = saliency?.every((row) => row.every((value) => value === row[0])) ? "rows" : "pixels";
   element("saliency-note").textContent = saliency
-    ? `pixels that change the answer of ${name} most`
-    : `${name} has no saliency for pixels`;
+    ? `${unit} that change the answer of ${name} most`
+    : `not available for ${name}`;
   if (saliency) pictures.saliency(element("saliency"), saliency, `Saliency of ${name} for the digit ${digit}`);
   else pictures.clear(element("saliency"), "No saliency");
   pictures.hog(element("hog"), hog, "HOG cells: directions of the edges in 7 × 7 cells");
 }
 
 function showNothing() {
-  element("digit").textContent = "–";
+  element("digit").textContent = "?";
+  element("digit").classList.remove("found");
   element("words").textContent = "";
   for (const id of ["seen", "saliency", "hog"]) pictures.clear(element(id), "Nothing to see yet");
   for (const cell of document.querySelectorAll("td")) {

@@ -16,7 +16,7 @@ class Pad {
     this.pointer = null;
     for (const [type, handler] of Object.entries({
       pointerdown: this.press, pointermove: this.move, pointerup: this.release, pointercancel: this.release,
-      keydown: this.key, keyup: this.keyUp, blur: this.leave,
+      focus: this.enter, keydown: this.key, keyup: this.keyUp, blur: this.leave,
     })) {
       canvas.addEventListener(type, handler.bind(this));
     }
@@ -26,6 +26,11 @@ class Pad {
 
   get isEmpty() {
     return !this.strokes.length && !this.photograph;
+  }
+
+  get content() {
+    const { length } = this.strokes;
+    return this.photograph ? "a photograph" : length ? `${length} ${length === 1 ? "stroke" : "strokes"}` : "empty";
   }
 
   position(event) {
@@ -80,6 +85,11 @@ class Pad {
 
   keyUp(event) {
     this.arrows.delete(event.key);
+  }
+
+  enter() {
+    if (this.canvas.matches(":focus-visible")) this.pen = [0.5, 0.5];
+    this.render();
   }
 
   leave() {

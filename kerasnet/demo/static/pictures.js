@@ -35,7 +35,7 @@ const pictures = (() => {
       cell.forEach((value, bin) => {
         const angle = Math.PI * (bin + 0.5) / cell.length;
         const dx = radius * Math.sin(angle), dy = -radius * Math.cos(angle);
-        context.strokeStyle = `rgb(255 255 255 / ${value})`;
+        context.strokeStyle = `rgb(255 255 255 / ${value ** 0.7})`;
         context.beginPath();
         context.moveTo(x - dx, y - dy);
         context.lineTo(x + dx, y + dy);
