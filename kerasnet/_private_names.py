@@ -68,7 +68,6 @@ PRIVATE_NAMES = (
             "training._engine",
             "training._keys",
             "training._network",
-            "training._saliency",
             "training._variables",
         ),
         "All layers, including nested ones; the attribute layers lists the direct layers of models only.",
@@ -102,6 +101,12 @@ PRIVATE_NAMES = (
         "_losses",
         ("training._keys",),
         "An attribute that Keras sets on each layer and that outputs do not depend on.",
+    ),
+    PrivateName(
+        "keras",
+        "_nodes_by_depth",
+        ("training._layers",),
+        "The calls of layers in the graph of a model; input and output of a layer may belong to another graph.",
     ),
     PrivateName(
         "keras",

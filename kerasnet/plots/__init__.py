@@ -2,18 +2,22 @@
 
 from kerasnet.plots.embedding import EmbeddingDisplay
 from kerasnet.plots.error_matrix import ErrorMatrixDisplay
+from kerasnet.plots.filter import FilterDisplay
 from kerasnet.plots.hog import HOGDisplay
 from kerasnet.plots.keypoint import KeypointDisplay
 from kerasnet.plots.prediction_grid import PredictionGridDisplay
 from kerasnet.plots.reconstruction import ReconstructionDisplay
+from kerasnet.plots.saliency import SaliencyDisplay
 from kerasnet.plots.training_curve import TrainingCurveDisplay
 
 __all__ = [
     "EmbeddingDisplay",
     "ErrorMatrixDisplay",
+    "FilterDisplay",
     "HOGDisplay",
     "KeypointDisplay",
     "PredictionGridDisplay",
     "ReconstructionDisplay",
+    "SaliencyDisplay",
     "TrainingCurveDisplay",
 ]

@@ -8,15 +8,18 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 
-def take_first(samples: Any, n_images: int) -> np.ndarray:
+def take_first(samples: Any, n_images: int, name: str = "n_images") -> np.ndarray:
     """Return the first `n_images` samples."""
-    return samples[: check_scalar(n_images, "n_images", Integral, min_val=1)]
+    return samples[: check_scalar(n_images, name, Integral, min_val=1)]
 
 
-def image_grid(ax, n_rows, n_columns):
-    """Return the Axes of a grid (of a new figure if None) and the bounds of its cells, row by row."""
+def image_grid(ax, n_rows, n_columns, *, cell_size=(1.7, 2.1)):
+    """Return the Axes of a grid (of a new figure if None) and the bounds of its cells, row by row.
+
+    The size of a cell of a new figure is in inches.
+    """
     if ax is None:
-        _, ax = plt.subplots(figsize=(1.7 * n_columns, 2.1 * n_rows), layout="constrained")
+        _, ax = plt.subplots(figsize=(cell_size[0] * n_columns, cell_size[1] * n_rows), layout="constrained")
     ax.set_axis_off()
     return ax, [
         (column / n_columns, 1 - (row + 1) / n_rows, 0.9 / n_columns, 0.8 / n_rows)
@@ -32,6 +35,16 @@ def draw_image(ax, cell, image, title, **options):
         image = np.clip(image.astype(float), options["vmin"], options["vmax"])
     axes = ax.inset_axes(cell)
     axes.imshow(image, **options)
+    axes.set_title(title, fontsize="small")
+    axes.set(xticks=[], yticks=[])
+    return axes
+
+
+def draw_curves(ax, cell, values, title):
+    """Draw one line per column of an array of shape (steps, features) into a cell and return the Axes of the lines."""
+    axes = ax.inset_axes(cell)
+    axes.plot(values, linewidth=1)
+    axes.axhline(0, color="gray", linewidth=0.5)
     axes.set_title(title, fontsize="small")
     axes.set(xticks=[], yticks=[])
     return axes

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from sklearn.utils.validation import check_is_fitted
 
+from kerasnet.plots._estimators import last_estimator
+
 if TYPE_CHECKING:
     import keras
     from matplotlib.axes import Axes
@@ -51,7 +53,7 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted estimator with a ``history_`` attribute.
+            Fitted estimator with a ``history_`` attribute, or pipeline or search with such an estimator.
         metric : str, default="loss"
             Name of the loss or metric: a key of ``history_``.
         ax : matplotlib Axes, default=None
@@ -64,6 +66,7 @@ class TrainingCurveDisplay:
         TrainingCurveDisplay
             Display with the drawn plot.
         """
+        estimator = last_estimator(estimator)
         check_is_fitted(estimator, "history_")
         return cls.from_history(estimator.history_, metric=metric, ax=ax, **line_kw)
 

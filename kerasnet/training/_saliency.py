@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnet.training._layers import all_layers, graph_tensors
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -108,23 +110,27 @@ def _check_inputs(model: keras.Model, X: npt.NDArray[Any], outputs: npt.NDArray[
             f"{outputs.dtype}."
         )
     n_outputs = model_outputs[0].shape[1]
-    n_indices = 2 if n_outputs == 1 and _is_probability(model.layers[-1]) else n_outputs
+    n_indices = 2 if n_outputs == 1 and has_probabilities(model) else n_outputs
     if not ((outputs >= 0) & (outputs < n_indices)).all():
         raise ValueError(f"outputs must be in the range 0 to {n_indices - 1}. Received: {np.unique(outputs)}.")
 
 
-def _is_probability(layer: keras.layers.Layer) -> bool:
-    if type(layer) in (keras.layers.Dense, keras.layers.Activation):
-        return layer.activation in (keras.activations.softmax, keras.activations.sigmoid)
-    return isinstance(layer, keras.layers.Softmax)
+def has_probabilities(model: keras.Model) -> bool:
+    """Return whether the last operation of a model is a softmax or sigmoid."""
+    last = model.layers[-1]
+    if graph_tensors(model)[last][1] is not model.outputs[0]:  # the last operation is not a layer
+        return False
+    if type(last) in (keras.layers.Dense, keras.layers.Activation):
+        return last.activation in (keras.activations.softmax, keras.activations.sigmoid)
+    return isinstance(last, keras.layers.Softmax)
 
 
 def _without_output_activation(model: keras.Model, feature_map: Any) -> tuple[keras.Model, Callable[[Any], tf.Tensor]]:
     """Return a model of the feature map and the input of the last layer, and the function from the latter to scores."""
     last, before = model.layers[-1], model.outputs[0]
-    is_probability = _is_probability(last)
+    is_probability = has_probabilities(model)
     if is_probability:
-        before = last.input
+        before, _ = graph_tensors(model)[last]
 
     def score(values: Any) -> tf.Tensor:
         if is_probability and isinstance(last, keras.layers.Dense):
@@ -133,23 +139,25 @@ def _without_output_activation(model: keras.Model, feature_map: Any) -> tuple[ke
         is_binary = is_probability and values.shape[1] == 1
         return keras.ops.concatenate([-values, values], axis=1) if is_binary else values
 
-    return keras.Model(model.inputs, [before if feature_map is None else feature_map, before]), score
+    return keras.Model(model.inputs[0], [before if feature_map is None else feature_map, before]), score
 
 
 def _feature_map(model: keras.Model) -> Any:
     """Return the output of the last layer with the rank of the input and the resolution of the last convolution."""
     rank = len(model.inputs[0].shape)
-    maps = [layer for layer in model.layers if rank > 2 and len(getattr(layer.output, "shape", ())) == rank]
-    convolutions = [layer for layer in maps if any(isinstance(each, _CONVOLUTIONS) for each in layer._flatten_layers())]
+    tensors = graph_tensors(model)
+    outputs = {layer: tensors[layer][1] for layer in model.layers if layer in tensors}
+    maps = [layer for layer, output in outputs.items() if len(output.shape) == rank > 2]
+    convolutions = [layer for layer in maps if any(isinstance(each, _CONVOLUTIONS) for each in all_layers(layer))]
     if not convolutions:
         raise ValueError(
             f'method="grad_cam" requires a model with convolutions. Received: {model.name!r} without a convolutional '
             'feature map. Use method="gradient".'
         )
-    convolution = convolutions[-1]
-    size = convolution.output.shape[1:-1]
-    same = [layer for layer in maps[maps.index(convolution) :] if layer.output.shape[1:-1] == size]
-    return convolution.output if None in size else same[-1].output
+    size = outputs[convolutions[-1]].shape[1:-1]
+    if None in size:
+        return outputs[convolutions[-1]]
+    return [outputs[layer] for layer in maps if outputs[layer].shape[1:-1] == size][-1]
 
 
 def _gradients(

@@ -94,6 +94,18 @@ def test_grad_cam_uses_the_activation_before_pooling():
     np.testing.assert_allclose(saliency_maps(model, X, [0], method="grad_cam"), expected / expected.max(), rtol=1e-5)
 
 
+def test_grad_cam_of_a_nested_model():
+    X = rng.random((1, 4, 4, 1), dtype=np.float32)
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, use_bias=False)])
+    network.layers[0].set_weights([np.ones((1, 1, 1, 1))])
+    for _ in range(2):  # the network is part of two models
+        inputs = keras.Input((4, 4, 1))
+        values = keras.layers.GlobalAveragePooling2D()(network(keras.layers.Rescaling(2.0)(inputs)))
+        model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(values))
+        maps = saliency_maps(model, X, [0], method="grad_cam")
+        np.testing.assert_allclose(maps, X[..., 0] / X.max(), rtol=1e-5)
+
+
 def test_saliency_of_a_digit_is_on_its_strokes(mnist):
     images = mnist[0][:70]  # more than one batch
     classifier = KerasNetClassifier.from_pretrained("lenet", "mnist")
