@@ -3,8 +3,10 @@
 from kerasnet.plots.embedding import EmbeddingDisplay
 from kerasnet.plots.error_matrix import ErrorMatrixDisplay
 from kerasnet.plots.filter import FilterDisplay
+from kerasnet.plots.grid_search import GridSearchDisplay
 from kerasnet.plots.hog import HOGDisplay
 from kerasnet.plots.keypoint import KeypointDisplay
+from kerasnet.plots.model_comparison import ModelComparisonDisplay
 from kerasnet.plots.prediction_grid import PredictionGridDisplay
 from kerasnet.plots.reconstruction import ReconstructionDisplay
 from kerasnet.plots.saliency import SaliencyDisplay
@@ -14,8 +16,10 @@ __all__ = [
     "EmbeddingDisplay",
     "ErrorMatrixDisplay",
     "FilterDisplay",
+    "GridSearchDisplay",
     "HOGDisplay",
     "KeypointDisplay",
+    "ModelComparisonDisplay",
     "PredictionGridDisplay",
     "ReconstructionDisplay",
     "SaliencyDisplay",
