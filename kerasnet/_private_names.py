@@ -176,6 +176,18 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "sklearn",
+        "_get_params_html",
+        ("_documentation",),
+        "It adds the summary of the fit to the HTML representation of an estimator, also as a step of a pipeline.",
+    ),
+    PrivateName(
+        "sklearn",
+        "_html_repr",
+        ("_documentation",),
+        "The function that renders the table of parameters.",
+    ),
+    PrivateName(
+        "sklearn",
         "_infrequent_enabled",
         ("persistence._steps",),
         "Whether an encoder from a file has infrequent categories, which are validated.",

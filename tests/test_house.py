@@ -14,6 +14,7 @@ PACKAGE = Path(kerasnet.__file__).parent
 # Modules and folders from top to bottom; each imports only from those above it.
 LAYERS = (
     "_private_names",
+    "_fit_summary",
     "_documentation",
     "errors",
     "_formats",

@@ -139,6 +139,9 @@ class AutoencoderOutlierDetector(OutlierMixin, CallbackSupportMixin, EstimatorPa
     ) -> None:
         self._store_parameters(locals())
 
+    def _history_to_show(self):
+        return vars(vars(self).get("autoencoder_", self)).get("history_")
+
     def fit(
         self, X: npt.ArrayLike, y: None = None, sample_weight: npt.ArrayLike | None = None, **keywords: Any
     ) -> Self:
