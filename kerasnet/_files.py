@@ -97,6 +97,34 @@ def atomic_folder(path):
         _sync(path.parent)
 
 
+def numbered_folder(parent, prefix):
+    """Create the first folder ``<prefix>1``, ``<prefix>2``, ... that does not exist yet, and return its path.
+
+    Processes and machines that share `parent` never get the same folder.
+
+    Parameters
+    ----------
+    parent : str or path-like
+        The folder to create it in, which is created if it is missing.
+    prefix : str
+        The name without the number.
+
+    Returns
+    -------
+    folder : pathlib.Path
+        The new, empty folder.
+    """
+    number = 1
+    while True:
+        folder = Path(parent) / f"{prefix}{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
 @contextlib.contextmanager
 def _temporary(path, folder):
     """Create a temporary file or folder next to `path`, and remove it at the end if it still exists.

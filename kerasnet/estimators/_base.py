@@ -26,7 +26,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from kerasnet.estimators._callbacks import EpochTasks, check_callbacks_with_memory, make_callbacks
+from kerasnet.estimators._callbacks import EpochTasks, check_callbacks_with_memory, make_callbacks, separate_logs
 from kerasnet.estimators._inputs import (
     as_model_input,
     as_numbers,
@@ -176,6 +176,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
                 training = self._training(engine, data[0], epochs, seed, [*callbacks, *tasks], partial=partial)
                 if memory is not None:
                     training = training._replace(checkpoints=Checkpoints(memory, self._network.describe))
+                separate_logs(callbacks, self, self._callbacks[0] if continues and self._callbacks else ())
                 interrupted = self._train(engine, training, *data)
                 self._check_outputs(X, engine.predict)
                 self._network = self._network.after_training(engine)

@@ -2,9 +2,11 @@
 
 import copy
 import types
+from pathlib import Path
 
 import keras
 
+from kerasnet._files import atomic_file, numbered_folder
 from kerasnet.estimators._scikeras import route_params, unflatten_params
 
 CALLBACKS = ("callbacks", "fit__callbacks")  # names of parameters
@@ -46,6 +48,36 @@ def copy_callbacks(callbacks):
             if isinstance(value, types.MethodType) and value.__self__ is callbacks:  # rebind to the copy
                 vars(copied)[name] = types.MethodType(value.__func__, copied)
     return copied
+
+
+def separate_logs(callbacks, estimator, previous=()):
+    """Let each TensorBoard callback of a fit write to a subfolder of its own: "fit-1", "fit-2", ... of ``log_dir``.
+
+    The file "parameters.txt" in this folder contains the parameters of the estimator. A ``log_dir`` that is not in the
+    file system, such as "gs://bucket/logs", stays unchanged.
+
+    Parameters
+    ----------
+    callbacks : list of keras.callbacks.Callback
+        Callbacks of the fit, whose ``log_dir`` is changed.
+    estimator : estimator
+        The estimator that is fitted.
+    previous : sequence of keras.callbacks.Callback, default=()
+        Callbacks of the fit that is continued. Their folders are used again.
+    """
+    known = {Path(each.log_dir).parent: each.log_dir for each in previous if _is_tensorboard(each)}
+    for callback in filter(_is_tensorboard, callbacks):
+        folder = known.get(Path(callback.log_dir))
+        if folder is None:
+            folder = numbered_folder(callback.log_dir, "fit-")
+            parameters = [f"{name}={value!r}\n" for name, value in estimator.get_params(deep=False).items()]
+            with atomic_file(folder / "parameters.txt", durable=False) as file:
+                file.write("".join(parameters).encode())
+        callback.log_dir = str(folder)
+
+
+def _is_tensorboard(callback):
+    return type(callback) is keras.callbacks.TensorBoard and "://" not in callback.log_dir
 
 
 class EpochTasks(keras.callbacks.Callback):
