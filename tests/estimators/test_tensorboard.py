@@ -1,5 +1,7 @@
 """TensorBoard callbacks write a folder per fit."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kerasnet import KerasNetClassifier
+from kerasnet._files import numbered_folder
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +29,10 @@ def losses_in(folder):
     return [(each.step, float(tf.make_ndarray(each.tensor_proto))) for each in events.Tensors("epoch_loss")]
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_folds_of_a_search_have_separate_logs(iris, tmp_path, n_jobs):
+def test_folds_of_a_search_have_separate_logs(iris, tmp_path):
     logs = tmp_path / "deep" / "logs"
     grid = {"learning_rate": [0.001, 0.1]}
-    search = GridSearchCV(mlp(logs), grid, cv=2, n_jobs=n_jobs).fit(*iris)
+    search = GridSearchCV(mlp(logs), grid, cv=2).fit(*iris)
     folders = sorted(logs.iterdir())
     assert [folder.name for folder in folders] == [f"fit-{number}" for number in range(1, 6)]
     parameters = [(folder / "parameters.txt").read_text().splitlines() for folder in folders]
@@ -42,6 +44,13 @@ def test_folds_of_a_search_have_separate_logs(iris, tmp_path, n_jobs):
     best = search.best_estimator_
     assert best.callbacks_[0].log_dir == str(folders[-1])
     np.testing.assert_allclose([loss for _, loss in curves[-1]], best.history_["loss"], rtol=1e-5)
+
+
+def test_folders_of_concurrent_fits_differ(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: numbered_folder(tmp_path / "logs", "fit-"), range(100)))
+    assert len(set(folders)) == 100
+    assert set(folders) == {tmp_path / "logs" / f"fit-{number}" for number in range(1, 101)}
 
 
 def test_continued_fits_write_to_the_same_folder(iris, tmp_path):

@@ -62,11 +62,12 @@ def bumps(n_samples):
 @pytest.mark.parametrize("loss", [None, keras.losses.BinaryCrossentropy(from_logits=True)])
 def test_grad_cam_finds_the_relevant_steps_of_a_sequence(loss):
     X, y, starts = bumps(120)
-    model = "conv1d"
+    model, sizes = "conv1d", {"filters": (16,)}
     if loss is not None:
+        sizes = {}
         layers = [keras.Input((40, 1)), keras.layers.Conv1D(8, 5, activation="relu")]
         model = keras.Sequential([*layers, keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(1)])
-    classifier = KerasNetClassifier(model, loss=loss, epochs=10, learning_rate=0.01, random_state=0).fit(X, y)
+    classifier = KerasNetClassifier(model, loss=loss, epochs=10, learning_rate=0.01, random_state=0, **sizes).fit(X, y)
     chosen = np.flatnonzero(y == "bump")[:3]
     display = SaliencyDisplay.from_estimator(classifier, X[chosen], method="grad_cam")
     assert list(display.labels) == ["bump"] * 3
@@ -80,7 +81,7 @@ def test_grad_cam_finds_the_relevant_steps_of_a_sequence(loss):
 
 def test_padding_is_not_drawn(mnist):
     X = [np.random.default_rng(length).random((length, 2)) for length in (5, 9, 7, 6)]
-    classifier = KerasNetClassifier("lstm", epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+    classifier = KerasNetClassifier("conv1d", filters=(4,), epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
     display = SaliencyDisplay.from_estimator(classifier, X)
     assert [len(axes.lines[0].get_ydata()) for axes in display.axes_] == [5, 9, 7, 6]
     assert (display.maps[0, 5:] == 0).all()
@@ -95,9 +96,10 @@ def test_many_features_are_drawn_as_an_image(mnist):
 
 
 def test_regressor_has_no_classes(mnist):
-    images = mnist[0][:50] / np.float32(255)
-    regressor = KerasNetRegressor("lenet", epochs=1, random_state=0).fit(images, images.mean(axis=(1, 2)))
-    display = SaliencyDisplay.from_estimator(regressor, images, n_samples=1)
+    images = mnist[0][:2] / np.float32(255)
+    layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    regressor = KerasNetRegressor.from_keras(keras.Sequential(layers))
+    display = SaliencyDisplay.from_estimator(regressor, images[..., None], n_samples=1)
     assert display.labels is None
     assert display.axes_[1, 0].get_title() == "saliency"
 
