@@ -20,7 +20,7 @@ _STYLE = {
     "axes.edgecolor": MUTED,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7"]),
+    "axes.prop_cycle": mpl.rcsetup.cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7"]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
