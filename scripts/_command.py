@@ -1,43 +1,35 @@
-"""Helpers for command-line scripts: argument types, output, exit status and interruption."""
+"""Helpers for command-line scripts: those of the command ``kerasnet``, and others."""
 
 import argparse
-import contextlib
 import json
 import math
-import os
-import signal
-import sys
 
 import matplotlib.pyplot as plt
 
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM is sent by job schedulers
-INTERRUPTED = 128 + signal.SIGINT
+from kerasnet.cli._command import (
+    INTERRUPTED,
+    INTERRUPTIONS,
+    fail,
+    integer,
+    listen_to_interruptions,
+    print_line,
+    run_command,
+)
 
-
-def listen_to_interruptions():
-    """Raise KeyboardInterrupt on SIGINT and SIGTERM."""
-    for number in INTERRUPTIONS:
-        signal.signal(number, signal.default_int_handler)
-
-
-def run_command(name, run, arguments, interrupt_note):
-    """Run a command and return its exit status; print errors as a single line.
-
-    `interrupt_note` is added to the message after an interruption.
-    """
-    sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may not support all characters of a file name
-    try:
-        return run(arguments)
-    except KeyboardInterrupt:
-        return fail(name, f"interrupted; {interrupt_note}", INTERRUPTED)
-    except (OSError, TypeError, ValueError) as error:
-        return fail(name, " ".join(str(error).split()), 1)
-
-
-def fail(name, message, status):
-    """Print an error message to stderr and return the exit status."""
-    print(f"{name}: {message}", file=sys.stderr)
-    return status
+__all__ = [
+    "INTERRUPTED",
+    "INTERRUPTIONS",
+    "check_target_accuracy",
+    "fail",
+    "fraction",
+    "integer",
+    "json_object",
+    "listen_to_interruptions",
+    "positive_float",
+    "print_line",
+    "run_command",
+    "save_figure",
+]
 
 
 def check_target_accuracy(name, accuracy, target):
@@ -47,32 +39,10 @@ def check_target_accuracy(name, accuracy, target):
     return 0
 
 
-def print_line(text):
-    """Print and flush; continue silently if stdout is closed (``| head``)."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def save_figure(figure, path):
     """Save and close a figure."""
     figure.savefig(path, dpi=120)
     plt.close(figure)
-
-
-def integer(minimum, special=None):
-    """Return an argument type for integers of at least `minimum`, or the `special` value."""
-    expected = f"an integer of at least {minimum}" + ("" if special is None else f", or {special}")
-
-    def parse(text):
-        with contextlib.suppress(ValueError):
-            value = int(text)
-            if value >= minimum or value == special:
-                return value
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-
-    return parse
 
 
 def fraction(text):

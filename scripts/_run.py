@@ -1,14 +1,12 @@
-"""Models of train_mnist.py: saving, and loading for predict.py."""
+"""Models of train_mnist.py: features, and output files."""
 
 import importlib.metadata
 import json
 import platform
-from pathlib import Path
 
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 import kerasnet as kn
-from kerasnet.errors import DataFormatError
 from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
 
 FEATURES = ("pixels", "hog", "sift", "hog+sift", "hog+pixels")
@@ -51,40 +49,3 @@ def versions():
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }
-
-
-class TrainedModel:
-    """Model saved by train_mnist.py.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Output folder of train_mnist.py, or its file model.kerasnet.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file is missing or is not a model of train_mnist.py.
-    """
-
-    def __init__(self, path):
-        path = Path(path)
-        path = path / MODEL if path.is_dir() else path
-        metadata = kn.inspect(path).metadata
-        if not {"dataset", "image_size"} <= metadata.keys():
-            raise DataFormatError(
-                f"{path}: expected a model of train_mnist.py, but the metadata lack dataset or image_size."
-            )
-        self.dataset, self.image_size = metadata["dataset"], tuple(metadata["image_size"])
-        self.classifier = kn.load(path)
-        self.class_names = metadata.get("class_names")
-
-    @property
-    def classes(self):
-        """Class names, or class labels if there are none, in the order of the probabilities."""
-        return self.class_names or self.classifier.classes_.tolist()
-
-    def predict_proba(self, images):
-        """Return class probabilities for grayscale images of size `image_size`, floats in [0, 1]."""
-        probabilities = self.classifier.predict_proba(images).astype(float)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)

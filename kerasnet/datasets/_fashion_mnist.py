@@ -27,7 +27,7 @@ _SHA256 = {
 _PREFIX = {"train": "train", "test": "t10k"}
 _MAX_BYTES = 100_000_000  # the published arrays take 54,950,016 bytes
 _TIMEOUT = 10  # seconds to wait for a response
-_NAMES = (
+NAMES = (
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -136,7 +136,7 @@ def load_fashion_mnist(
     X, y = draw_stratified(X, y, n_samples, random_state)
     if return_X_y:
         return X, y
-    return Bunch(data=X, target=y, target_names=np.array(_NAMES), DESCR=_DESCR)
+    return Bunch(data=X, target=y, target_names=np.array(NAMES), DESCR=_DESCR)
 
 
 def _read_part(part, path):
@@ -193,7 +193,7 @@ def _check(X, y, images, labels):
         raise DataFormatError(f"{labels}: expected labels as integers[n], found {y.dtype}{list(y.shape)}.")
     if len(X) != len(y):
         raise DataFormatError(f"{labels}: expected {len(X)} labels, one for each image, found {len(y)}.")
-    invalid = np.flatnonzero((y < 0) | (y >= len(_NAMES)))
+    invalid = np.flatnonzero((y < 0) | (y >= len(NAMES)))
     if len(invalid):
         first = invalid[0]
         raise DataFormatError(f"{labels}: label {first}: expected a class from 0 to 9, found {y[first]}.")

@@ -1,16 +1,16 @@
-"""Tests of train_mnist.py and predict.py with IDX folders such as EMNIST and KMNIST."""
+"""Tests of train_mnist.py and kerasnet predict with IDX folders such as EMNIST and KMNIST."""
 
 import gzip
 import json
 import struct
 
 import numpy as np
-import predict
 import pytest
 import train_mnist
 from PIL import Image
 
 import kerasnet as kn
+from kerasnet.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_emnist_letters_are_transposed_and_predicted_by_name(tmp_path, capsys, d
     assert [line.split()[0] for line in report.splitlines()[2:5]] == ["a", "b", "z"]
     Image.fromarray(bars([1, 2, 26], 3)[0][2]).save(tmp_path / "z.png")
     capsys.readouterr()
-    assert predict.main([str(output), str(tmp_path / "z.png"), "--json"]) == 0
+    assert main(["predict", str(output), str(tmp_path / "z.png"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["class"] == "z"
     assert set(found["probabilities"]) == {"a", "b", "z"}

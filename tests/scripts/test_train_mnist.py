@@ -24,12 +24,12 @@ import pytest
 import train_mnist
 from _fresh import FreshProcess, run
 from _longer import longer
-from _run import TrainedModel
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 import kerasnet as kn
+from kerasnet.cli._image_classifier import ImageClassifier
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_mnist.py"
 FILES = {
@@ -259,7 +259,9 @@ def test_training_on_features(main, tmp_path, features):
     _, X, _, y = train_test_split(
         digits.images / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=0
     )
-    assert log_loss(y, TrainedModel(output).predict_proba(X)) == pytest.approx(metrics["log_loss"], rel=1e-6)
+    assert log_loss(y, ImageClassifier.load(str(output)).predict_proba(X)) == pytest.approx(
+        metrics["log_loss"], rel=1e-6
+    )
 
 
 def test_grid_search_over_features_and_network(main, tmp_path):

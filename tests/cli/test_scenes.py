@@ -1,14 +1,11 @@
-"""Tests of predict.py on synthetic scenes, with the pretrained LeNet."""
-
-from types import SimpleNamespace
+"""Tests of ``kerasnet predict`` on synthetic scenes, with the pretrained LeNet."""
 
 import cv2
 import numpy as np
-import predict
 import pytest
 from _scenes import KINDS, Scenes
 
-from kerasnet.models import create_model
+from kerasnet.cli._image_classifier import ImageClassifier
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +15,7 @@ def scenes():
 
 @pytest.fixture(scope="module")
 def lenet():
-    network = create_model("lenet", weights="mnist")
-
-    def predict_proba(images):
-        return np.asarray(network(images[..., np.newaxis])).astype(float)
-
-    return SimpleNamespace(dataset="mnist", image_size=(28, 28), classes=list(range(10)), predict_proba=predict_proba)
+    return ImageClassifier.load("lenet")
 
 
 def predict_scene(model, picture, folder):
@@ -31,7 +23,7 @@ def predict_scene(model, picture, folder):
     path = str(folder / "scene.png")
     cv2.imwrite(path, picture)
     try:
-        return predict.predict(model, path, SimpleNamespace(polarity="auto", as_is=False))["class"]
+        return model.predict(path)["class"]
     except ValueError as error:
         return str(error)
 

@@ -1,0 +1,97 @@
+"""Data for ``kerasnet report``, in the format that a model was trained on."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from kerasnet.cli._image_classifier import ImageClassifier
+from kerasnet.datasets import load_csv, load_fashion_mnist, load_idx_folder, load_image_folder, load_mnist
+from kerasnet.features import ImageFiles, prepare_images
+
+
+def load_data(arguments, estimator, metadata):
+    """Load the data of the command line.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        ``dataset``, ``data``, ``subset``, ``target`` and ``sep``.
+    estimator : estimator
+        Fitted model to evaluate.
+    metadata : dict
+        Metadata of its file.
+
+    Returns
+    -------
+    X : array-like of shape (n_samples, ...)
+        Samples in the format of the training.
+    y : array-like of shape (n_samples,) or None
+        Targets, encoded as in the training. None if there are none.
+    class_names : list of str or None
+        Names of the classes of the estimator. None if they are not known.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the data cannot be loaded, or do not fit the estimator.
+    """
+    path = arguments.data
+    dataset = arguments.dataset or (metadata.get("dataset") if path is None else None)
+    if path is not None and dataset is None and Path(path).is_file():
+        _reject(arguments, "subset")
+        return *load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep), None
+    _reject(arguments, "target")
+    if dataset == "mnist" and path is None:
+        data = load_mnist(arguments.subset or "test")
+    elif dataset == "fashion_mnist":
+        data = load_fashion_mnist(arguments.subset or "test", path=path)
+    elif path is None:
+        raise ValueError("expected the data to evaluate the model on: pass --data PATH, or --dataset.")
+    elif any(Path(path).glob("*-ubyte*")):
+        data = load_idx_folder(path, arguments.subset or "test", dataset=dataset)
+    else:
+        _reject(arguments, "subset")
+        data = load_image_folder(path, n_jobs=-1)
+        data.data = _read_images(data.data, ImageClassifier(estimator, metadata))
+    X = data.data if isinstance(data.data, ImageFiles) else _as_in_training(estimator, data.data)
+    return X, *_labels(data, estimator, metadata)
+
+
+def _reject(arguments, option):
+    if getattr(arguments, option) is not None:
+        raise ValueError(f"--{option} does not apply to these data.")
+
+
+def _read_images(paths, images):
+    """Return images in the size of a classifier: lazily, if it decodes files itself."""
+    if images.decodes:
+        return ImageFiles(paths, images.image_size, channels=3 if images.color_mode == "rgb" else 1)
+    return prepare_images(paths, images.image_size, color_mode=images.color_mode, dtype="uint8", n_jobs=-1)
+
+
+def _as_in_training(estimator, X):
+    """Return images of bytes with the dtype and the shape of the samples in training.
+
+    Networks that were trained on floats were trained on values in [0, 1].
+    """
+    if getattr(estimator, "X_dtype_", np.dtype(np.uint8)) != np.uint8:
+        X = (X / 255).astype(np.float32)
+    shape = getattr(estimator, "X_shape_", (len(X), getattr(estimator, "n_features_in_", None)))[1:]
+    return X.reshape(len(X), *shape) if None not in shape and math.prod(shape) == math.prod(X.shape[1:]) else X
+
+
+def _labels(data, estimator, metadata):
+    """Return the targets of images, encoded as the classes of the estimator, and the names of these classes."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return data.target, None
+    if classes.dtype.kind not in "biuf":
+        return data.target_names[data.target], None
+    names = metadata.get("class_names")
+    if names is None:
+        return data.target, data.target_names.tolist() if len(data.target_names) == len(classes) else None
+    if unknown := np.setdiff1d(data.target_names[np.unique(data.target)], names).tolist():
+        raise ValueError(f"expected images of the classes {', '.join(names)}. Received: {', '.join(unknown)}.")
+    codes = np.array([names.index(name) if name in names else -1 for name in data.target_names.tolist()])
+    return classes[codes[data.target]], names

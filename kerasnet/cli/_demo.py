@@ -1,0 +1,50 @@
+"""``kerasnet demo``: a page to draw on."""
+
+import argparse
+
+from kerasnet.cli._command import fail, import_quietly
+
+DESCRIPTION = """\
+Open a page to draw a digit or drop a photograph on, with the predictions of
+models. It is served on this computer only, until Ctrl-C.
+Requires: pip install "kerasnet[demo]"
+
+examples:
+  kerasnet demo
+  kerasnet demo lenet runs/mnist-cnn-20260101-120000 --no-browser
+"""
+
+
+def add_arguments(parser):
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "models", metavar="MODEL", nargs="*", help="models to compare, see kerasnet --help (default: pretrained models)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on (default: 127.0.0.1, which other computers cannot reach)",
+    )
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port to listen on (default: a free port)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def run(arguments):
+    """Run the command and return its exit status."""
+    import_quietly("kerasnet.estimators")
+    try:
+        from kerasnet.demo import serve
+
+        serve(arguments.models, host=arguments.host, port=arguments.port, open_browser=not arguments.no_browser)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        return fail("kerasnet demo", f'{error.name} is not installed. Run: pip install "kerasnet[demo]"')
+    return 0
+
+
+def _port(text):
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)

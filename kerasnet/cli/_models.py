@@ -1,0 +1,63 @@
+"""Models that are named on the command line: pretrained models, files and output folders."""
+
+import difflib
+from pathlib import Path
+
+import kerasnet as kn
+from kerasnet.errors import DataFormatError
+from kerasnet.models import registered_model
+from kerasnet.models._weights import records, sets_of
+
+_FILE = "model.kerasnet"  # in output folders of train_mnist.py and fine_tune.py
+_DEFAULT_WEIGHTS = "mnist"
+
+
+def load_model(model):
+    """Load a model that is named on the command line.
+
+    Parameters
+    ----------
+    model : str
+        Name of a pretrained model, with or without ``:WEIGHTS``, or path of a file or an output folder.
+
+    Returns
+    -------
+    estimator : estimator
+        The model.
+    metadata : dict
+        The metadata of the file. For pretrained models, the name of the data set and the image size.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such model, or it cannot be loaded.
+    """
+    name, _, weights = model.partition(":")
+    if name in records():
+        return _load_pretrained(name, weights or _DEFAULT_WEIGHTS)
+    path = file_of(model)
+    if not path.exists():
+        hint = "".join(f" Did you mean {close}?" for close in difflib.get_close_matches(model, records(), n=1))
+        raise FileNotFoundError(f"{model}: expected a file, a folder, or the name of a pretrained model.{hint}")
+    return kn.load(path), kn.inspect(path).metadata
+
+
+def file_of(model):
+    """Return the path of the archive for a file or an output folder."""
+    path = Path(model)
+    if not path.is_dir():
+        return path
+    if not (path / _FILE).exists():
+        raise DataFormatError(f"{model}: expected an output folder of train_mnist.py or fine_tune.py, with {_FILE}.")
+    return path / _FILE
+
+
+def _load_pretrained(name, weights):
+    valid = sets_of(name)
+    if weights not in valid:
+        found = f"pretrained weights for {', '.join(valid)}" if valid else "no pretrained weights"
+        raise ValueError(f"{name}:{weights}: the model {name} has {found}. See kerasnet list --weights.")
+    is_classifier = "classification" in registered_model(name).tasks
+    estimator = kn.KerasNetClassifier if is_classifier else kn.Autoencoder
+    metadata = {"dataset": valid[weights]["dataset"], "image_size": valid[weights]["input_shape"][:2]}
+    return estimator.from_pretrained(name, weights), metadata

@@ -1,0 +1,53 @@
+"""``kerasnet report``: evaluation of a model as an HTML page."""
+
+from kerasnet.cli._command import import_quietly, print_line
+
+DESCRIPTION = """\
+Evaluate a model and write a report: one HTML file that needs no network.
+
+By default, a model of MNIST or Fashion-MNIST is evaluated on its test images.
+Otherwise, PATH is a folder with one subfolder of images per class, a folder of
+IDX files such as EMNIST, or a CSV file. With --dataset fashion_mnist, PATH is
+the folder of its files, which are otherwise downloaded.
+
+examples:
+  kerasnet report lenet
+  kerasnet report runs/mnist-cnn-20260101-120000 --output cnn.html
+  kerasnet report runs/photos --data photos
+  kerasnet report model.kerasnet --data table.csv --target price
+"""
+SUBSETS = ("test", "train", "all")
+DATASETS = ("mnist", "fashion_mnist")
+
+
+def add_arguments(parser):
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="name of a pretrained model, file or folder, see kerasnet --help"
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", choices=DATASETS, help="evaluate on this data set")
+    data.add_argument(
+        "--data", metavar="PATH", help="evaluate on an image folder, a folder of IDX files, or a CSV file"
+    )
+    data.add_argument(
+        "--subset", choices=SUBSETS, help="part of MNIST, Fashion-MNIST or a folder of IDX files (default: test)"
+    )
+    data.add_argument("--target", metavar="COLUMN", help="column of a CSV file with the targets (default: no targets)")
+    data.add_argument("--sep", default=",", metavar="CHARACTER", help="separator of a CSV file (default: ,)")
+    parser.add_argument("--output", default="report.html", metavar="FILE", help="file to write (default: report.html)")
+    parser.add_argument("--title", help="title of the report")
+
+
+def run(arguments):
+    """Run the command and return its exit status."""
+    import_quietly("kerasnet.estimators")
+    import kerasnet as kn
+    from kerasnet.cli._data import load_data
+    from kerasnet.cli._models import load_model
+
+    estimator, metadata = load_model(arguments.model)
+    X, y, class_names = load_data(arguments, estimator, metadata)
+    kn.make_report(estimator, X, y, path=arguments.output, title=arguments.title, class_names=class_names)
+    print_line(arguments.output)
+    return 0
