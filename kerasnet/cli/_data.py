@@ -36,26 +36,34 @@ def load_data(arguments, estimator, metadata):
     OSError, ValueError
         If the data cannot be loaded, or do not fit the estimator.
     """
-    path = arguments.data
-    dataset = arguments.dataset or (metadata.get("dataset") if path is None else None)
+    path, dataset = arguments.data, arguments.dataset
     if path is not None and dataset is None and Path(path).is_file():
         _reject(arguments, "subset")
         return *load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep), None
     _reject(arguments, "target")
-    if dataset == "mnist" and path is None:
-        data = load_mnist(arguments.subset or "test")
-    elif dataset == "fashion_mnist":
-        data = load_fashion_mnist(arguments.subset or "test", path=path)
-    elif path is None:
-        raise ValueError("expected the data to evaluate the model on: pass --data PATH, or --dataset.")
-    elif any(Path(path).glob("*-ubyte*")):
-        data = load_idx_folder(path, arguments.subset or "test", dataset=dataset)
+    if path is None or dataset is not None or any(Path(path).glob("*-ubyte*")):
+        data = _load_dataset(dataset, path, arguments.subset or "test", metadata.get("dataset"))
     else:
         _reject(arguments, "subset")
         data = load_image_folder(path, n_jobs=-1)
         data.data = _read_images(data.data, ImageClassifier(estimator, metadata))
     X = data.data if isinstance(data.data, ImageFiles) else _as_in_training(estimator, data.data)
     return X, *_labels(data, estimator, metadata)
+
+
+def _load_dataset(dataset, path, subset, trained_on):
+    """Load a data set in the format of MNIST; by default, the one that the model was trained on."""
+    if path is None or (dataset is None and str(trained_on).startswith("emnist-")):
+        dataset = dataset or trained_on
+    if dataset == "fashion_mnist":
+        return load_fashion_mnist(subset, path=path)
+    if path is not None:
+        return load_idx_folder(path, subset, dataset=dataset)
+    if dataset == "mnist":
+        return load_mnist(subset)
+    raise ValueError(
+        f"expected the data to evaluate the model on{'' if dataset is None else f', {dataset}'}: pass --data PATH."
+    )
 
 
 def _reject(arguments, option):

@@ -33,14 +33,17 @@ def add_arguments(parser):
 def run(arguments):
     """Run the command and return its exit status."""
     import_quietly("kerasnet.estimators")
+    from kerasnet.cli._models import name_or_file
+
+    models = [name_or_file(model) for model in arguments.models]
     try:
         from kerasnet.demo import serve
 
-        serve(arguments.models, host=arguments.host, port=arguments.port, open_browser=not arguments.no_browser)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+        serve(models, host=arguments.host, port=arguments.port, open_browser=not arguments.no_browser)
+    except ImportError as error:
+        if "kerasnet[demo]" not in str(error):
             raise
-        return fail("kerasnet demo", f'{error.name} is not installed. Run: pip install "kerasnet[demo]"')
+        return fail("kerasnet demo", error)
     return 0
 
 

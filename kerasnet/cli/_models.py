@@ -52,6 +52,14 @@ def file_of(model):
     return path / _FILE
 
 
+def name_or_file(model):
+    """Return the name of a model that is pretrained on MNIST, or the path of an archive, as the demo takes them."""
+    name, _, weights = model.partition(":")
+    if name in records() and weights in ("", _DEFAULT_WEIGHTS):
+        return name
+    return str(file_of(model))
+
+
 def _load_pretrained(name, weights):
     valid = sets_of(name)
     if weights not in valid:

@@ -5,10 +5,10 @@ from kerasnet.cli._command import import_quietly, print_line
 DESCRIPTION = """\
 Evaluate a model and write a report: one HTML file that needs no network.
 
-By default, a model of MNIST or Fashion-MNIST is evaluated on its test images.
-Otherwise, PATH is a folder with one subfolder of images per class, a folder of
-IDX files such as EMNIST, or a CSV file. With --dataset fashion_mnist, PATH is
-the folder of its files, which are otherwise downloaded.
+Without --data, a model of MNIST or Fashion-MNIST is evaluated on the test images
+of its data set; Fashion-MNIST is downloaded once. Otherwise, PATH is a folder
+with one subfolder of images per class, a folder of IDX files such as EMNIST, or
+a CSV file.
 
 examples:
   kerasnet report lenet
@@ -17,7 +17,8 @@ examples:
   kerasnet report model.kerasnet --data table.csv --target price
 """
 SUBSETS = ("test", "train", "all")
-DATASETS = ("mnist", "fashion_mnist")
+_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
+DATASETS = ("mnist", "fashion_mnist", "kmnist", "emnist", *(f"emnist-{split}" for split in _SPLITS))
 
 
 def add_arguments(parser):
@@ -26,7 +27,12 @@ def add_arguments(parser):
         "model", metavar="MODEL", help="name of a pretrained model, file or folder, see kerasnet --help"
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--dataset", choices=DATASETS, help="evaluate on this data set")
+    data.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        metavar="NAME",
+        help=f"data set: {', '.join(DATASETS)} (default: the one that the model was trained on, or found in --data)",
+    )
     data.add_argument(
         "--data", metavar="PATH", help="evaluate on an image folder, a folder of IDX files, or a CSV file"
     )

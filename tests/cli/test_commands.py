@@ -204,23 +204,23 @@ def served(monkeypatch):
     return calls
 
 
-def test_demo_serves_models_on_this_computer_only(served):
+def test_demo_serves_models_on_this_computer_only(served, archive):
     assert main(["demo"]) == 0
-    assert main(["demo", "lenet", "mine.kerasnet", "--host", "0.0.0.0", "--port", "80", "--no-browser"]) == 0
+    assert main(["demo", "lenet:mnist", str(archive.parent), "--host", "0.0.0.0", "--port", "80", "--no-browser"]) == 0
     assert served == [
         ([], {"host": "127.0.0.1", "port": 0, "open_browser": True}),
-        (["lenet", "mine.kerasnet"], {"host": "0.0.0.0", "port": 80, "open_browser": False}),
+        (["lenet", str(archive)], {"host": "0.0.0.0", "port": 80, "open_browser": False}),
     ]
 
 
 def test_demo_without_its_packages_says_what_to_install(monkeypatch, capsys):
     def serve(*_, **__):
-        raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+        raise ImportError('The demo page requires uvicorn:\npip install "kerasnet[demo]"')
 
     monkeypatch.setitem(sys.modules, "kerasnet.demo", types.SimpleNamespace(serve=serve))
     assert main(["demo"]) == 1
     error = capsys.readouterr().err
-    assert error == 'kerasnet demo: uvicorn is not installed. Run: pip install "kerasnet[demo]"\n'
+    assert error == 'kerasnet demo: The demo page requires uvicorn: pip install "kerasnet[demo]"\n'
 
 
 def test_interruption_has_its_own_status(monkeypatch, capsys):
