@@ -6,7 +6,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import kerasnet
 from kerasnet.cli import _card, _demo, _inspect, _list, _predict, _report
@@ -75,7 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Parser that reports an error in one line."""
+    """Parser that keeps the line breaks of descriptions and reports an error in one line."""
+
+    def __init__(self, prog: str | None = None, **options: Any) -> None:
+        super().__init__(prog, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
@@ -83,8 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line and all its sub-commands."""
-    options = {"formatter_class": argparse.RawDescriptionHelpFormatter}
-    parser = _Parser("kerasnet", description=_DESCRIPTION, epilog=_EPILOG, **options)
+    parser = _Parser("kerasnet", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"kerasnet {kerasnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, summary, module in (
@@ -95,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
         ("report", "evaluate a model and write an HTML report", _report),
         ("demo", "open a page to draw on, with predictions of models", _demo),
     ):
-        command = commands.add_parser(name, help=summary, description=module.DESCRIPTION, **options)
+        command = commands.add_parser(name, help=summary, description=module.DESCRIPTION)
         module.add_arguments(command)
         command.set_defaults(run=module.run, parser=command)
     return parser
