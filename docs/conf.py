@@ -3,6 +3,8 @@
 python -m sphinx -W --keep-going -b html docs docs/_build/html
 """
 
+import contextlib
+import io
 import os
 import shutil
 import sys
@@ -17,6 +19,7 @@ import make_benchmark_table  # noqa: E402 - found on the path above
 import make_model_table  # noqa: E402
 
 import kerasnet  # noqa: E402
+from kerasnet.cli import COMMANDS, main  # noqa: E402
 
 project = "kerasnet"
 author = "The kerasnet developers"
@@ -85,9 +88,18 @@ def write_generated(app):
         for name, table in module.tables().items():
             _write(generated / f"{name}.md", table + "\n")
     _write(generated / "cards.md", make_model_table.cards())
+    _write(generated / "command_line.md", "".join(f"### kerasnet {name}\n\n{_help(name)}\n" for name in COMMANDS))
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         (DOCS / "notebooks").mkdir(exist_ok=True)
         shutil.copy2(path, DOCS / "notebooks")
+
+
+def _help(command):
+    """Return the help of a command as a code block."""
+    os.environ["COLUMNS"] = "100"
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    return f"```text\n{text.getvalue()}```\n"
 
 
 def _write(path, text):

@@ -14,6 +14,14 @@ from kerasnet.cli._command import close_output, one_line, run_command
 
 __all__ = ["main"]
 
+COMMANDS = {  # by name: summary and module
+    "list": ("list the registered models", _list),
+    "card": ("show the model card of a registered model", _card),
+    "inspect": ("describe a saved model without loading it", _inspect),
+    "predict": ("predict the classes of images", _predict),
+    "report": ("evaluate a model and write an HTML report", _report),
+    "demo": ("open a page to draw on, with predictions of models", _demo),
+}
 _DESCRIPTION = "Models of kerasnet: list them, look at files, predict images, write reports, and try them in a browser."
 _EPILOG = """\
 MODEL is one of:
@@ -89,14 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser("kerasnet", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"kerasnet {kerasnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for name, summary, module in (
-        ("list", "list the registered models", _list),
-        ("card", "show the model card of a registered model", _card),
-        ("inspect", "describe a saved model without loading it", _inspect),
-        ("predict", "predict the classes of images", _predict),
-        ("report", "evaluate a model and write an HTML report", _report),
-        ("demo", "open a page to draw on, with predictions of models", _demo),
-    ):
+    for name, (summary, module) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=module.DESCRIPTION)
         module.add_arguments(command)
         command.set_defaults(run=module.run, parser=command)

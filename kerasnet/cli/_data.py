@@ -79,11 +79,11 @@ def _read_images(paths, images):
 
 
 def _as_in_training(estimator, X):
-    """Return images of bytes with the dtype and the shape of the samples in training.
+    """Return images with the shape of the samples in training; as in predictions, floats in [0, 1].
 
-    Networks that were trained on floats were trained on values in [0, 1].
+    Networks that were trained on bytes receive bytes, and divide them by 255.
     """
-    if getattr(estimator, "X_dtype_", np.dtype(np.uint8)) != np.uint8:
+    if getattr(estimator, "X_dtype_", None) != np.uint8:
         X = (X / 255).astype(np.float32)
     shape = getattr(estimator, "X_shape_", (len(X), getattr(estimator, "n_features_in_", None)))[1:]
     return X.reshape(len(X), *shape) if None not in shape and math.prod(shape) == math.prod(X.shape[1:]) else X

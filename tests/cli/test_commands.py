@@ -19,11 +19,10 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import kerasnet as kn
-from kerasnet.cli import _command, _inspect, _list, _predict, main
+from kerasnet.cli import COMMANDS, _command, _inspect, _list, _predict, main
 from kerasnet.models import _registry
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("list", "card", "inspect", "predict", "report", "demo")
 
 
 @pytest.fixture(scope="module")
