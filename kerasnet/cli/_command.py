@@ -39,7 +39,7 @@ def run_command(name, run, arguments, interrupt_note=None):
         Exit status.
     """
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # the terminal may not support all characters of a file name
     try:
         return run(arguments)
