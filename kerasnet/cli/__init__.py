@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import kerasnet
 from kerasnet.cli import _card, _demo, _inspect, _list, _predict, _report
 from kerasnet.cli._command import close_output, one_line, run_command
 
@@ -95,7 +95,7 @@ class _Parser(argparse.ArgumentParser):
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line and all its sub-commands."""
     parser = _Parser("kerasnet", description=_DESCRIPTION, epilog=_EPILOG)
-    parser.add_argument("--version", action="version", version=f"kerasnet {kerasnet.__version__}")
+    parser.add_argument("--version", action="version", version=f"kerasnet {importlib.metadata.version('kerasnet')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, (summary, module) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=module.DESCRIPTION)

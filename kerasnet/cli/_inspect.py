@@ -22,11 +22,11 @@ def add_arguments(parser):
 def run(arguments):
     """Run the command and return its exit status."""
     import_quietly("kerasnet.persistence")
-    import kerasnet as kn
+    from kerasnet import persistence
     from kerasnet.cli._models import file_of
 
     path = file_of(arguments.file)
-    contents = kn.inspect(path)
+    contents = persistence.inspect(path)
     if arguments.json:
         print_json({"file": str(path), **contents})
     else:

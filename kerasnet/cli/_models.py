@@ -3,10 +3,11 @@
 import difflib
 from pathlib import Path
 
-import kerasnet as kn
 from kerasnet.errors import DataFormatError
+from kerasnet.estimators import Autoencoder, KerasNetClassifier
 from kerasnet.models import registered_model
 from kerasnet.models._weights import records, sets_of
+from kerasnet.persistence import inspect, load
 
 _FILE = "model.kerasnet"  # in output folders of train_mnist.py and fine_tune.py
 _DEFAULT_WEIGHTS = "mnist"
@@ -39,7 +40,7 @@ def load_model(model):
     if not path.exists():
         hint = "".join(f" Did you mean {close}?" for close in difflib.get_close_matches(model, records(), n=1))
         raise FileNotFoundError(f"{model}: expected a file, a folder, or the name of a pretrained model.{hint}")
-    return kn.load(path), kn.inspect(path).metadata
+    return load(path), inspect(path).metadata
 
 
 def file_of(model):
@@ -66,6 +67,6 @@ def _load_pretrained(name, weights):
         found = f"pretrained weights for {', '.join(valid)}" if valid else "no pretrained weights"
         raise ValueError(f"{name}:{weights}: the model {name} has {found}. See kerasnet list --weights.")
     is_classifier = "classification" in registered_model(name).tasks
-    estimator = kn.KerasNetClassifier if is_classifier else kn.Autoencoder
+    estimator = KerasNetClassifier if is_classifier else Autoencoder
     metadata = {"dataset": valid[weights]["dataset"], "image_size": valid[weights]["input_shape"][:2]}
     return estimator.from_pretrained(name, weights), metadata

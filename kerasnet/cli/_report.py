@@ -48,12 +48,12 @@ def add_arguments(parser):
 def run(arguments):
     """Run the command and return its exit status."""
     import_quietly("kerasnet.estimators")
-    import kerasnet as kn
     from kerasnet.cli._data import load_data
     from kerasnet.cli._models import load_model
+    from kerasnet.report import make_report
 
     estimator, metadata = load_model(arguments.model)
     X, y, class_names = load_data(arguments, estimator, metadata)
-    kn.make_report(estimator, X, y, path=arguments.output, title=arguments.title, class_names=class_names)
+    make_report(estimator, X, y, path=arguments.output, title=arguments.title, class_names=class_names)
     print_line(arguments.output)
     return 0

@@ -2,6 +2,8 @@
 
 import gzip
 import struct
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ def evaluated(monkeypatch):
     def make_report(estimator, X, y=None, path="report.html", *, title=None, class_names=None):
         calls.append({"estimator": estimator, "X": X, "y": y, "path": path, "title": title, "names": class_names})
 
-    monkeypatch.setattr(kn, "make_report", make_report, raising=False)
+    monkeypatch.setitem(sys.modules, "kerasnet.report", types.SimpleNamespace(make_report=make_report))
     return calls
 
 
