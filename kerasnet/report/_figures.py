@@ -10,6 +10,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from kerasnet.report._page import Plot
 
@@ -20,7 +21,7 @@ _STYLE = {
     "axes.edgecolor": MUTED,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.prop_cycle": mpl.rcsetup.cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7"]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, "#009e73", "#cc79a7"]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
