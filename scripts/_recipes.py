@@ -43,7 +43,7 @@ EPOCHS_WITH_VALIDATION = {("cnn", "mnist"): {"epochs": 8}}
 FEATURES_RECIPE = {"dense_units": (512,), "dropout": 0.5, "epochs": 12, "batch_size": 128, "learning_rate": 0.002}
 SCHEDULE = "cosine"
 PRETRAINED = {
-    "fashion_mnist": ("lenet",),
+    "fashion_mnist": ("lenet", "resnet_small"),
     "mnist": ("attention", "autoencoder", "cnn", "lenet", "lstm", "resnet_small", "simple_rnn"),
 }
 SEED = 0
