@@ -62,7 +62,9 @@ def find_digits(image):
         Mask of each digit (uint8, 0 or 1) and the highest score of its strokes.
     """
     size = _BACKGROUND_SIZE * min(image.shape)
-    background, contrast, ink = _detect_ink(image, size)
+    smooth = cv2.medianBlur(image, 5)
+    noise = 1.4826 * np.median(np.abs(image - smooth))
+    background, contrast, ink = _detect_ink(image, smooth, noise, size)
     without_lines = _remove_lines(ink, contrast, background)
     without_lines = _remove_lines(without_lines.T.copy(), contrast.T, background.T).T
     lines = ink & ~without_lines
@@ -70,7 +72,7 @@ def find_digits(image):
     strokes = _find_strokes(image, background, contrast, mask)
     smaller_size = 1.5 * max(strokes, key=lambda stroke: stroke.strength).thickness + 5 if strokes else size
     if smaller_size < size:  # a smaller kernel follows the edges of shadows and pages more closely
-        background, contrast, ink = _detect_ink(image, smaller_size)
+        background, contrast, ink = _detect_ink(image, smooth, noise, smaller_size)
         mask = _stroke_mask(contrast * (ink & without_lines))
         strokes = _find_strokes(image, background, contrast, mask)
     strokes = [stroke for stroke in strokes if _is_darker_than_surroundings(stroke, image, background, mask | lines)]
@@ -79,15 +81,13 @@ def find_digits(image):
     return [(_draw_mask(digit, image.shape), max(stroke.strength for stroke in digit)) for digit in digits]
 
 
-def _detect_ink(image, size):
+def _detect_ink(image, smooth, noise, size):
     """Return the background, the relative contrast to it, and a mask of the contrast above the noise.
 
     The background does not contain structures narrower than `size`.
     """
-    smooth = cv2.medianBlur(image, 5)
     background = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, _square(size))
     contrast = np.clip((background - image) / (background + 0.1), 0, 1)
-    noise = 1.4826 * np.median(np.abs(image - smooth))
     return background, contrast, (contrast > 0.1 + 6 * noise / (background + 0.1)).astype(np.uint8)
 
 
@@ -117,6 +117,10 @@ def _find_lines(ink, background):
     length = round(0.3 * (width * max(ink.shape)) ** 0.5)
     thick = cv2.dilate(ink, np.ones((3, 1), np.uint8))
     found = np.zeros_like(ink)
+    edges = _page_edges(background)
+    reach = cv2.dilate(ink, np.ones((15, 15 + length // 4), np.uint8))  # rounding and closing extend ink by less
+    if not (edges & reach).any():  # no line ends at an edge of the page
+        return found
     dilated = cv2.dilate(ink, np.ones((length // 2, 1), np.uint8))  # covers lines of all angles
     if not cv2.morphologyEx(dilated, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)).any():
         return found
@@ -129,7 +133,7 @@ def _find_lines(ink, background):
         if rotated.any():
             found |= cv2.warpAffine(rotated, inverse, size, flags=cv2.INTER_NEAREST)
     found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((1, length // 4), np.uint8))
-    edges, complete = _page_edges(background), []
+    complete = []
     n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(found)
     for label in range(1, n_labels):
         left, top, line_width, line_height, _ = stats[label]
@@ -155,8 +159,12 @@ def _stroke_mask(contrast):
         return ((contrast > 0.45 * cv2.dilate(contrast, window)) & (contrast > 0)).astype(np.uint8)
 
     window = _square(_CONTRAST_WINDOW * min(contrast.shape))
-    contrast = np.where(cv2.dilate(_touching_edge(has_high_contrast()), _square(7)), 0, contrast)
-    mask = cv2.morphologyEx(has_high_contrast(), cv2.MORPH_CLOSE, _square(5)) & (contrast > 0)
+    mask = has_high_contrast()
+    at_edge = _touching_edge(mask)
+    if at_edge.any():
+        contrast = np.where(cv2.dilate(at_edge, _square(7)), 0, contrast)
+        mask = has_high_contrast()
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _square(5)) & (contrast > 0)
     return mask & ~_touching_edge(mask)
 
 
