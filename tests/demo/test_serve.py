@@ -1,0 +1,19 @@
+"""The server of the demo page as a process."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+
+def test_the_command_serves_the_page_until_it_is_interrupted():
+    command = [sys.executable, "-m", "kerasnet", "demo", "lenet", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().split()[2]
+        models = json.load(urllib.request.urlopen(f"{url}/models", timeout=120))["models"]
+        server.send_signal(signal.SIGINT)
+        output = server.communicate(timeout=60)
+    assert url.startswith("http://127.0.0.1:")
+    assert [model["name"] for model in models] == ["lenet"]
+    assert (server.returncode, *output) == (0, "", "")
