@@ -46,9 +46,9 @@ class FilterDisplay:
     >>> from kerasnet.plots import FilterDisplay
     >>> classifier = KerasNetClassifier.from_pretrained("lenet", "mnist")
     >>> FilterDisplay.from_estimator(classifier).filters.shape
-    (32, 5, 5, 1)
+    (16, 5, 5, 1)
     >>> FilterDisplay.from_estimator(classifier, load_mnist("test").data[:1]).filters.shape
-    (32, 24, 24, 1)
+    (16, 24, 24, 1)
     """
 
     def __init__(self, *, filters: npt.NDArray[Any], layer: str, sample: npt.NDArray[Any] | None = None) -> None:

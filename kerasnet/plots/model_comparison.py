@@ -111,7 +111,7 @@ class ModelComparisonDisplay:
         from kerasnet.models import list_models, model_card  # imports TensorFlow
 
         _check_cost(x)
-        cards = {name: [*model_card(name).weights.values()] for name in list_models()}
+        cards = {name: [*model_card(name).weights.values()] for name in list_models(weights=True)}
         known = {(card.dataset, card.metric) for each in cards.values() for card in each}
         if (dataset, metric) not in known:
             raise ValueError(
