@@ -30,6 +30,8 @@ def load_data(arguments, estimator, metadata):
         Targets, encoded as in the training. None if there are none.
     class_names : list of str or None
         Names of the classes of the estimator. None if they are not known.
+    images : ndarray or None
+        Images of the samples, if `X` contains vectors or sequences made from them.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def load_data(arguments, estimator, metadata):
     path, dataset = arguments.data, arguments.dataset
     if path is not None and dataset is None and Path(path).is_file():
         _reject(arguments, "subset")
-        return *load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep), None
+        return *load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep), None, None
     _reject(arguments, "target")
     if path is None or dataset is not None or any(Path(path).glob("*-ubyte*")):
         data = _load_dataset(dataset, path, arguments.subset or "test", metadata.get("dataset"))
@@ -47,8 +49,10 @@ def load_data(arguments, estimator, metadata):
         _reject(arguments, "subset")
         data = load_image_folder(path, n_jobs=-1)
         data.data = _read_images(data.data, ImageClassifier(estimator, metadata))
-    X = data.data if isinstance(data.data, ImageFiles) else _as_in_training(estimator, data.data)
-    return X, *_labels(data, estimator, metadata)
+    labels = _labels(data, estimator, metadata)
+    if isinstance(data.data, ImageFiles):
+        return data.data, *labels, None
+    return _as_in_training(estimator, data.data), *labels, data.data
 
 
 def _load_dataset(dataset, path, subset, trained_on):

@@ -53,7 +53,8 @@ def run(arguments):
     from kerasnet.report import make_report
 
     estimator, metadata = load_model(arguments.model)
-    X, y, class_names = load_data(arguments, estimator, metadata)
-    make_report(estimator, X, y, path=arguments.output, title=arguments.title, class_names=class_names)
+    X, y, class_names, images = load_data(arguments, estimator, metadata)
+    options = {"title": arguments.title, "class_names": class_names, "images": images}
+    make_report(estimator, X, y, path=arguments.output, **options)
     print_line(arguments.output)
     return 0
