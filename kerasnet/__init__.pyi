@@ -2,6 +2,7 @@ from . import datasets as datasets
 from . import demo as demo
 from . import errors as errors
 from . import estimators as estimators
+from . import exporting as exporting
 from . import features as features
 from . import models as models
 from . import numpy_network as numpy_network
@@ -17,6 +18,9 @@ from .estimators import CNNClassifier as CNNClassifier
 from .estimators import KerasNetClassifier as KerasNetClassifier
 from .estimators import KerasNetRegressor as KerasNetRegressor
 from .estimators import SimpleRNNClassifier as SimpleRNNClassifier
+from .exporting.exported_model import ExportedModel as ExportedModel
+from .exporting.exported_model import load_exported as load_exported
+from .exporting.exporter import export as export
 from .models import ModelCard as ModelCard
 from .models import WeightsCard as WeightsCard
 from .models import build_attention as build_attention

@@ -35,3 +35,7 @@ class DivergenceError(KerasNetError):
 
 class UnknownModelError(KerasNetError):
     """Raised when no model is registered under the requested name."""
+
+
+class ExportError(KerasNetError):
+    """Raised when an estimator cannot be exported, or when the exported model differs from it."""

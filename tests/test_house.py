@@ -32,6 +32,7 @@ LAYERS = (
     "estimators",
     "persistence",
     "plots",
+    "exporting",
     "report",
     "demo",
     "cli",

@@ -213,6 +213,9 @@ def _as_objects(X):
     return as_objects(X)
 
 
+CONVERSIONS = (_as_floats, _as_objects)  # of dtypes; an exported model receives converted values
+
+
 def _outlier_step(outliers, action):
     _check_choice("outlier_action", action, ("clip", "missing"))
     if isinstance(outliers, OutlierClipper):

@@ -1,0 +1,3 @@
+from .exported_model import ExportedModel as ExportedModel
+from .exported_model import load_exported as load_exported
+from .exporter import export as export

@@ -1,0 +1,75 @@
+"""Conversion of fitted estimators and pipelines to ONNX."""
+
+import functools
+
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+
+from kerasnet.errors import ExportError
+from kerasnet.exporting import _nodes
+from kerasnet.exporting._packages import require
+from kerasnet.exporting._preparation import prepared
+from kerasnet.exporting._tf2onnx import OPSET
+
+_OPSETS = {"": OPSET, "ai.onnx.ml": 3}
+
+
+def onnx_of(estimator, description):
+    """Convert an estimator to ONNX.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator, transformer or pipeline.
+    description : Description
+        The description of its inputs.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        The model.
+
+    Raises
+    ------
+    ExportError
+        If a step cannot be converted.
+    """
+    skl2onnx = require("skl2onnx")
+    root, node_types = prepared(estimator, description)
+    graphs = {}
+    types = [(each.name, _nodes.tensor_type(each.dtype, [None, *each.shape])) for each in description.inputs]
+    try:
+        model = skl2onnx.convert_sklearn(
+            root,
+            initial_types=types,
+            target_opset=_OPSETS,
+            options=_options(root),
+            custom_conversion_functions=dict.fromkeys(node_types, functools.partial(_nodes.convert, graphs)),
+            custom_shape_calculators=dict.fromkeys(node_types, lambda operator: None),
+            custom_parsers=dict.fromkeys(node_types, _nodes.parse),
+        )
+    except ExportError:
+        raise
+    except Exception as error:  # skl2onnx raises any
+        raise ExportError(f"skl2onnx cannot convert this {description.estimator} to ONNX: {error}") from error
+    _nodes.replace_placeholders(model, graphs)
+    if description.task == "classifier" and not hasattr(estimator, "predict_proba"):
+        del model.graph.output[1:]  # scores, which are not probabilities
+    return model
+
+
+def _options(step):
+    """Return the options of skl2onnx for the last step: probabilities of classifiers as an array."""
+    while isinstance(step, Pipeline):
+        step = step.steps[-1][1]
+    if not is_classifier(step):
+        return None
+    return {id(step): {"zipmap": False} if hasattr(step, "predict_proba") else {}}
+
+
+def with_metadata(model, description):
+    """Return the content of an ONNX file with a description as metadata."""
+    model.graph.name = description.estimator
+    model.producer_name, model.producer_version = "kerasnet", description.kerasnet_version
+    require("onnx.helper").set_model_props(model, description.as_metadata())
+    return model.SerializeToString()

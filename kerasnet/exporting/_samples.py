@@ -1,0 +1,110 @@
+"""Samples for the verification of exported models."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kerasnet.exporting._tables import with_missing_values, with_unknown_categories
+
+N_SAMPLES = 64
+
+
+class Batches(NamedTuple):
+    """Samples for the verification.
+
+    Attributes
+    ----------
+    samples : list of array-likes
+        Batches of samples.
+    with_missing : array-like or None
+        Samples with missing values that the estimator supports.
+    tolerance : float
+        The largest difference that is accepted.
+    """
+
+    samples: list[Any]
+    with_missing: Any
+    tolerance: float
+
+
+def draw_samples(description, scaler=None):
+    """Draw samples of the shape and dtype of an input.
+
+    Parameters
+    ----------
+    description : Description
+        The description, with a single input.
+    scaler : estimator, default=None
+        A scaler or imputer, the statistics of which give the scale of the features.
+
+    Returns
+    -------
+    X : ndarray, or list of ndarrays of different lengths
+    """
+    rng, described = np.random.default_rng(0), description.inputs[0]
+    if description.padding is not None:
+        return [
+            rng.normal(size=(3 + number % 7, described.shape[-1])).astype(np.float32) for number in range(N_SAMPLES)
+        ]
+    shape = (N_SAMPLES, *(5 if size is None else size for size in described.shape))
+    if described.dtype == "uint8":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    if "int" in described.dtype:
+        return rng.integers(0, 2, shape).astype(described.dtype)
+    if description.divides_bytes or description.kind == "image":
+        return rng.random(shape).astype(described.dtype)
+    center, scale = statistics_of(scaler)
+    return (center + scale * rng.normal(size=shape)).astype(described.dtype)
+
+
+def statistics_of(transformer):
+    """Return the center and the scale of features as arrays or numbers, as far as a transformer knows them."""
+    for center, scale in (
+        ("mean_", "scale_"),
+        ("center_", "scale_"),
+        ("data_min_", "data_range_"),
+        ("statistics_", ""),
+    ):
+        values = getattr(transformer, center, None)
+        if values is not None and np.asarray(values).dtype.kind == "f":
+            spread = getattr(transformer, scale, None) if scale else None
+            return np.nan_to_num(values), 1.0 if spread is None else spread
+    return 0.0, 1.0
+
+
+def batches_of(estimator, description, X, tolerance):
+    """Return batches for the verification: the samples, one of them alone, and changed ones.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    description : Description
+        The description of its inputs.
+    X : array-like, data frame or list
+        Samples.
+    tolerance : float
+        The largest difference that is accepted.
+
+    Returns
+    -------
+    batches : Batches
+        With missing values and unknown categories if the estimator supports them.
+    """
+    samples, with_missing = [X, X[:1]], None
+    if description.kind in ("table", "vector"):
+        with_unknown = with_unknown_categories(X, description)
+        if with_unknown is not None and _predicts(estimator, with_unknown):
+            samples.append(with_unknown)
+        with_missing = with_missing_values(X, description)
+        if with_missing is not None and not _predicts(estimator, with_missing):
+            with_missing = None
+    return Batches(samples, with_missing, tolerance)
+
+
+def _predicts(estimator, X):
+    try:
+        (estimator.predict if hasattr(estimator, "predict") else estimator.transform)(X)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,193 @@
+"""Compare an exported model with the estimator."""
+
+import contextlib
+import warnings
+
+import numpy as np
+
+from kerasnet.errors import ExportError
+from kerasnet.exporting._inputs import as_inputs, has_missing_values
+from kerasnet.exporting._packages import require
+
+
+def expected_outputs(estimator, description, X):
+    """Return what an estimator predicts: a dict with the names of the outputs of the exported model."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about samples that are drawn at random
+        if description.task in ("classifier", "multilabel"):
+            found = {"label": np.asarray(estimator.predict(X))}
+            with contextlib.suppress(AttributeError):
+                found["probabilities"] = np.asarray(estimator.predict_proba(X))
+            return found
+        if description.task == "regressor":
+            return {"variable": np.asarray(estimator.predict(X)).reshape(len(X), -1)}
+        if description.task == "autoencoder":
+            return {"reconstruction": estimator.reconstruct(X), "code": estimator.transform(X)}
+        transformed = estimator.transform(X)
+        return {"variable": np.asarray(transformed.toarray() if hasattr(transformed, "toarray") else transformed)}
+
+
+def compare(expected, found, tolerance):
+    """Compare outputs.
+
+    Parameters
+    ----------
+    expected : dict of str to ndarray
+        The outputs of the estimator.
+    found : dict of str to ndarray
+        The outputs of the exported model, some of those in `expected`.
+    tolerance : float
+        The largest difference that is accepted: absolute up to 1, relative above. Labels must be equal, unless the
+        probabilities of the two classes are equal up to this tolerance.
+
+    Returns
+    -------
+    difference : float
+        The largest difference of a number.
+
+    Raises
+    ------
+    ExportError
+        If the outputs differ.
+    """
+    largest = 0.0
+    for name in sorted(found, key="label".__eq__):  # labels last: differing probabilities explain differing labels
+        if found[name].shape != expected[name].shape:
+            raise ExportError(
+                f"The exported model returns {name} of shape {found[name].shape}; expected {expected[name].shape}."
+            )
+        if name == "label":
+            _compare_labels(expected, found[name], tolerance)
+        else:
+            largest = max(largest, _compare_numbers(name, expected[name], found[name], tolerance))
+    return largest
+
+
+def _compare_numbers(name, expected, found, tolerance):
+    expected, found = expected.astype(np.float64), found.astype(np.float64)
+    differences = np.abs(expected - found) / np.maximum(1, np.abs(expected))
+    differences[np.isnan(expected) & np.isnan(found)] = 0
+    too_large = ~(differences <= tolerance)
+    if too_large.any():
+        place = np.unravel_index(np.argmax(np.nan_to_num(differences, nan=np.inf)), found.shape)
+        n_samples = too_large.reshape(len(found), -1).any(axis=1).sum()
+        raise ExportError(
+            f"The exported model differs from the estimator: {name} of {n_samples} of {len(found)} samples. For sample "
+            f"{place[0]}, the estimator returns {expected[place]:.8g}, the exported model {found[place]:.8g}; the "
+            f"tolerance is {tolerance:g}. No file was written."
+        )
+    return float(differences.max(initial=0))
+
+
+def _compare_labels(expected, found, tolerance):
+    labels, probabilities = expected["label"], expected.get("probabilities")
+    differs = labels.astype(str) != found.astype(str) if labels.dtype.kind not in "iufb" else labels != found
+    rows = np.flatnonzero(differs.reshape(len(labels), -1).any(axis=1))
+    if probabilities is not None and len(rows):
+        rows = [row for row in rows if not _is_tie(probabilities[row], labels.ndim > 1, tolerance)]
+    if len(rows):
+        raise ExportError(
+            f"The exported model differs from the estimator: labels of {len(rows)} of {len(labels)} samples. For "
+            f"sample {rows[0]}, the estimator returns {labels[rows[0]]!r}, the exported model {found[rows[0]]!r}. No "
+            "file was written."
+        )
+
+
+def _is_tie(probabilities, multilabel, tolerance):
+    if multilabel:
+        return np.abs(probabilities - 0.5).min() <= tolerance
+    second, first = np.sort(probabilities)[-2:]
+    return first - second <= tolerance
+
+
+def verify_onnx(estimator, content, description, batches):
+    """Compare an ONNX model with an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    content : bytes
+        The ONNX file.
+    description : Description
+        The description of the model.
+    batches : Batches
+        Samples.
+
+    Returns
+    -------
+    difference : float
+        The largest difference of a number.
+    allow_nan : bool
+        Whether missing values are supported.
+
+    Raises
+    ------
+    ExportError
+        If onnxruntime cannot run the model, or the outputs differ.
+    """
+    runtime = require("onnxruntime")
+    try:
+        session = runtime.InferenceSession(content, quiet(runtime), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no base class of its errors
+        raise ExportError(f"onnxruntime cannot run the exported {description.estimator}: {error}") from error
+    names = [each.name for each in session.get_outputs()]
+
+    def run(inputs):
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    difference = verify(estimator, description, batches.samples, batches.tolerance, run)
+    if batches.with_missing is None:
+        return difference, False
+    try:
+        verify(estimator, description, [batches.with_missing], batches.tolerance, run)
+    except ExportError:
+        if has_missing_values(as_inputs(description, batches.samples[0]), description.missing):
+            raise
+        return difference, False
+    return difference, True
+
+
+def verify(estimator, description, samples, tolerance, run):
+    """Compare the outputs of a function with those of an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    description : Description
+        The description of the model.
+    samples : list of array-likes
+        Batches of samples.
+    tolerance : float
+        The largest difference that is accepted.
+    run : callable
+        A function that takes a dict of inputs and returns a dict of outputs.
+
+    Returns
+    -------
+    difference : float
+        The largest difference of a number.
+
+    Raises
+    ------
+    ExportError
+        If the function fails, or the outputs differ.
+    """
+    largest = 0.0
+    for X in samples:
+        expected = expected_outputs(estimator, description, X)
+        inputs = as_inputs(description, X)
+        try:
+            found = run(inputs)
+        except Exception as error:  # onnxruntime, LiteRT and TensorFlow have no common base class of errors
+            raise ExportError(f"The exported {description.estimator} cannot predict: {error}") from error
+        largest = max(largest, compare(expected, found, tolerance))
+    return largest
+
+
+def quiet(runtime):
+    """Return options of onnxruntime without messages: errors are raised."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    return options
