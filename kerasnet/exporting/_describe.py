@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-import kerasnet
+from kerasnet import __version__
 from kerasnet.errors import ExportError
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting._description import Description, Input
@@ -60,7 +60,7 @@ def describe(estimator, verify=None):
         **_classes(estimator),
         "feature_names": _feature_names(estimator),
         "weights_sha256": hash_weights(networks) if networks else "",
-        "kerasnet_version": kerasnet.__version__,
+        "kerasnet_version": __version__,
     }
     first = _first_step(estimator)
     if isinstance(first, ColumnTransformer):

@@ -114,22 +114,19 @@ def _as_shape(description, X):
 
 
 def _has_shape(found, shape):
-    """Return whether samples differ only by an axis of size 1 or are flattened."""
-    return math.prod(found) == math.prod(shape) and (
-        [size for size in found if size != 1] == [size for size in shape if size != 1] or 1 in (len(found), len(shape))
-    )
+    """Return whether samples differ only by axes of size 1, or the model flattens them."""
+    same_sizes = [size for size in found if size != 1] == [size for size in shape if size != 1]
+    return same_sizes or (len(shape) == 1 and math.prod(found) == math.prod(shape))
 
 
 def _as_dtype(description, X, dtype):
     if X.dtype == dtype:
         return X
     if dtype == np.uint8:
-        if X.dtype.kind in "iu" and X.size and X.min() >= 0 and X.max() <= 255:
-            return X.astype(np.uint8)
         raise ValueError(
             f"The exported model takes images of dtype uint8, from 0 to 255. Received: X of dtype {X.dtype}. Convert "
-            "floats in [0, 1] with np.rint(X * 255).astype(np.uint8), or export with verify= set to images of "
-            "dtype float32."
+            "floats in [0, 1] with np.rint(X * 255).astype(np.uint8) and integers with X.astype(np.uint8), or export "
+            "with verify= set to images of dtype float32."
         )
     if X.dtype == np.uint8 and description.divides_bytes:
         return X.astype(dtype) / dtype.type(255)

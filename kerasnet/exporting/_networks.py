@@ -61,10 +61,10 @@ def network_of(estimator):
             f"Only models with one input and one output can be exported. Received: {model.name!r} with "
             f"{len(model.inputs)} inputs and {len(model.outputs)} outputs. Export model_ with Keras."
         )
-    if model.compute_dtype in ("float16", "bfloat16"):
+    if halves := {each.compute_dtype for each in (model, *model.layers)} & {"float16", "bfloat16"}:
         raise ExportError(
-            f"Models that compute in {model.compute_dtype} cannot be exported. Set the dtype policy to 'float32' and "
-            "fit again."
+            f"Models that compute in {' and '.join(sorted(halves))} cannot be exported. Set the dtype policy to "
+            "'float32' and train again."
         )
     return model
 

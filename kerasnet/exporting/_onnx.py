@@ -11,6 +11,11 @@ from kerasnet.exporting._packages import require
 from kerasnet.exporting._preparation import prepared
 from kerasnet.exporting._tf2onnx import OPSET
 
+OUTPUTS = {
+    "autoencoder": ("reconstruction", "code"),
+    "classifier": ("label", "probabilities"),
+    "multilabel": ("label", "probabilities"),
+}
 _OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 
 
@@ -36,7 +41,7 @@ def onnx_of(estimator, description):
     """
     skl2onnx = require("skl2onnx")
     root, node_types = prepared(estimator, description)
-    graphs = {}
+    graphs, outputs = {}, OUTPUTS.get(description.task, ("variable",))
     types = [(each.name, _nodes.tensor_type(each.dtype, [None, *each.shape])) for each in description.inputs]
     try:
         model = skl2onnx.convert_sklearn(
@@ -55,7 +60,19 @@ def onnx_of(estimator, description):
     _nodes.replace_placeholders(model, graphs)
     if description.task == "classifier" and not hasattr(estimator, "predict_proba"):
         del model.graph.output[1:]  # scores, which are not probabilities
+    _rename(model, [*model.graph.input, *model.graph.output], [*(each.name for each in description.inputs), *outputs])
     return model
+
+
+def _rename(model, values, names):
+    """Rename inputs and outputs; skl2onnx changes names with spaces, and has no fixed names of outputs."""
+    changed = {each.name: name for each, name in zip(values, names, strict=False) if each.name != name}
+    changed |= {name: f"kerasnet_{name}" for name in changed.values() if name not in changed}  # if it is in use
+    for each in values:
+        each.name = changed.get(each.name, each.name)
+    for node in model.graph.node:
+        node.input[:] = [changed.get(name, name) for name in node.input]
+        node.output[:] = [changed.get(name, name) for name in node.output]
 
 
 def _options(step):

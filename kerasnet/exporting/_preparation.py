@@ -14,6 +14,7 @@ from sklearn.ensemble import (
 from sklearn.impute import KNNImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kerasnet.errors import ExportError
@@ -41,6 +42,7 @@ FLOAT32 = (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     KNNImputer,
+    LinearSVC,
     PolynomialFeatures,
     RandomForestClassifier,
     RandomForestRegressor,
@@ -123,8 +125,9 @@ class _Preparation:
 
     def _columns(self, columns, path):
         other, branches = copy.copy(columns), []
+        labels = [str(each) for each in getattr(columns, "feature_names_in_", range(columns.n_features_in_))]
         for name, step, chosen in columns.transformers_:
-            chain = _chain(step)
+            chain, chosen = _chain(step), places_of(chosen, labels)
             if any(isinstance(each, OneHotEncoder | OrdinalEncoder) for each in chain):
                 branches += self._for_each_column(name, chain, chosen, f"{path}{name}__")
             else:
@@ -135,8 +138,7 @@ class _Preparation:
     def _for_each_column(self, name, chain, chosen, path):
         """Return a branch for each column that is encoded, since columns of strings and of numbers cannot be merged."""
         branches = []
-        columns = places_of(chosen, [each.name for each in self.description.inputs])
-        for place, column in enumerate(columns):
+        for place, column in enumerate(chosen):
             nodes = [self.of(step, path, is_last=False) for step in chain]
             for node in nodes:
                 if not isinstance(
@@ -147,7 +149,7 @@ class _Preparation:
                     )
                 node.places = [place]
             branches.append(
-                (f"{name}_{place}", Pipeline([(str(key), node) for key, node in enumerate(nodes)]), [int(column)])
+                (f"{name}_{place}", Pipeline([(str(key), node) for key, node in enumerate(nodes)]), [column])
             )
         return branches
 

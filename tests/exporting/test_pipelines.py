@@ -1,0 +1,206 @@
+"""Export of pipelines to ONNX."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
+from sklearn.svm import LinearSVC
+
+import kerasnet as kn
+from kerasnet.errors import ExportError
+from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
+from kerasnet.preprocessing import make_tabular_preprocessor
+
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+pytest.importorskip("skl2onnx", reason="the extra export is not installed")
+
+
+def exported(estimator, path, **arguments):
+    kn.export(estimator, path, **arguments)
+    return kn.load_exported(path)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    n = 120
+    X = pd.DataFrame(
+        {
+            "size": rng.normal(1e6, 1e5, n),
+            "weight": rng.normal(size=n),
+            "age": rng.integers(0, 90, n),
+            "color": rng.choice(["red", "blue", "grün"], n),
+            "flag": rng.random(n) > 0.5,
+            "two words": rng.choice(["a", "b"], n, p=[0.9, 0.1]),
+        }
+    )
+    y = np.where((X["weight"] > 0) & (X["color"] == "red"), "yes", "no")
+    X.loc[::10, "size"] = np.nan
+    X.loc[3::11, "color"] = None
+    X.loc[5, "weight"] = 1e5
+    return X, y
+
+
+HOG = {
+    "default": {},
+    "edges at 45 degrees": {"orientations": 8, "pixels_per_cell": (4, 4)},
+    "not square": {"orientations": 7, "pixels_per_cell": (5, 6), "cells_per_block": (1, 3)},
+    "L1": {"block_norm": "L1"},
+    "L1-sqrt": {"block_norm": "L1-sqrt"},
+    "L2": {"block_norm": "L2"},
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("name", HOG)
+def test_hog_features_are_equal(name, dtype, mnist, tmp_path):
+    X = mnist[0][:60] if dtype == "uint8" else (mnist[0][:60] / 255).astype(dtype)
+    transformer = HOGTransformer(**HOG[name]).fit(X)
+    model = exported(transformer, tmp_path / "m.onnx", verify=X)
+    expected = transformer.transform(X)
+    assert model.transform(X).dtype == expected.dtype
+    np.testing.assert_allclose(model.transform(X), expected, atol=1e-6)
+
+
+def test_hog_of_roots_of_values(mnist, tmp_path):
+    X = (mnist[0][:60] / 255).astype(np.float32)
+    transformer = HOGTransformer(transform_sqrt=True).fit(X)
+    model = exported(transformer, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.transform(X), transformer.transform(X), atol=1e-6)
+
+
+def test_hog_of_color_images_uses_the_strongest_channel(mnist, tmp_path):
+    X = np.stack([mnist[0][:60], mnist[0][:60, ::-1], mnist[0][60:120]], axis=-1)
+    transformer = HOGTransformer().fit(X)
+    model = exported(transformer, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.transform(X), transformer.transform(X), atol=1e-6)
+
+
+def test_hog_and_network_become_one_file(mnist, tmp_path):
+    X, y = mnist
+    network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
+    pipeline = make_pipeline(HOGTransformer(), network).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx", verify=X[:100])
+    np.testing.assert_array_equal(model.predict(X), pipeline.predict(X))
+    np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+    assert model.description.inputs[0].dtype == "uint8"
+
+
+TABLES = {
+    "defaults": {},
+    "clipped, ordinal": {"outliers": "iqr", "encoding": "ordinal", "scaling": "robust"},
+    "outliers become missing": {"outliers": "zscore", "outlier_action": "missing", "scaling": "minmax"},
+    "selection": {"selection": "univariate", "n_features": 4, "imputation": "most_frequent"},
+}
+
+
+@pytest.mark.parametrize("has_samples", [True, False])
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_with_strings_and_missing_values(name, has_samples, table, tmp_path):
+    X, y = table
+    pipeline = make_pipeline(make_tabular_preprocessor(**TABLES[name]), LogisticRegression()).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx", **({"verify": X} if has_samples else {}))
+    np.testing.assert_array_equal(model.predict(X), pipeline.predict(X))
+    np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+    other = X.assign(color="a color that was never seen", size=np.nan)
+    np.testing.assert_allclose(model.predict_proba(other), pipeline.predict_proba(other), atol=1e-5)
+    dtypes = {each.name: each.dtype for each in model.description.inputs}
+    assert (dtypes["color"], dtypes["two words"], dtypes["size"]) == ("string", "string", "float64")
+    assert model.predict(X[X.columns[::-1]]).tolist() == pipeline.predict(X).tolist()  # columns by name
+
+
+def test_table_and_network_become_one_file(table, tmp_path):
+    X, y = table
+    network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
+    pipeline = make_pipeline(make_tabular_preprocessor(X), network).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx")
+    np.testing.assert_array_equal(model.predict(X), pipeline.predict(X))
+    np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+
+
+def test_unknown_category_is_an_error_if_the_encoder_does_not_support_it(table, tmp_path):
+    X = table[0][["age", "two words"]]
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(drop="first"), ["two words"]))
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(X, table[1])
+    model = exported(pipeline, tmp_path / "m.onnx")
+    np.testing.assert_array_equal(model.predict(X), pipeline.predict(X))
+    with pytest.raises(ValueError, match="unknown category"):
+        model.predict(X.assign(**{"two words": "c"}))
+
+
+def test_encoder_options(table, tmp_path):
+    X = table[0][["color", "flag", "age"]].fillna({"color": "red"})
+    encoders = make_column_transformer(
+        (OneHotEncoder(min_frequency=40, handle_unknown="infrequent_if_exist"), ["color"]),
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["flag", "age"]),
+    ).fit(X)
+    model = exported(encoders, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_array_equal(model.transform(X), encoders.transform(X))
+    np.testing.assert_array_equal(model.transform(X.assign(age=1000)), encoders.transform(X.assign(age=1000)))
+
+
+PIPELINES = {
+    "scaler and PCA": make_pipeline(StandardScaler(), PCA(3), LogisticRegression()),
+    "selection": make_pipeline(MinMaxScaler(), SelectKBest(k=3), LogisticRegression()),
+    "union": make_pipeline(make_union(StandardScaler(), PCA(2)), LogisticRegression()),
+    "polynomial": make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression()),
+    "forest": RandomForestClassifier(10, random_state=0),
+    "scaled extra trees": make_pipeline(StandardScaler(), ExtraTreesClassifier(10, random_state=0)),
+    "without probabilities": make_pipeline(StandardScaler(), LinearSVC()),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines_of_scikit_learn(name, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6)) + 1e7  # float32 has 8 digits, too few for these columns
+    pipeline = PIPELINES[name].fit(X, np.where(X[:, 0] > 1e7, "a", "b"))
+    model = exported(pipeline, tmp_path / "m.onnx")
+    np.testing.assert_array_equal(model.predict(X), pipeline.predict(X))
+    if hasattr(pipeline, "predict_proba"):
+        np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+
+
+def test_network_between_other_steps_and_regressors(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 6))
+    pipeline = make_pipeline(MinMaxScaler(), kn.Autoencoder(code_units=3, epochs=1, random_state=0), Ridge())
+    model = exported(pipeline.fit(X, X[:, :2]), tmp_path / "m.onnx")
+    np.testing.assert_allclose(model.predict(X), pipeline.predict(X), atol=1e-5)
+    forest = RandomForestRegressor(5, random_state=0).fit(X, X[:, 0])
+    model = exported(forest, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.predict(X), forest.predict(X), atol=1e-5)
+    assert model.predict(X).shape == (100,)
+
+
+@pytest.mark.parametrize(("color_mode", "dtype", "flatten"), [("grayscale", "float32", True), ("rgb", "uint8", False)])
+def test_images_of_the_right_size(color_mode, dtype, flatten, mnist, tmp_path):
+    X = np.stack([mnist[0][:50], mnist[0][50:100], mnist[0][100:150]], axis=-1)
+    X = X if color_mode == "grayscale" else X[..., :1]
+    transformer = ImagePreprocessor(image_size=(28, 28), color_mode=color_mode, dtype=dtype, flatten=flatten).fit(X)
+    model = exported(transformer, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.transform(X), transformer.transform(X), atol=1e-6)
+
+
+def test_unsupported_steps_are_named(mnist, table, tmp_path):
+    X, y = mnist[0][:60], mnist[1][:60]
+    pipeline = make_pipeline(SIFTTransformer(n_words=4), LogisticRegression()).fit(X, y)
+    with pytest.raises(ExportError, match=r"SIFTTransformer \(step 'sifttransformer'\) cannot .* Supported: networks"):
+        kn.export(pipeline, tmp_path / "m.onnx", verify=X)
+    preprocessor = make_tabular_preprocessor(imputation="interpolate").fit(table[0])
+    with pytest.raises(ExportError, match=r"InterpolationImputer \(step 'columns__numeric__imputation'\) cannot"):
+        kn.export(preprocessor, tmp_path / "m.onnx")
+    pipeline = make_pipeline(ImagePreprocessor(image_size=(14, 14), flatten=True), LogisticRegression()).fit(X, y)
+    with pytest.raises(ExportError, match="Resize the images before the pipeline"):
+        kn.export(pipeline, tmp_path / "m.onnx", verify=X)
+    with pytest.raises(ExportError, match=r"do not follow from HOGTransformer. Pass verify=X"):
+        kn.export(HOGTransformer().fit(X), tmp_path / "m.onnx")
+    with pytest.raises(ExportError, match="is for single estimators"):
+        kn.export(pipeline, tmp_path / "m.tflite", verify=X)
+    assert not list(tmp_path.iterdir())
