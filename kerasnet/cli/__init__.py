@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from kerasnet.cli import _card, _demo, _inspect, _list, _predict, _report
+from kerasnet.cli import _card, _demo, _export, _inspect, _list, _predict, _report
 from kerasnet.cli._command import close_output, one_line, run_command
 
 __all__ = ["main"]
@@ -20,6 +20,7 @@ COMMANDS = {  # by name: summary and module
     "inspect": ("describe a saved model without loading it", _inspect),
     "predict": ("predict the classes of images", _predict),
     "report": ("evaluate a model and write an HTML report", _report),
+    "export": ("write a model as ONNX, LiteRT or SavedModel", _export),
     "demo": ("open a page to draw on, with predictions of models", _demo),
 }
 _DESCRIPTION = "Models of kerasnet: list them, look at files, predict images, write reports, and try them in a browser."

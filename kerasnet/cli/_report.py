@@ -26,6 +26,13 @@ def add_arguments(parser):
     parser.add_argument(
         "model", metavar="MODEL", help="name of a pretrained model, file or folder, see kerasnet --help"
     )
+    add_data_arguments(parser)
+    parser.add_argument("--output", default="report.html", metavar="FILE", help="file to write (default: report.html)")
+    parser.add_argument("--title", help="title of the report")
+
+
+def add_data_arguments(parser):
+    """Add the arguments that name data."""
     data = parser.add_argument_group("data")
     data.add_argument(
         "--dataset",
@@ -33,16 +40,12 @@ def add_arguments(parser):
         metavar="NAME",
         help=f"data set: {', '.join(DATASETS)} (default: the one that the model was trained on, or found in --data)",
     )
-    data.add_argument(
-        "--data", metavar="PATH", help="evaluate on an image folder, a folder of IDX files, or a CSV file"
-    )
+    data.add_argument("--data", metavar="PATH", help="use an image folder, a folder of IDX files, or a CSV file")
     data.add_argument(
         "--subset", choices=SUBSETS, help="part of MNIST, Fashion-MNIST or a folder of IDX files (default: test)"
     )
     data.add_argument("--target", metavar="COLUMN", help="column of a CSV file with the targets (default: no targets)")
     data.add_argument("--sep", default=",", metavar="CHARACTER", help="separator of a CSV file (default: ,)")
-    parser.add_argument("--output", default="report.html", metavar="FILE", help="file to write (default: report.html)")
-    parser.add_argument("--title", help="title of the report")
 
 
 def run(arguments):

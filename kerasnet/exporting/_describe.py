@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kerasnet import __version__
 from kerasnet.errors import ExportError
+from kerasnet.estimators import AutoencoderOutlierDetector
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting._description import Description, Input
 from kerasnet.exporting._networks import INPUT, described_input, hash_weights, is_recurrent, network_of
@@ -106,12 +107,17 @@ def _first_step(estimator):
     return estimator
 
 
+def _last_step(estimator):
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
 def _task(estimator):
+    if isinstance(_last_step(estimator), AutoencoderOutlierDetector):
+        raise ExportError("AutoencoderOutlierDetector cannot be exported. Export its autoencoder_.")
     if is_classifier(estimator):
-        last = estimator
-        while isinstance(last, Pipeline):
-            last = last.steps[-1][1]
-        return "multilabel" if getattr(last, "_multilabel", False) else "classifier"
+        return "multilabel" if getattr(_last_step(estimator), "_multilabel", False) else "classifier"
     if is_regressor(estimator):
         return "regressor"
     if hasattr(estimator, "reconstruct"):
@@ -125,9 +131,7 @@ def _task(estimator):
 
 def _classes(estimator):
     if not is_classifier(estimator):
-        last = estimator
-        while isinstance(last, Pipeline):
-            last = last.steps[-1][1]
+        last = _last_step(estimator)
         shape = getattr(last, "output_shape_", ())
         coefficients = np.shape(getattr(last, "intercept_", 0.0))
         return {"output_shape": tuple(shape) or (coefficients if len(coefficients) and coefficients != (1,) else ())}

@@ -18,7 +18,6 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kerasnet.errors import ExportError
-from kerasnet.estimators import AutoencoderOutlierDetector
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting import _image_nodes, _nodes, _table_nodes
 from kerasnet.exporting._packages import require
@@ -161,8 +160,6 @@ class _Preparation:
         return other
 
     def _node(self, step, path, is_last):
-        if isinstance(step, AutoencoderOutlierDetector):
-            raise _not_supported(step, path, "Export its autoencoder_.")
         if isinstance(step, KerasNetBase):
             return _nodes.NetworkNode(step, as_transformer=not is_last)
         if isinstance(step, HOGTransformer):

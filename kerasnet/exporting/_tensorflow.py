@@ -12,7 +12,6 @@ import keras
 import numpy as np
 
 from kerasnet.errors import ExportError
-from kerasnet.estimators import AutoencoderOutlierDetector
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting._networks import inference_model
 from kerasnet.exporting._verification import verify
@@ -21,7 +20,7 @@ from kerasnet.training._litert import litert_runner
 
 def check_single_network(estimator, format):
     """Raise an error for estimators that can only be exported to ONNX."""
-    if not isinstance(estimator, KerasNetBase) or isinstance(estimator, AutoencoderOutlierDetector):
+    if not isinstance(estimator, KerasNetBase):
         raise ExportError(
             f"format={format!r} is for single estimators of kerasnet. Received: {type(estimator).__name__}. Export "
             "pipelines to ONNX."

@@ -296,3 +296,14 @@ def test_loading_and_predicting_imports_neither_tensorflow_nor_scikit_learn(lene
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "set()", result.stderr
+
+
+def test_command_line_exports_and_names_errors(tmp_path, capsys):
+    from kerasnet.cli import main
+
+    path = tmp_path / "lenet.onnx"
+    assert main(["export", "lenet", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: largest difference ")
+    assert kn.load_exported(path).description.inputs[0].dtype == "uint8"
+    assert main(["export", "lenet", str(tmp_path / "lenet.h5")]) == 1
+    assert "path must end in .onnx or .tflite" in capsys.readouterr().err

@@ -69,6 +69,8 @@ def reports(estimator: kn.CNNClassifier, X: Images, path: Path) -> list[Path]:
     names, notes = ["a", "b"], {"training time": "12 s"}
     first = kn.make_report(estimator, X, [0, 1], path, title="Digits", class_names=names, images=X, notes=notes)
     return [first, kn.report.make_report(estimator, X, command="python train.py")]
+
+
 def exported(classifier: kn.CNNClassifier, X: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any]:
     assert_type(kn.export(classifier, path, verify=X), float)
     kn.export(classifier, path, format="saved_model")
