@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
@@ -10,7 +11,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from kerasnet import __version__
 from kerasnet.errors import ExportError
 from kerasnet.estimators import AutoencoderOutlierDetector
 from kerasnet.estimators._base import KerasNetBase
@@ -61,7 +61,7 @@ def describe(estimator, verify=None):
         **_classes(estimator),
         "feature_names": _feature_names(estimator),
         "weights_sha256": hash_weights(networks) if networks else "",
-        "kerasnet_version": __version__,
+        "kerasnet_version": importlib.metadata.version("kerasnet"),
     }
     first = _first_step(estimator)
     if isinstance(first, ColumnTransformer):

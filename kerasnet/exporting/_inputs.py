@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+_BATCH_SIZE = 1000
+
 
 def as_inputs(description, X):
     """Convert samples to the inputs of an exported model.
@@ -38,6 +40,29 @@ def as_inputs(description, X):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             _check_missing(description, name, values)
     return inputs
+
+
+def run_in_batches(run, inputs):
+    """Run a model on batches of samples, which limits the memory that the outputs of its layers take.
+
+    Parameters
+    ----------
+    run : callable
+        A function that takes a dict of inputs and returns a dict of outputs.
+    inputs : dict of str to ndarray
+        The inputs of all samples.
+
+    Returns
+    -------
+    outputs : dict of str to ndarray
+        The outputs for all samples.
+    """
+    n_samples = len(next(iter(inputs.values())))
+    batches = [
+        run({name: values[start : start + _BATCH_SIZE] for name, values in inputs.items()})
+        for start in range(0, n_samples, _BATCH_SIZE)
+    ]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def has_missing_values(inputs, missing):

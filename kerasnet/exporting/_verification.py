@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from kerasnet.errors import ExportError
-from kerasnet.exporting._inputs import as_inputs, has_missing_values
+from kerasnet.exporting._inputs import as_inputs, has_missing_values, run_in_batches
 from kerasnet.exporting._packages import require
 
 
@@ -179,7 +179,7 @@ def verify(estimator, description, samples, tolerance, run):
         expected = expected_outputs(estimator, description, X)
         inputs = as_inputs(description, X)
         try:
-            found = run(inputs)
+            found = run_in_batches(run, inputs)
         except Exception as error:  # onnxruntime, LiteRT and TensorFlow have no common base class of errors
             raise ExportError(f"The exported {description.estimator} cannot predict: {error}") from error
         largest = max(largest, compare(expected, found, tolerance))

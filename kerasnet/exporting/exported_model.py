@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasnet.errors import DataFormatError
 from kerasnet.exporting._description import Description
-from kerasnet.exporting._inputs import as_inputs
+from kerasnet.exporting._inputs import as_inputs, run_in_batches
 from kerasnet.exporting._packages import require
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class ExportedModel:
             raise AttributeError(f"The exported {self.description.estimator} has no output {name!r}.")
         inputs = as_inputs(self.description, X)
         try:
-            return self.session.run([name], inputs)[0]
+            return run_in_batches(lambda batch: {name: self.session.run([name], batch)[0]}, inputs)[name]
         except Exception as error:  # onnxruntime has no base class of its errors
             raise ValueError(
                 f"The exported {self.description.estimator} cannot predict these samples, for example because of an "
