@@ -29,20 +29,20 @@ FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m"}
 def main(argv=None):
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="measure only these, and print them")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="measure only these, and keep other results")
     parser.add_argument("--calls", type=int, default=50, help="number of timed predictions of one sample (default: 50)")
     arguments = parser.parse_args(argv)
 
     from _exported import cases
 
-    results = {}
+    results = json.loads(RESULTS.read_text())["exports"] if RESULTS.exists() else {}
     for name, make in cases().items():
         if arguments.only is None or name in arguments.only:
             estimator, X = make()
             results[name] = measure(estimator, X, arguments.calls)
             print(name, json.dumps(results[name]), flush=True)
-    if arguments.only is None:
-        RESULTS.write_text(json.dumps({"hardware": hardware(), "exports": results}, indent=2) + "\n")
+            ordered = {each: results[each] for each in cases() if each in results}
+            RESULTS.write_text(json.dumps({"hardware": hardware(), "exports": ordered}, indent=2) + "\n")
     return 0
 
 
