@@ -112,7 +112,7 @@ def pipeline_cases():
                 ),
                 RandomForestClassifier(random_state=0),
             ),
-            lambda: (patients()[0].fillna({"size": "unknown"}), patients()[1]),
+            lambda: (patients()[0][["mean radius", "mean area", "size"]].fillna({"size": "unknown"}), patients()[1]),
         ),
         "scaler + PCA + `mlp`": lambda: fitted(make_pipeline(StandardScaler(), PCA(16), mlp()), digits),
         "scaler and PCA side by side + `mlp`": lambda: fitted(
