@@ -139,6 +139,8 @@ def parse(argv, description):
     for name, _ in arguments.set:
         if name in OPTION_OF:
             parser.error(f"--set {name} is not supported; use {OPTION_OF[name]}")
+        if getattr(arguments, name, None) is not None and name in ("epochs", "batch_size", "learning_rate"):
+            parser.error(f"--set {name} and --{name.replace('_', '-')} set the same parameter; use one of them")
     if arguments.early_stopping and not 0 < arguments.validation_fraction < 1:
         parser.error("--early-stopping requires a --validation-fraction between 0 and 1")
     if arguments.validation_fraction == 1:

@@ -55,7 +55,8 @@ def readme_table(models):
                 card.summary.replace("``", "`"),
                 SHAPES[card.input_kind],
                 f"{card.n_parameters:,}",
-                ", ".join(f"`{about.name}`: {figure(about)}" for about in card.weights.values()) or "–",
+                ", ".join(f"`{about.name}`: {figure(about)}{size(about, card)}" for about in card.weights.values())
+                or "–",
             ]
             for card in models
         ],
@@ -126,6 +127,11 @@ def figure(about):
     if about.metric == "accuracy":
         return f"{100 * about.value:.2f} %"
     return f"{about.metric} {about.value:.4f}"
+
+
+def size(about, card):
+    """Return the number of parameters of a pretrained network in words; empty if it has the default architecture."""
+    return "" if about.n_parameters == card.n_parameters else f" ({about.n_parameters:,} parameters)"
 
 
 if __name__ == "__main__":

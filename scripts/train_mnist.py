@@ -132,8 +132,9 @@ def make_classifier(arguments, image_size):
         optimizer=arguments.optimizer,
         random_state=arguments.seed,
     )
-    if arguments.early_stopping:
-        network.set_params(early_stopping=True, validation_fraction=arguments.validation_fraction)
+    network.set_params(early_stopping=arguments.early_stopping)
+    if arguments.validation_fraction:
+        network.set_params(validation_fraction=arguments.validation_fraction)
     features = make_features(arguments.features, image_size, arguments.seed)
     classifier = network if features is None else Pipeline([("features", features), ("network", network)])
     for name, value in arguments.set:

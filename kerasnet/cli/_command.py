@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import sys
+import threading
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM is sent by job schedulers
 INTERRUPTED = 128 + signal.SIGINT
@@ -120,9 +121,10 @@ def integer(minimum, special=None):
 
 
 def import_quietly(module):
-    """Import a module that imports TensorFlow, without TensorFlow's start-up messages.
+    """Import a module that imports TensorFlow, without TensorFlow's start-up messages and without tracebacks of Ctrl-C.
 
-    It prints them before it reads its log level, and to the file descriptor instead of ``sys.stderr``.
+    TensorFlow prints the messages before it reads its log level, and to the file descriptor instead of ``sys.stderr``.
+    Ctrl-C ends the process, because packages turn an interruption of their import into other errors.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules or sys.stderr is None:
@@ -130,9 +132,13 @@ def import_quietly(module):
     sys.stderr.flush()
     copy, discarded = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(discarded, 2)
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main_thread else None
     try:
         importlib.import_module(module)
     finally:
+        if is_main_thread:
+            signal.signal(signal.SIGINT, handler)
         os.dup2(copy, 2)
         os.close(copy)
         os.close(discarded)

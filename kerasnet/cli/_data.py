@@ -41,10 +41,14 @@ def load_data(arguments, estimator, metadata):
     path, dataset = arguments.data, arguments.dataset
     if path is not None and dataset is None and Path(path).is_file():
         _reject(arguments, "subset")
-        return *load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep), None, None
+        X, y = load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep)
+        return _in_order_of_training(estimator, X), y, None, None
     _reject(arguments, "target")
     if path is None or dataset is not None or any(Path(path).glob("*-ubyte*")):
         data = _load_dataset(dataset, path, arguments.subset or "test", metadata.get("dataset"))
+        size = tuple(metadata.get("image_size", data.data.shape[1:3]))
+        if len(size) == 2 and data.data.shape[1:3] != size:  # not for models of vectors
+            data.data = prepare_images(data.data, size, dtype="uint8", n_jobs=-1)
     else:
         _reject(arguments, "subset")
         data = load_image_folder(path, n_jobs=-1)
@@ -91,6 +95,12 @@ def _as_in_training(estimator, X):
         X = (X / 255).astype(np.float32)
     shape = getattr(estimator, "X_shape_", (len(X), getattr(estimator, "n_features_in_", None)))[1:]
     return X.reshape(len(X), *shape) if None not in shape and math.prod(shape) == math.prod(X.shape[1:]) else X
+
+
+def _in_order_of_training(estimator, table):
+    """Return a table with its columns in the order of the training, if it has the same columns."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return table[[*names]] if names is not None and {*names} == {*table.columns} else table
 
 
 def _labels(data, estimator, metadata):

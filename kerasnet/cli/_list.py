@@ -29,7 +29,11 @@ def run(arguments):
     """Run the command and return its exit status."""
     import_quietly("kerasnet.models")
     from kerasnet.models import list_models, model_card
+    from kerasnet.models._weights import records
 
+    known = {name for record in records().values() for name in record["weights"]}
+    if arguments.weights not in (None, True, *known):
+        arguments.parser.error(f"--weights: expected one of {', '.join(sorted(known))}, got {arguments.weights!r}")
     options = {"task": arguments.task, "input_kind": arguments.input_kind, "weights": arguments.weights}
     cards = [model_card(name) for name in list_models(**options)]
     if arguments.json:

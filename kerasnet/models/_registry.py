@@ -182,8 +182,9 @@ def registered_model(model: str | Callable[..., Any]) -> RegisteredModel | None:
     if not isinstance(model, str):
         return next((entry for entry in _REGISTRY.values() if entry.builder is model), None)
     if model not in _REGISTRY:
-        close = difflib.get_close_matches(model, _REGISTRY) or list_models()
-        raise UnknownModelError(f"No model {model!r} is registered. Did you mean: {', '.join(close)}?")
+        close = difflib.get_close_matches(model, _REGISTRY)
+        hint = f"Did you mean: {', '.join(close)}?" if close else f"Registered models: {', '.join(list_models())}."
+        raise UnknownModelError(f"No model {model!r} is registered. {hint}")
     return _REGISTRY[model]
 
 

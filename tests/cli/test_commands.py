@@ -131,11 +131,6 @@ def test_list_has_filters_and_json(capsys, options, expected):
         assert (each["n_parameters"], each["weights"]) == (card.n_parameters, [*card.weights])
 
 
-def test_list_names_the_valid_weights(capsys):
-    assert main(["list", "--weights", "imagenet"]) == 1
-    assert "kerasnet list: weights must be None or one of" in capsys.readouterr().err
-
-
 def test_card_as_text_and_json(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     card = kn.model_card("lenet")
@@ -156,6 +151,7 @@ def test_card_as_text_and_json(capsys, monkeypatch):
     ("arguments", "message"),
     [
         (["lenett"], "kerasnet card: No model 'lenett' is registered. Did you mean: lenet?"),
+        (["zzz"], "kerasnet card: No model 'zzz' is registered. Registered models: attention, autoencoder"),
         (
             ["lenet", "imagenet"],
             "kerasnet card: weights of the model 'lenet' must be None or 'fashion_mnist' or 'mnist'.",
@@ -166,6 +162,12 @@ def test_card_of_unknown_models_and_weights(capsys, arguments, message):
     assert main(["card", *arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(message)
+
+
+def test_list_names_the_valid_weights(capsys):
+    with pytest.raises(SystemExit):
+        main(["list", "--weights", "imagenet"])
+    assert "--weights: expected one of fashion_mnist, mnist, got 'imagenet'" in capsys.readouterr().err
 
 
 def test_inspect_describes_a_file_and_an_output_folder(archive, capsys):

@@ -127,6 +127,22 @@ def test_tables_with_and_without_targets(evaluated, table, tmp_path):
     assert (second["X"].columns.tolist(), second["y"]) == (["a", "b", "sum"], None)
 
 
+def test_columns_of_a_table_are_in_the_order_of_the_training(evaluated, table, tmp_path):
+    X, y = kn.datasets.load_csv(table, "sum", return_X_y=True, sep=";")
+    model = save(LinearRegression().fit(X[["b", "a"]], y), tmp_path)
+    assert main(["report", model, "--data", str(table), "--sep", ";", "--target", "sum"]) == 0
+    assert evaluated[0]["X"].columns.tolist() == ["b", "a"]
+
+
+def test_images_of_a_data_set_have_the_size_of_the_training(evaluated, tmp_path):
+    X, y = load_mnist(n_samples=40, random_state=0, return_X_y=True)
+    network = kn.KerasNetClassifier("cnn", filters=(2,), dense_units=(), epochs=1, random_state=0)
+    model = save(network.fit(X[:, ::2, ::2], y), tmp_path, dataset="mnist", image_size=[14, 14])
+    assert main(["report", model]) == 0
+    assert (evaluated[0]["X"].shape, evaluated[0]["X"].dtype) == ((10_000, 14, 14), np.uint8)
+    assert evaluated[0]["estimator"].predict(evaluated[0]["X"][:2]).shape == (2,)
+
+
 def test_unsuitable_options_print_one_line(evaluated, table, image_folder, tmp_path, capsys):
     X, y = kn.datasets.load_csv(table, "sum", return_X_y=True, sep=";")
     model = save(LinearRegression().fit(X, y), tmp_path)

@@ -78,7 +78,7 @@ def test_registering_a_name_twice_raises():
 def test_unknown_name_error_lists_close_matches():
     with pytest.raises(UnknownModelError, match=r"No model 'simple_rn' is registered\. Did you mean: simple_rnn\?"):
         create_model("simple_rn")
-    with pytest.raises(UnknownModelError, match=r"Did you mean: attention, autoencoder"):
+    with pytest.raises(UnknownModelError, match=r"Registered models: attention, autoencoder"):
         create_model("zzz")
 
 

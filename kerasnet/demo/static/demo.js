@@ -160,7 +160,8 @@ function makeRow(model, index) {
     explain(revision).catch(fail);
   });
   const accuracy = model.accuracy === null ? "from a file" : `${(100 * model.accuracy).toFixed(2)} %`;
-  const size = make("span", {}, ` · ${model.n_parameters.toLocaleString("en")} parameters`);
+  const parameters = model.n_parameters ? ` · ${model.n_parameters.toLocaleString("en")} parameters` : "";
+  const size = make("span", {}, parameters);
   const facts = make("small", {}, accuracy, size);
   const head = make("th", { scope: "row" }, make("label", {}, radio, make("b", {}, model.name), facts));
   const cells = Array.from({ length: 10 }, () => make("td", {}, make("span"), make("b")));
