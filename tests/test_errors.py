@@ -24,5 +24,6 @@ def test_no_error_is_missing():
         "CorruptFileError",
         "CheckpointMismatchError",
         "DivergenceError",
+        "ExportError",
         "UnknownModelError",
     }
