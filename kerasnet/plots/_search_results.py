@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -84,11 +85,15 @@ def short_names(names: Any) -> dict[str, str]:
 def histories_from_memory(search: Any, X: Any, y: Any) -> list[list[dict[str, list[float]]]]:
     """Repeat the fits of a search, whose epochs are restored from checkpoints, and return their histories.
 
+    Callbacks that do not affect training are left out, so that no logs are written again.
+
     Returns
     -------
     histories : list of n_candidates lists of n_splits dict
         Loss and metrics per epoch.
     """
+    from kerasnet.plots._callbacks import disable_passive_callbacks  # imports TensorFlow
+
     memory = getattr(last_estimator(search.estimator), "memory", None)
     if memory is None:
         raise ValueError(
@@ -105,11 +110,21 @@ def histories_from_memory(search: Any, X: Any, y: Any) -> list[list[dict[str, li
     options = {"cv": search.cv, "n_jobs": search.n_jobs, "scoring": _no_score, "return_estimator": True}
     scores = next(values for name, values in search.cv_results_.items() if name.startswith("mean_test_"))
     histories: list[list[dict[str, list[float]]]] = []
+    has_warned = False
     for params, score in zip(search.cv_results_["params"], scores, strict=True):
         estimator = clone(search.estimator).set_params(**clone(params, safe=False))
-        has_failed = np.isnan(score)
-        folds = [] if has_failed else cross_validate(estimator, X, y, **options)["estimator"]
-        histories.append([last_estimator(fold).history_ for fold in folds])
+        disable_passive_callbacks(last_estimator(estimator))
+        folds = [] if np.isnan(score) else cross_validate(estimator, X, y, **options)["estimator"]
+        fitted = [last_estimator(fold) for fold in folds]
+        histories.append([each.history_ for each in fitted])
+        if not has_warned and any(each.n_iter_from_memory_ < each.n_iter_ for each in fitted):
+            has_warned = True
+            warnings.warn(
+                f"The checkpoints of the search do not contain all epochs; the missing ones are trained, first for "
+                f"{params}. Pass the X and y that the search was fitted on, and use a cv= that returns the same folds "
+                "each time. Otherwise, the curves are not those of the search.",
+                stacklevel=3,
+            )
     return histories
 
 

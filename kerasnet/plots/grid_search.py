@@ -116,8 +116,9 @@ class GridSearchDisplay:
         Notes
         -----
         A search does not keep the estimators that it fits. For the learning curves, each candidate is fitted again to
-        each fold: with ``memory=``, the epochs are restored from checkpoints. Epochs without a checkpoint are trained.
-        This requires reproducible folds, that is ``cv=`` without a generator or shuffling without ``random_state``.
+        each fold: with ``memory=``, the epochs are restored from checkpoints. Epochs without a checkpoint are trained,
+        with a warning. This requires reproducible folds, that is ``cv=`` without a generator or shuffling without
+        ``random_state``. Callbacks that do not affect training, such as ``TensorBoard``, are left out.
         """
         check_is_fitted(search, "cv_results_")
         name = _score_name(search, scoring)

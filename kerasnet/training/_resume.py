@@ -84,7 +84,7 @@ class Checkpoints:
             The training data and the validation data.
         """
         self.model = engine.model
-        self.callbacks = [each for each in callbacks if not _is_passive(each)]
+        self.callbacks = [each for each in callbacks if not is_passive(each)]
         settings = {
             "the data": data,
             "the validation data": validation_data,
@@ -179,8 +179,10 @@ class Checkpoints:
         return restored
 
 
-def _is_passive(callback):
-    return type(callback) in _PASSIVE_CALLBACKS or getattr(callback, "changes_nothing", False)
+def is_passive(callback):
+    """Return whether a callback, or a class of callbacks, does not affect training and is not part of the key."""
+    kind = callback if isinstance(callback, type) else type(callback)
+    return kind in _PASSIVE_CALLBACKS or getattr(callback, "changes_nothing", False)
 
 
 def _attributes(callback):

@@ -1,5 +1,8 @@
 """GridSearchDisplay."""
 
+import warnings
+
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -126,6 +129,28 @@ def test_learning_curves_come_from_checkpoints(table, tmp_path):
     assert first.get_label() == f"learning_rate={search.cv_results_['params'][best][next(iter(grid))]}"
     with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'loss'\]. Received: 'f1'"):
         display.plot(kind="learning_curves", metric="f1")
+
+
+def test_learning_curves_write_no_logs_and_warn_of_missing_epochs(table, tmp_path):
+    logs, (X, y) = tmp_path / "logs", table
+    estimator = KerasNetClassifier(
+        "mlp",
+        dense_units=(4,),
+        epochs=2,
+        random_state=0,
+        memory=tmp_path / "memory",
+        callbacks={"logs": keras.callbacks.TensorBoard, "stop": keras.callbacks.EarlyStopping("loss", patience=1)},
+        callbacks__logs__log_dir=str(logs),
+    )
+    search = GridSearchCV(estimator, {"learning_rate": [0.001, 0.01]}, cv=2, refit=False).fit(X, y)
+    n_logs = len([*logs.iterdir()])
+    with warnings.catch_warnings(action="error"):
+        display = GridSearchDisplay.from_estimator(search, X, y, kind="learning_curves")
+    assert len(display.ax_.lines) == 2
+    assert len([*logs.iterdir()]) == n_logs == 4
+    with pytest.warns(UserWarning, match="do not contain all epochs.*'learning_rate': 0.001") as caught:
+        GridSearchDisplay.from_estimator(search, X[::-1], y[::-1], kind="learning_curves")
+    assert [each.filename for each in caught] == [__file__]
 
 
 def test_several_scores(table):
