@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import matplotlib.pyplot as plt
@@ -95,7 +97,7 @@ class ErrorMatrixDisplay:
             Display with the drawn plot.
         """
         labels = estimator.classes_ if display_labels is None else display_labels
-        matrix = confusion_matrix(y, estimator.predict(X), labels=estimator.classes_)
+        matrix = _confusion_matrix(y, estimator.predict(X), estimator.classes_)
         return cls(matrix, display_labels=labels).plot(ax=ax)
 
     @classmethod
@@ -128,7 +130,7 @@ class ErrorMatrixDisplay:
         """
         if labels is None:
             labels = np.union1d(np.asarray(y_true), np.asarray(y_pred))
-        matrix = confusion_matrix(y_true, y_pred, labels=labels)
+        matrix = _confusion_matrix(y_true, y_pred, labels)
         return cls(matrix, display_labels=labels if display_labels is None else display_labels).plot(ax=ax)
 
     @property
@@ -153,7 +155,13 @@ class ErrorMatrixDisplay:
         -------
         ErrorMatrixDisplay
             The display itself.
+
+        Raises
+        ------
+        ValueError
+            If the confusion matrix is not square, or there is not one display label per class.
         """
+        self._check()
         n_classes = len(self.confusion_matrix)
         if ax is None:
             size = 2.5 + 0.4 * min(n_classes, _MAX_LABELED)
@@ -168,6 +176,19 @@ class ErrorMatrixDisplay:
         self._label(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _check(self):
+        shape = np.shape(self.confusion_matrix)
+        if len(shape) != 2 or shape[0] != shape[1]:
+            raise ValueError(
+                "confusion_matrix must have one row and one column per class, that is the shape (n_classes, "
+                f"n_classes). Received: an array of shape {shape}."
+            )
+        if self.display_labels is not None and np.shape(self.display_labels) != shape[:1]:
+            raise ValueError(
+                f"display_labels must be a list of {shape[0]} names, one per class. "
+                f"Received: {reprlib.repr(self.display_labels)}."
+            )
 
     def _label(self, ax):
         ax.set(xlabel="predicted class", ylabel="true class")
@@ -185,3 +206,9 @@ class ErrorMatrixDisplay:
             for (row, column), count in np.ndenumerate(self.confusion_matrix)
             if count
         ]
+
+
+def _confusion_matrix(y_true, y_pred, labels):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A single label was found", UserWarning)  # also if labels are passed
+        return confusion_matrix(y_true, y_pred, labels=labels)

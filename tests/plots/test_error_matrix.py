@@ -44,3 +44,21 @@ def test_perfect_predictions_and_many_classes(n_classes):
     assert len(display.text_) == (2 if n_classes == 2 else 0)
     assert np.nan_to_num(display.shares).max() == 0
     display.figure_.canvas.draw()
+
+
+def test_single_class_is_drawn_without_a_warning(recwarn):
+    display = ErrorMatrixDisplay.from_predictions(["a", "a"], ["a", "a"])
+    assert [text.get_text() for text in display.text_] == ["2"]
+    assert not recwarn
+
+
+@pytest.mark.parametrize("display_labels", [["a"], "abc", {0: "a", 1: "b", 2: "c"}, 30 * ["a"]])
+def test_display_labels_that_are_not_one_name_per_class_raise(display_labels):
+    with pytest.raises(ValueError, match=r"display_labels must be a list of 3 names, one per class. Received: "):
+        ErrorMatrixDisplay.from_predictions([0, 1, 2], [0, 1, 1], display_labels=display_labels)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (30, 26), (2,), (2, 2, 2)])
+def test_confusion_matrix_that_is_not_square_raises(shape):
+    with pytest.raises(ValueError, match=rf"\(n_classes, n_classes\). Received: an array of shape \({shape[0]},"):
+        ErrorMatrixDisplay(np.ones(shape, int)).plot()
