@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -182,13 +183,13 @@ class ModelComparisonDisplay:
         if not named:
             raise ValueError("Expected at least one estimator. Received: none.")
         cost = _n_parameters if x == "n_parameters" else _latency
-        display = cls(
-            names=list(named),
-            costs=np.array([cost(each, X) for each in named.values()]),
-            scores=np.array([each.score(X, y) for each in named.values()]),
-            cost_name=_COSTS[x],
-            score_name="score",
-        )
+        with warnings.catch_warnings(action="ignore"):  # the score has the same warnings
+            costs = np.array([cost(each, X) for each in named.values()])
+        with warnings.catch_warnings(record=True) as caught:
+            scores = np.array([each.score(X, y) for each in named.values()])
+        for each in {str(each.message): each for each in caught}.values():
+            warnings.warn(each.message, each.category, stacklevel=2)
+        display = cls(names=list(named), costs=costs, scores=scores, cost_name=_COSTS[x], score_name="score")
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None, **scatter_kw: Any) -> Self:

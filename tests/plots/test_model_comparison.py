@@ -1,8 +1,11 @@
 """ModelComparisonDisplay."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -53,6 +56,18 @@ def test_fitted_estimators(digits):
     display.figure_.canvas.draw()
     with pytest.raises(TypeError, match="Received: LogisticRegression"):
         ModelComparisonDisplay.from_estimators([logistic], X, y)
+
+
+def test_same_warning_of_several_estimators_is_issued_once():
+    class Constant(DummyClassifier):
+        def predict(self, X):
+            warnings.warn(f"divide by {max(X)[0]}", stacklevel=1)
+            return super().predict(X)
+
+    estimators = [Constant().fit([[0]], [0]) for _ in range(2)]
+    with pytest.warns(UserWarning, match="divide by 255") as caught:
+        ModelComparisonDisplay.from_estimators(estimators, [[3], [255]], [0, 0], x="latency")
+    assert [each.filename for each in caught] == [__file__]
 
 
 def test_invalid_arguments_raise():
