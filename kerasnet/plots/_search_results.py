@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_validate
 from kerasnet.plots._estimators import last_estimator
 
 _MAX_LABEL = 20  # characters
+_NOT_SET = "–"
 
 
 class Scale(NamedTuple):
@@ -34,10 +35,22 @@ class Scale(NamedTuple):
 
 
 def varied_parameters(params: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values per candidate of the parameters that differ between candidates."""
+    """Return the values per candidate of the parameters that differ between candidates; "–" if there is no value."""
     names = dict.fromkeys(name for each in params for name in each)
-    columns = {name: [each.get(name) for each in params] for name in names}
+    columns = {name: [each.get(name, _NOT_SET) for each in params] for name in names}
     return {name: values for name, values in columns.items() if len(distinct(values)) > 1}
+
+
+def with_defaults(search: Any) -> list[dict[str, Any]]:
+    """Return the parameters of all candidates, including those that only other candidates set."""
+    params = search.cv_results_["params"]
+    names = {name for each in params for name in each}
+    complete = []
+    for each in params:
+        missing = names - each.keys()
+        given = _candidate(search, each).get_params() if missing else {}
+        complete.append({**each, **{name: given[name] for name in missing & given.keys()}})
+    return complete
 
 
 def distinct(values: list[Any]) -> list[Any]:
@@ -112,7 +125,7 @@ def histories_from_memory(search: Any, X: Any, y: Any) -> list[list[dict[str, li
     histories: list[list[dict[str, list[float]]]] = []
     has_warned = False
     for params, score in zip(search.cv_results_["params"], scores, strict=True):
-        estimator = clone(search.estimator).set_params(**clone(params, safe=False))
+        estimator = _candidate(search, params)
         disable_passive_callbacks(last_estimator(estimator))
         folds = [] if np.isnan(score) else cross_validate(estimator, X, y, **options)["estimator"]
         fitted = [last_estimator(fold) for fold in folds]
@@ -126,6 +139,10 @@ def histories_from_memory(search: Any, X: Any, y: Any) -> list[list[dict[str, li
                 stacklevel=3,
             )
     return histories
+
+
+def _candidate(search, params):
+    return clone(search.estimator).set_params(**clone(params, safe=False))
 
 
 def _no_score(estimator, X, y=None):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from kerasnet.plots import _search_plots
-from kerasnet.plots._search_results import distinct, histories_from_memory, varied_parameters
+from kerasnet.plots._search_results import distinct, histories_from_memory, varied_parameters, with_defaults
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +26,7 @@ class GridSearchDisplay:
     Parameters
     ----------
     params : list of n_candidates dict
-        Parameters of the candidates.
+        Parameters of the candidates, including those that only other candidates set.
     scores : ndarray of shape (n_candidates,)
         Mean test score of each candidate over the folds; NaN for a candidate that could not be fitted.
     deviations : ndarray of shape (n_candidates,)
@@ -124,7 +124,7 @@ class GridSearchDisplay:
         name = _score_name(search, scoring)
         histories = histories_from_memory(search, X, y) if kind == "learning_curves" else None
         display = cls(
-            params=search.cv_results_["params"],
+            params=with_defaults(search),
             scores=np.asarray(search.cv_results_[f"mean_test_{name}"], float),
             deviations=np.asarray(search.cv_results_[f"std_test_{name}"], float),
             score_name=name if name != "score" or not isinstance(search.scoring, str) else search.scoring,
@@ -186,6 +186,12 @@ class GridSearchDisplay:
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {list(_KINDS)}. Received: {kind!r}.")
         n_parameters = len(parameters)
+        if kind == "auto" and n_parameters == 0:
+            raise ValueError(
+                "GridSearchDisplay requires candidates with different parameters. Received: a search with "
+                f"{len(self.params)} candidate{'s' if len(self.params) != 1 else ''}, with the parameters "
+                f"{self.params[0]}. Search over several values of a parameter."
+            )
         if kind == "auto":
             n_cells = np.prod([len(distinct(values)) for values in parameters.values()])
             is_grid = n_parameters == 2 and n_cells == len(self.params)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -106,6 +107,18 @@ def test_incomplete_grid_of_two_parameters_has_parallel_coordinates(table):
     assert texts_of(heat_map.ax_).count("–") == 3
 
 
+def test_parameter_that_a_grid_does_not_set_has_the_default_of_the_candidate(table):
+    grid = [{"max_depth": [2, 3]}, {"min_samples_leaf": [1, 4], "splitter": ["random"]}]
+    display = GridSearchDisplay.from_estimator(search_trees(table, grid))
+    columns = [[each[name] for each in display.params] for name in ("max_depth", "min_samples_leaf", "splitter")]
+    assert columns == [[2, 3, None, None], [1, 1, 1, 4], ["best", "best", "random", "random"]]
+    steps = [{"tree": [DecisionTreeClassifier(random_state=0)], "tree__max_depth": [2, 3]}, {"tree": [GaussianNB()]}]
+    search = GridSearchCV(Pipeline([("tree", DecisionTreeClassifier())]), steps, cv=2).fit(*table)
+    display = GridSearchDisplay.from_estimator(search)
+    assert {"2", "3", "–"} <= {*texts_of(display.ax_)}
+    assert "None" not in texts_of(display.ax_)
+
+
 @failed_fits_are_expected
 def test_learning_curves_come_from_checkpoints(table, tmp_path):
     trained = []
@@ -173,7 +186,12 @@ def test_several_scores(table):
             {"kind": "heat_map"},
             r"over 2 parameters with several values. Received: \['max_depth'",
         ),
-        ({"max_depth": [2]}, {}, r"over at least 1 parameter with several values. Received: \[\]"),
+        ({"max_depth": [2]}, {}, r"requires candidates with different parameters.* 1 candidate, .*{'max_depth': 2}"),
+        (
+            {"max_depth": [2]},
+            {"kind": "parallel_coordinates"},
+            r"over at least 1 parameter with several values. Received: \[\]",
+        ),
         ({"max_depth": [2, 3]}, {"kind": "learning_curves"}, "Set memory= of the estimator before the search"),
     ],
 )
