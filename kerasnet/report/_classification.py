@@ -115,7 +115,7 @@ def class_section(predictions):
     for name, n_right, n_true, n_predicted in scores:
         n_right, n_true, n_predicted = int(n_right), int(n_true), int(n_predicted)
         rows.append(class_row(name, n_right, n_true, n_predicted))
-    return Section("Classes", tables_of_classes(rows, matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)))
+    return Section("Classes", tables_of_classes(rows, matrix.diagonal(), matrix.sum(axis=1)))
 
 
 def class_row(name, n_right, n_true, n_predicted):
@@ -130,14 +130,17 @@ def class_row(name, n_right, n_true, n_predicted):
     ]
 
 
-def tables_of_classes(rows, recalls, what="class"):
+def tables_of_classes(rows, n_right, n_true, what="class"):
     """Return one table, or for many classes those with the lowest recall, followed by a closed table of all."""
     columns = [what, "samples", "precision", "recall", "95 % interval of the recall", "F1"]
     if len(rows) <= _MAX_ROWS:
         return [Table(columns, rows)]
-    lowest = [rows[position] for position in np.argsort(recalls, kind="stable")[:_MAX_ROWS]]
+    present = np.flatnonzero(n_true)
+    order = present[np.argsort(n_right[present] / n_true[present], kind="stable")][:_MAX_ROWS]
+    absent = f"; {len(rows) - len(present):,} have no samples" if len(present) < len(rows) else ""
+    caption = f"The {len(order)} of {len(rows):,} with the lowest recall{absent}"
     return [
-        Table(columns, lowest, caption=f"The {_MAX_ROWS} of {len(rows)} with the lowest recall"),
+        Table(columns, [rows[position] for position in order], caption=caption),
         Table(columns, rows, collapsed=f"All {len(rows)}"),
     ]
 
@@ -207,9 +210,9 @@ def mistake_sections(subject, predictions):
 def typical_rows(predictions):
     """Return the rows of correct predictions with the highest probability, the same number for each class."""
     confidence = predictions.confidence
-    n_each = max(1, 20 // len(predictions.names)) if len(predictions.names) <= 20 else 1
-    rows = []
-    for position in range(min(len(predictions.names), 20)):
+    present = np.unique(predictions.y_true)
+    n_each, rows = max(1, 20 // len(present)), []
+    for position in present[:20]:
         right = np.flatnonzero((predictions.y_true == position) & ~predictions.wrong)
         if confidence is not None:
             right = right[np.argsort(-confidence[right], kind="stable")]

@@ -1,28 +1,27 @@
 """Sections about multilabel classifiers."""
 
 import numpy as np
-from scipy.sparse import issparse
 
 from kerasnet.report._calibration import calibration_section
 from kerasnet.report._classification import bootstrapped, class_row, tables_of_classes
 from kerasnet.report._page import Metric, Section, interval, percent
 from kerasnet.report._samples import sample_section
 from kerasnet.report._statistics import wilson_interval
+from kerasnet.report._subject import indicators
 
 
 def report_multilabel(subject):
     """Return the metrics and the sections of a multilabel classifier."""
-    y_true, y_pred, probabilities = subject.y, indicators(subject.call("predict")), None
+    y_true, y_pred, probabilities = subject.y, indicators(subject.call("predict"), "the predictions"), None
     if y_pred.shape != y_true.shape:
         raise ValueError(
             f"y has {y_true.shape[1]} labels, but {type(subject.final).__name__} predicts {y_pred.shape[1]}."
         )
     if hasattr(subject.estimator, "predict_proba"):
-        probabilities = label_probabilities(subject.call("predict_proba"))
+        probabilities = label_probabilities(subject.call("predict_proba"), subject.estimator)
     counts = (y_true & y_pred).sum(axis=0), y_true.sum(axis=0), y_pred.sum(axis=0)
     rows = [class_row(name, *map(int, each)) for name, *each in zip(subject.names, *counts, strict=True)]
-    recalls = counts[0] / np.maximum(counts[1], 1)
-    sections = [Section("Labels", tables_of_classes(rows, recalls, "label"))]
+    sections = [Section("Labels", tables_of_classes(rows, *counts[:2], "label"))]
     if probabilities is not None:
         sections.append(calibration_section(probabilities.ravel(), y_true.ravel(), "label"))
         sections += mistakes(subject, y_true, y_pred, probabilities)
@@ -70,13 +69,9 @@ def mistakes(subject, y_true, y_pred, probabilities):
     return [sample_section("Most confident mistakes", text, subject, rows, describe, columns)]
 
 
-def indicators(predicted):
-    """Return predictions as a matrix of bool."""
-    return np.asarray(predicted.toarray() if issparse(predicted) else predicted).astype(bool)
-
-
-def label_probabilities(predicted):
+def label_probabilities(predicted, estimator):
     """Return the probability of each label; scikit-learn returns a list of class probabilities for some estimators."""
-    if isinstance(predicted, list):
-        return np.column_stack([each[:, -1] if each.shape[1] > 1 else np.zeros(len(each)) for each in predicted])
+    if isinstance(predicted, list):  # without a column of 1, if the label did not occur in training
+        labels = zip(predicted, estimator.classes_, strict=True)
+        return np.column_stack([each[:, np.equal(classes, 1)].sum(axis=1) for each, classes in labels])
     return np.asarray(predicted, float)

@@ -117,6 +117,11 @@ def number(value, digits=4):
     return f"{value:,.0f}" if abs(value) >= 10**digits and abs(value) < 1e15 else f"{value:.{digits}g}"
 
 
+def counted(n, noun):
+    """Format a number of things."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
 def percent(value):
     """Format a proportion."""
     return f"{value:.2%}".replace("%", "\N{NO-BREAK SPACE}%")

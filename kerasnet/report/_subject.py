@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping, Set
 from functools import cached_property
 
 import numpy as np
@@ -90,10 +91,10 @@ class Subject:
         if kind == "multilabel-indicator":
             self.task = "multilabel"
             return self._indicators(y, class_names)
-        if kind == "multiclass-multioutput":
+        if kind.endswith("multioutput"):
             raise ValueError(
                 "Reports support one class label per sample, or a multilabel indicator matrix of 0 and 1. Received: "
-                f"multiclass-multioutput y of shape {np.shape(y)}."
+                f"{kind} y of shape {np.shape(y)}."
             )
         self.classes = np.asarray(self.estimator.classes_)
         self.names = self._validated_names(class_names, self.classes)
@@ -111,9 +112,8 @@ class Subject:
         return indices
 
     def _indicators(self, y, class_names):
-        y = np.asarray(y.toarray() if issparse(y) else y)
-        self.names = self._validated_names(class_names, [f"label {position}" for position in range(y.shape[1])])
-        return y.astype(bool)
+        self.names = self._validated_names(class_names, column_names(y, "label"))
+        return indicators(y, "y")
 
     def _inlier_labels(self, y):
         y = np.asarray(column_or_1d(y))
@@ -125,6 +125,13 @@ class Subject:
         return y.astype(int)
 
     def _validated_names(self, class_names, defaults):
+        if isinstance(class_names, str | bytes | Mapping | Set) or not np.iterable(
+            [] if class_names is None else class_names
+        ):
+            raise TypeError(
+                "class_names must be a sequence of names in the order of classes_, such as a list. Received: "
+                f"{class_names!r:.200}."
+            )
         names = defaults if class_names is None else list(class_names)
         if len(names) != len(defaults):
             raise ValueError(
@@ -182,6 +189,24 @@ def steps_of(estimator):
     return [(f"{name}.{inner}" if inner else name, each) for name, step in steps for inner, each in steps_of(step)] or [
         ("", estimator)
     ]
+
+
+def indicators(labels, name):
+    """Return a matrix of 0 and 1 as a matrix of bool."""
+    values = np.asarray(labels.toarray() if issparse(labels) else labels)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            f"Expected 1 for labels that apply and 0 for others in {name} of a multilabel classifier. Received: "
+            f"{pd.unique(values.ravel()).tolist()!r:.200}."
+        )
+    return values.astype(bool)
+
+
+def column_names(y, default):
+    """Return the names of the columns of a data frame, or the default name with numbers for other 2-D arrays."""
+    if hasattr(y, "columns"):
+        return [clean(name) for name in y.columns]
+    return [f"{default} {position}" for position in range(y.shape[1])]
 
 
 def take_rows(X, rows):

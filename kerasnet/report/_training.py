@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasnet.plots import TrainingCurveDisplay
 from kerasnet.report._figures import drawing, to_plot
-from kerasnet.report._page import Plots, Section, Table, Text, clean, number
+from kerasnet.report._page import Plots, Section, Table, Text, clean, counted, number
 
 _MAX_CANDIDATES = 10
 
@@ -31,10 +31,14 @@ def curve_section(final):
                 ends += f"; validation {number(values[0])} and {number(values[-1])}"
             label = name.replace("_", " ")
             plots.append(
-                to_plot(figure, f"Learning curve of the {label} in {n_epochs} epochs: {ends}.", f"{label}: {ends}.")
+                to_plot(
+                    figure,
+                    f"Learning curve of the {label} in {counted(n_epochs, 'epoch')}: {ends}.",
+                    f"{label}: {ends}.",
+                )
             )
     validated = any(name.startswith("val_") for name in history)
-    text = f"{n_epochs} epochs." + ("" if validated else " The model was trained without validation data.")
+    text = f"{counted(n_epochs, 'epoch')}." + ("" if validated else " The model was trained without validation data.")
     return [Section("Learning curves", [Text(text), Plots(plots)])]
 
 
@@ -48,23 +52,33 @@ def history_of(final):
 
 def search_section(search):
     """Return the best candidates of a search; none for other estimators."""
-    results = getattr(search, "cv_results_", None)
-    if results is None or "mean_test_score" not in results or not hasattr(search, "best_params_"):
+    results = getattr(search, "cv_results_", {})
+    metrics = [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
+    if not metrics or not hasattr(search, "best_params_"):
         return []
-    names = sorted(search.best_params_)
-    order = np.argsort(-np.nan_to_num(results["mean_test_score"], nan=-np.inf), kind="stable")
+    refit = getattr(search, "refit", None)
+    metrics.sort(key=lambda metric: metric != refit)  # the one that selected the best candidate first
+    scores = results[f"mean_test_{metrics[0]}"]
+    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+    order = [search.best_index_, *order[order != search.best_index_]]  # a refit function may select any candidate
+    names = sorted({name for candidate in results["params"] for name in candidate})
     rows = [
-        [
-            *(clean(results["params"][position].get(name, "–")) for name in names),
-            number(results["mean_test_score"][position]),
-            number(results["std_test_score"][position], 2),
-        ]
+        [*(clean(results["params"][position].get(name, "–")) for name in names), *scores_of(results, metrics, position)]
         for position in order[:_MAX_CANDIDATES]
     ]
+    label = "score" if metrics == ["score"] else f"{clean(metrics[0])} score"
     text = (
-        f"{len(order)} candidates, {search.n_splits_} folds. The best has a mean score of "
-        f"{number(search.best_score_)} on the folds; the numbers above are of the estimator that was refitted."
+        f"{counted(len(order), 'candidate')}, {counted(search.n_splits_, 'fold')}. The best has a mean {label} of "
+        f"{number(scores[search.best_index_])} on the folds; the numbers above are of the estimator that was refitted."
     )
-    columns = [*names, "mean score", "standard deviation"]
+    columns = [*names, *(f"{kind} {clean(metric)}" for metric in metrics for kind in ("mean", "standard deviation of"))]
     caption = f"The best {len(rows)} candidates" if len(order) > len(rows) else "All candidates"
     return [Section("Search", [Text(text), Table(columns, rows, caption=caption, n_text=len(names))])]
+
+
+def scores_of(results, metrics, position):
+    """Return the mean and the standard deviation of the scores of a candidate; failed fits have the score NaN."""
+    scores = [(results[f"mean_test_{metric}"][position], results[f"std_test_{metric}"][position]) for metric in metrics]
+    return [
+        text for mean, std in scores for text in ((number(mean), number(std, 2)) if mean == mean else ("failed", "–"))
+    ]

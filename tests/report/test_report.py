@@ -4,6 +4,7 @@ import html
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
@@ -109,6 +110,26 @@ def test_multilabel_classifier(report):
     assert "<bdi>x: wrongly predicted</bdi>" in page or "<bdi>x: missing</bdi>" in page
 
 
+@pytest.mark.parametrize("transform", [lambda y: y + 1, lambda y: 2 * y - 1])
+def test_multilabel_targets_and_predictions_are_0_and_1(report, transform):
+    X, y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="Expected 1 for labels that apply and 0 for others in y .* Received: "):
+        report(model, X, transform(y))
+    model = RandomForestClassifier(5, random_state=0).fit(X, (y + 1).astype(int))
+    with pytest.raises(ValueError, match=r"in the predictions of a multilabel classifier. Received: \[[12], [12]\]"):
+        report(model, X, y)
+
+
+def test_labels_with_one_value_in_training_have_its_probability(report):
+    X, y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
+    y[:, 1], y[:, 2] = 1, 0
+    page = report(RandomForestClassifier(20, random_state=0).fit(X, y), X, pd.DataFrame(y, columns=["a", "b", "c"]))
+    mean = float(re.search(r"The mean probability of the label is ([\d.]+)", page)[1]) / 100
+    assert mean == pytest.approx(y.mean(), abs=0.03)
+    assert "<bdi>b</bdi>" in page
+
+
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_regressor(report, n_outputs):
     X, y = load_diabetes(return_X_y=True, as_frame=True)
@@ -176,10 +197,38 @@ def test_backbone_features_and_sequences(report):
 def test_hundred_classes(report):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 3)), np.repeat(np.arange(200), 2)
-    page = report(DecisionTreeClassifier(max_depth=8, random_state=0).fit(X, y), X, y)
+    model = DecisionTreeClassifier(max_depth=8, random_state=0).fit(X, y)
+    page = report(model, X, y)
     assert "The 30 of 200 with the lowest recall" in page
     assert "<summary>All 200</summary>" in page
     assert page.count("<text") < 100
+    few = y < 40  # the other classes have no samples
+    page = report(model, X[few], y[few])
+    table = page.partition("<caption>The 30 of 200 with the lowest recall; 160 have no samples</caption>")[2]
+    assert "<bdi>0</bdi></td><td class=\"number\"><bdi>–" not in table.partition("</table>")[0]
+    assert table.partition("</table>")[0].count("<tr>") == 31
+    right = (model.predict(X) == y) & (y >= 100)
+    assert "typical-examples" in sections(report(model, X[right], y[right], images=rng.random((right.sum(), 5, 5))))
+
+
+def test_search_with_several_metrics_shows_all_of_them(report, iris):
+    X, y = iris
+    grid, scoring = {"max_depth": [1, 2, None]}, ["f1_macro", "accuracy"]
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(tree, grid, cv=2, scoring=scoring, refit="accuracy").fit(X, y)
+    page = report(search, X, y)
+    assert f"The best has a mean accuracy score of {search.best_score_:.4g} on the folds" in page
+    assert page.index("mean accuracy</th>") < page.index("mean f1_macro</th>")
+    search = GridSearchCV(tree, grid, cv=2, scoring=scoring, refit=lambda results: 0).fit(X, y)
+    assert f"mean f1_macro score of {search.cv_results_['mean_test_f1_macro'][0]:.4g}" in report(search, X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")
+def test_failed_candidates_of_a_search_are_marked(report, iris):
+    search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, -1]}, cv=2).fit(*iris)
+    page = report(search, *iris)
+    assert "<bdi>failed</bdi>" in page
+    assert "<bdi>nan</bdi>" not in page
 
 
 NAMES = ["<script>alert(1)</script>", "x" * 300, "שלום $a$ 猫 \x00\ud800", ""]
@@ -213,10 +262,15 @@ def test_invalid_arguments(report, iris, tmp_path):
         report(model, X, y[:-1])
     with pytest.raises(ValueError, match=r"y contains classes that LogisticRegression was not fitted on: \[7\]"):
         report(model, X, np.where(y == 0, 7, y))
+    with pytest.raises(ValueError, match="one class label per sample.* Received: continuous-multioutput y of shape"):
+        report(model, X, X)
     with pytest.raises(ValueError, match="Received: an empty X"):
         report(model, X[:0], y[:0])
     with pytest.raises(ValueError, match=r"class_names must name all 3 classes.* Received: 2 names"):
         report(model, X, y, class_names=["a", "b"])
+    for names in ({1: "b", 0: "a", 2: "c"}, "abc", {"a", "b", "c"}, 3):
+        with pytest.raises(TypeError, match="class_names must be a sequence of names in the order of classes_"):
+            report(model, X, y, class_names=names)
     with pytest.raises(
         ValueError, match=r"images must have the shape \(150, height, width\).*Received: shape \(150, 4\)"
     ):
