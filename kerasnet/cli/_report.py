@@ -1,5 +1,8 @@
 """``kerasnet report``: evaluation of a model as an HTML page."""
 
+import argparse
+import shlex
+
 from kerasnet.cli._command import import_quietly, print_line
 
 DESCRIPTION = """\
@@ -57,7 +60,16 @@ def run(arguments):
 
     estimator, metadata = load_model(arguments.model)
     X, y, class_names, images = load_data(arguments, estimator, metadata)
-    options = {"title": arguments.title, "class_names": class_names, "images": images}
+    options = {"title": arguments.title, "class_names": class_names, "images": images, "command": command_of(arguments)}
     make_report(estimator, X, y, path=arguments.output, **options)
     print_line(arguments.output)
     return 0
+
+
+def command_of(arguments):
+    """Return the command line with the options that differ from their defaults."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    names = ("dataset", "data", "subset", "target", "sep", "output", "title")
+    given = [(name, getattr(arguments, name)) for name in names if getattr(arguments, name) != parser.get_default(name)]
+    return shlex.join(["kerasnet", "report", arguments.model, *(f"--{name}={value}" for name, value in given)])

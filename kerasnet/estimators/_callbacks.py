@@ -1,6 +1,7 @@
 """Keras callbacks, copied for each fit, and scikit-learn callbacks."""
 
 import copy
+import re
 import types
 from pathlib import Path
 
@@ -70,9 +71,10 @@ def separate_logs(callbacks, estimator, previous=()):
         folder = known.get(Path(callback.log_dir))
         if folder is None:
             folder = numbered_folder(callback.log_dir, "fit-")
-            parameters = [f"{name}={value!r}\n" for name, value in estimator.get_params(deep=False).items()]
+            lines = [f"{name}={value!r}\n" for name, value in estimator.get_params(deep=False).items()]
+            text = re.sub(r"<(?:[\w.<>]+\.)?(\w+) object at 0x\w+>", r"\1(...)", "".join(lines))
             with atomic_file(folder / "parameters.txt", durable=False) as file:
-                file.write("".join(parameters).encode())
+                file.write(re.sub(r"<function ([\w.<>]+) at 0x\w+>", r"\1", text).encode())
         callback.log_dir = str(folder)
 
 

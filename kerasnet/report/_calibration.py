@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasnet.report._figures import BLUE, INK, MUTED, drawing, to_plot
-from kerasnet.report._page import Plots, Section, Text, number, percent
+from kerasnet.report._page import Plots, Section, Text, counted, number, percent
 from kerasnet.report._statistics import calibration_bins, expected_calibration_error, wilson_interval
 
 
@@ -22,7 +22,7 @@ def calibration_section(probabilities, outcomes, event):
     means, frequencies, counts = calibration_bins(probabilities, outcomes)
     error = expected_calibration_error(probabilities, outcomes)
     bins = ", ".join(
-        f"{percent(mean)} predicted, {percent(frequency)} observed ({count} samples)"
+        f"{percent(mean)} predicted, {percent(frequency)} observed ({counted(count, 'sample')})"
         for mean, frequency, count in zip(means, frequencies, counts, strict=True)
     )
     with drawing() as figure:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from kerasnet.report._model import n_parameters, size
-from kerasnet.report._page import Code, Section, Table, Text, clean, number
+from kerasnet.report._model import n_parameters, size, split_parameters
+from kerasnet.report._page import TIMES, Code, Section, Table, Text, clean, counted, number, without_addresses
 
 _PACKAGES = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy", "scipy", "pandas")
 _MAX_COLUMNS = 30
@@ -21,9 +21,9 @@ _MAX_COLUMNS = 30
 def data_section(subject):
     """Return a summary of the samples and the targets."""
     X = subject.X
-    rows = [["samples", f"{subject.n:,}"], ["type of X", type(X).__name__]]
+    rows = [["samples", f"{subject.n:,}"], ["type of X", full_name(type(X))]]
     if hasattr(X, "shape"):
-        rows.append(["shape of X", " × ".join(f"{length:,}" for length in X.shape)])
+        rows.append(["shape of X", TIMES.join(f"{length:,}" for length in X.shape)])
     if hasattr(X, "dtype"):
         rows.append(["dtype of X", str(X.dtype)])
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.size:
@@ -37,9 +37,15 @@ def data_section(subject):
     if issparse(X):
         rows.append(["nonzero values", f"{X.nnz:,}"])
     blocks = [Table(["property", "value"], rows + target_rows(subject), n_text=2)]
-    if isinstance(X, pd.DataFrame):
+    if hasattr(X, "columns"):
         blocks.append(column_table(X))
     return Section("Data", blocks)
+
+
+def full_name(kind):
+    """Return the name of a type with its package, such as "pandas.DataFrame"."""
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
 
 
 def target_rows(subject):
@@ -62,10 +68,12 @@ def target_rows(subject):
 
 
 def column_table(X):
-    """Return the columns of a data frame."""
+    """Return the columns of a data frame of pandas or polars."""
     rows = []
+    if not isinstance(X, pd.DataFrame):
+        X = pd.DataFrame({name: X[name].to_numpy() for name in X.columns})
     for name, column in list(X.items())[:_MAX_COLUMNS]:
-        values = f"{column.nunique(dropna=True):,} different values"
+        values = counted(column.nunique(dropna=True), "different value")
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and column.notna().any():
             values = f"{number(column.min())} to {number(column.max())}, mean {number(column.mean())}"
         rows.append([clean(name), str(column.dtype), values, f"{int(column.isna().sum()):,}"])
@@ -83,7 +91,7 @@ def cost_section(subject, notes):
     if (seconds := getattr(estimator, "refit_time_", None)) is not None:
         rows.append(["time of the final fit", duration(seconds)])
     text = f"{duration(subject.seconds)} ({duration(subject.seconds / subject.n)} per sample)"
-    rows.append([f"prediction of {subject.n:,} samples", text])
+    rows.append([f"prediction of {counted(subject.n, 'sample')}", text])
     if n_weights := n_parameters(subject):
         rows.append(["weights of the model", f"{n_weights:,} ({size(4 * n_weights)} as float32)"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -112,14 +120,36 @@ def versions():
 
 
 def default_command(subject):
-    """Return code that fits the estimator and makes the report."""
-    n_epochs = getattr(subject.final, "n_iter_", None)
-    fitting = "estimator.fit(X_train{train})\n"
-    if isinstance(n_epochs, Integral) and n_epochs == 0:
-        fitting = "# its weights are those of a pretrained or given model\n"
+    """Return code that fits or loads the estimator and makes the report."""
     train, test = ("", "") if subject.y is None else (", y_train", ", y_test")
-    report = f'kerasnet.make_report(estimator, X_test{test}, path="report.html")'
-    return f"estimator = {subject.estimator!r}\n{fitting.format(train=train)}{report}"
+    untrained, constructed = untrained_command(subject.final), without_addresses(repr(subject.estimator))
+    if untrained is None:
+        is_initialized = hasattr(subject.estimator, "initialize") and subject.estimator.n_iter_ == 0
+        method = "initialize" if is_initialized else "fit"
+        lines = [f"estimator = {constructed}", f"estimator.{method}(X_train{train})"]
+    elif subject.estimator is subject.final:
+        lines = [f"estimator = {untrained}"]
+    else:
+        lines = [f"final = {untrained}", f"estimator = {constructed}  # with the last step replaced by final"]
+    return "\n".join([*lines, f'kerasnet.make_report(estimator, X_test{test}, path="report.html")'])
+
+
+def untrained_command(final):
+    """Return code that makes an estimator with the weights of a pretrained or given model; None if it was trained."""
+    n_epochs = getattr(final, "n_iter_", None)
+    if not isinstance(n_epochs, Integral) or n_epochs > 0:
+        return None
+    changed, _ = split_parameters(final)
+    options = "".join(f", {name}={value}" for name, value in changed if name not in ("model", "weights"))
+    name, model, weights = type(final).__name__, getattr(final, "model", None), getattr(final, "weights", None)
+    if isinstance(weights, str):
+        return f"kerasnet.{name}.from_pretrained({model!r}, {weights!r}{options})"
+    if not hasattr(model, "count_params"):
+        return None
+    classes = getattr(final, "classes_", None)
+    if classes is not None and not np.array_equal(classes, np.arange(len(classes))):
+        options = f", classes=classes{options}"  # their order is that of the outputs
+    return f"kerasnet.{name}.from_keras(model{options})"
 
 
 def reproduction_section(subject, command):

@@ -6,8 +6,8 @@ from sklearn.metrics import roc_auc_score
 from kerasnet.plots import ErrorMatrixDisplay
 from kerasnet.report._calibration import calibration_section
 from kerasnet.report._figures import drawing, to_plot
-from kerasnet.report._page import Metric, Section, Table, Text, interval, number, percent, shorten
-from kerasnet.report._samples import sample_section
+from kerasnet.report._page import Metric, Section, Table, Text, counted, interval, number, percent, shorten
+from kerasnet.report._samples import MAX_NAME, sample_section
 from kerasnet.report._statistics import bootstrap_interval, expected_calibration_error, wilson_interval
 
 _MAX_ROWS = 30  # of the table of classes; the others are in a closed table
@@ -54,7 +54,7 @@ def summary(predictions):
             "Accuracy",
             percent(n_right / n),
             interval(wilson_interval(n_right, n), percent),
-            f"{n - n_right:,} of {n:,} samples are misclassified. Predicting the most frequent class: "
+            f"{n - n_right:,} of {counted(n, 'sample')} misclassified. Predicting the most frequent class: "
             f"{percent(most / n)}. Wilson interval.",
         )
     ]
@@ -81,11 +81,10 @@ def probability_metrics(predictions, n):
         bootstrapped(
             "Log loss", lambda rows: losses[rows].mean(), n, "Mean negative log probability of the true class."
         ),
-        bootstrapped(
+        Metric(
             "Calibration error",
-            lambda rows: expected_calibration_error(confidence[rows], right[rows]),
-            n,
-            "Expected calibration error of the predicted class, 15 bins.",
+            number(expected_calibration_error(confidence, right)),
+            note="Expected calibration error of the predicted class, 15 bins.",
         ),
     ]
     if len(predictions.names) == 2:
@@ -104,8 +103,9 @@ def bootstrapped(name, statistic, n, note):
     if not np.isfinite(value):
         return Metric(name, "undefined", "", note)
     low, high = bootstrap_interval(statistic, n)
-    bounds = min(low, value), max(high, value)  # resamples of a few samples have a larger calibration error
-    return Metric(name, number(value), interval(bounds), f"{note} Bootstrap interval.")
+    if np.isclose(low, high, rtol=1e-9, atol=1e-12):  # which does not mean that the value is certain
+        return Metric(name, number(value), "", f"{note} No interval: resamples do not differ.")
+    return Metric(name, number(value), interval((low, high)), f"{note} Bootstrap interval.")
 
 
 def class_section(predictions):
@@ -134,14 +134,14 @@ def tables_of_classes(rows, n_right, n_true, what="class"):
     """Return one table, or for many classes those with the lowest recall, followed by a closed table of all."""
     columns = [what, "samples", "precision", "recall", "95 % interval of the recall", "F1"]
     if len(rows) <= _MAX_ROWS:
-        return [Table(columns, rows)]
+        return [Table(columns, rows, max_length=MAX_NAME)]
     present = np.flatnonzero(n_true)
     order = present[np.argsort(n_right[present] / n_true[present], kind="stable")][:_MAX_ROWS]
     absent = f"; {len(rows) - len(present):,} have no samples" if len(present) < len(rows) else ""
     caption = f"The {len(order)} of {len(rows):,} with the lowest recall{absent}"
     return [
-        Table(columns, [rows[position] for position in order], caption=caption),
-        Table(columns, rows, collapsed=f"All {len(rows)}"),
+        Table(columns, [rows[position] for position in order], caption=caption, max_length=MAX_NAME),
+        Table(columns, rows, collapsed=f"All {len(rows)}", max_length=MAX_NAME),
     ]
 
 
@@ -162,8 +162,8 @@ def confusion_section(predictions):
         labels = [shorten(name, 18) for name in names]
         ErrorMatrixDisplay(matrix, display_labels=labels).plot(ax=figure.subplots())
         alternative = (
-            f"Confusion matrix of {len(names)} classes: {int(np.diag(matrix).sum())} correct and {int(errors.sum())} "
-            f"wrong predictions. Most frequent: {', '.join(described) or 'none'}."
+            f"Confusion matrix of {counted(len(names), 'class', 'classes')}: {int(np.diag(matrix).sum())} correct and "
+            f"{int(errors.sum())} wrong predictions. Most frequent: {', '.join(described) or 'none'}."
         )
         plot = to_plot(
             figure,
@@ -175,7 +175,9 @@ def confusion_section(predictions):
     if not rows:
         return Section("Confusion matrix", [plot, Text("There are no wrong predictions.")])
     columns = ["true class", "predicted class", "samples", "share of the true class"]
-    return Section("Confusion matrix", [plot, Table(columns, rows, caption="Most frequent errors", n_text=2)])
+    return Section(
+        "Confusion matrix", [plot, Table(columns, rows, caption="Most frequent errors", n_text=2, max_length=MAX_NAME)]
+    )
 
 
 def mistake_sections(subject, predictions):

@@ -3,7 +3,7 @@
 import inspect
 import math
 
-from kerasnet.report._page import Section, Table, Text, clean, shorten
+from kerasnet.report._page import TIMES, Section, Table, Text, clean, counted, without_addresses
 
 _MAX_LAYERS = 40  # of a table that is open
 
@@ -22,7 +22,7 @@ def parameter_section(subject):
         else:
             blocks.append(Text(f"{title}: all parameters have their default values."))
         if unchanged:
-            label = f"{title}: {len(unchanged)} parameters with their default values"
+            label = f"{title}: {counted(len(unchanged), 'parameter')} with default values"
             blocks.append(Table(["parameter", "value"], unchanged, n_text=2, collapsed=label))
     return Section("Parameters", blocks)
 
@@ -35,7 +35,7 @@ def split_parameters(estimator):
     changed, unchanged = [], []
     for name, value in sorted(estimator.get_params(deep=False).items()):
         is_default = name in defaults and repr(value) == repr(defaults[name])
-        (unchanged if is_default else changed).append([name, shorten(clean(repr(value)), 300)])
+        (unchanged if is_default else changed).append([name, clean(without_addresses(repr(value)))])
     return changed, unchanged
 
 
@@ -48,7 +48,7 @@ def layer_section(subject):
             continue
         rows = layer_rows(model)
         label = f"{model.name} ({name})" if name else model.name
-        blocks.append(Text(f"{label}: {len(rows)} layers, {model.count_params():,} parameters."))
+        blocks.append(Text(f"{label}: {counted(len(rows), 'layer')}, {counted(model.count_params(), 'parameter')}."))
         collapsed = f"{len(rows)} layers of {label}" if len(rows) > _MAX_LAYERS else ""
         columns = ["layer", "type", "output shape", "parameters"]
         blocks.append(Table(columns, rows, n_text=3, collapsed=collapsed))
@@ -66,7 +66,7 @@ def layer_rows(model):
 def output_shape(layer):
     """Return the shape of the output for one sample, as text."""
     shape = getattr(getattr(layer, "output", None), "shape", None)
-    return "–" if shape is None else " × ".join("any" if size is None else f"{size}" for size in shape[1:]) or "1"
+    return "–" if shape is None else TIMES.join("any" if size is None else f"{size}" for size in shape[1:]) or "1"
 
 
 def n_parameters(subject):

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from kerasnet.report._classification import bootstrapped
 from kerasnet.report._figures import BLUE, MUTED, ORANGE, drawing, to_plot
-from kerasnet.report._page import Metric, Section, Table, interval, number, percent
+from kerasnet.report._page import Metric, Section, Table, counted, interval, number, percent
 from kerasnet.report._samples import sample_section
 from kerasnet.report._statistics import wilson_interval
 
@@ -48,7 +48,7 @@ def proportion(name, flags, note):
 
 def summary(subject, scores, outlier):
     """Return the metrics of all samples."""
-    text = f"{int(outlier.sum()):,} of {subject.n:,} samples have a score below the threshold."
+    text = f"{int(outlier.sum()):,} of {counted(subject.n, 'sample')}: those with a score below the threshold."
     metrics = [proportion("Predicted outliers", outlier, text)]
     if subject.y is None:
         return metrics
@@ -70,7 +70,7 @@ def score_section(subject, scores, outlier):
     groups = [("samples", scores, BLUE)]
     if subject.y is not None:
         groups = [("inliers", scores[subject.y == 1], BLUE), ("outliers", scores[subject.y == -1], ORANGE)]
-    with drawing(5.5, 3.2) as figure:
+    with drawing() as figure:
         ax = figure.subplots()
         edges = histogram_edges(ax, scores)
         for name, values, color in groups:

@@ -1,11 +1,13 @@
 """Parts of a report, and how they become one HTML page."""
 
+import math
 import re
 from dataclasses import dataclass, field
 
 import jinja2
 from markupsafe import Markup
 
+TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")  # not allowed in XML and HTML
 
 
@@ -37,13 +39,17 @@ class Code:
 
 @dataclass
 class Table:
-    """A table: text in the first `n_text` columns, then numbers. `collapsed` is the label of a closed table."""
+    """A table: text in the first `n_text` columns, then numbers. `collapsed` is the label of a closed table.
+
+    Text of more than `max_length` characters is shortened; a tooltip contains all of it.
+    """
 
     columns: list
     rows: list
     caption: str = ""
     n_text: int = 1
     collapsed: str = ""
+    max_length: int = 300
     kind: str = "table"
 
 
@@ -54,7 +60,6 @@ class Plot:
     svg: Markup
     caption: str
     wide: bool = False
-    on_white: bool = False
     kind: str = "plot"
 
 
@@ -104,6 +109,12 @@ def clean(text):
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) or "(empty)"
 
 
+def without_addresses(text):
+    """Return the representation of an object with names instead of memory addresses."""
+    text = re.sub(r"<(?:[\w.<>]+\.)?(\w+) object at 0x\w+>", r"\1(...)", text)
+    return re.sub(r"<function ([\w.<>]+) at 0x\w+>", r"\1", text)
+
+
 def shorten(text, length):
     """Return text of at most `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -112,14 +123,16 @@ def shorten(text, length):
 def number(value, digits=4):
     """Format a number with up to `digits` significant digits, but never large integers as powers of ten."""
     value = float(value)
+    if math.isnan(value):
+        return "undefined"
     if abs(value) < 1e-12:  # rounding errors
         return "0"
     return f"{value:,.0f}" if abs(value) >= 10**digits and abs(value) < 1e15 else f"{value:.{digits}g}"
 
 
-def counted(n, noun):
+def counted(n, noun, plural=None):
     """Format a number of things."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def percent(value):

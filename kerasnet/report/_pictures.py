@@ -29,7 +29,7 @@ def find_images(subject, images):
     """
     X, first, final = subject.X, subject.steps[0][1], subject.final
     if images is not None:
-        if len(images) != subject.n or not is_image_shape(np.shape(images)):
+        if np.shape(images)[:1] != (subject.n,) or not is_image_shape(np.shape(images)):
             raise ValueError(
                 f"images must have the shape ({subject.n}, height, width) or ({subject.n}, height, width, channels), "
                 f"for {subject.n} samples. Received: shape {np.shape(images)}."

@@ -5,7 +5,7 @@ import numpy as np
 from kerasnet.plots import EmbeddingDisplay, ReconstructionDisplay
 from kerasnet.report._classification import bootstrapped
 from kerasnet.report._figures import BLUE, INK, drawing, to_plot
-from kerasnet.report._page import Metric, Plots, Section, Text, number, percent
+from kerasnet.report._page import Metric, Plots, Section, Text, counted, number, percent
 from kerasnet.report._samples import sample_section
 from kerasnet.report._subject import take_rows
 
@@ -31,7 +31,7 @@ def summary(subject, errors, codes):
         bootstrapped("Mean squared error", lambda rows: errors[rows].mean(), len(errors), baseline_note(subject)),
         Metric(
             "Code",
-            f"{codes.shape[1]:,} values",
+            counted(codes.shape[1], "value"),
             "",
             f"Samples have {n_values:,} values: {number(n_values / codes.shape[1], 3)} per value of the code. "
             f"{active:,} units of the code are active.",
@@ -64,7 +64,7 @@ def reconstruction_plot(subject, rows, errors, which):
     if images.dtype == np.uint8:
         images = images / np.float32(255)
     reconstructions = reconstructions.reshape(images.shape)
-    with drawing(4.4, 2.6) as figure:
+    with drawing(height=2.6) as figure:
         ReconstructionDisplay.from_predictions(images, reconstructions, n_images=len(rows), ax=figure.subplots())
         low, high = number(errors.min(), 3), number(errors.max(), 3)
         text = f"{len(rows)} images with {which} errors ({low} to {high}): input, output and difference."
@@ -85,16 +85,16 @@ def error_histogram(errors):
 def code_section(subject, codes):
     """Return a scatter plot of the codes and the activity of the units."""
     active = codes.std(axis=0)
-    text = f"Codes of {len(codes):,} samples with {codes.shape[1]:,} values."
+    text = f"Codes of {counted(len(codes), 'sample')} with {counted(codes.shape[1], 'value')}."
     plots = []
     if codes.shape[1] > 1 and len(codes) > 1:
         labels = None if subject.y is None else subject.y[subject.sample]
-        with drawing(4.4, 3.6) as figure:
+        with drawing(height=3.6) as figure:
             EmbeddingDisplay.from_codes(codes, labels, ax=figure.subplots(), rasterized=True)
             reduced = "" if codes.shape[1] == 2 else " reduced to two principal components"
             colored = "" if labels is None else ", colored by y"
             alternative = f"Scatter plot of the codes{reduced}{colored}."
-            plots.append(to_plot(figure, alternative, alternative, on_white=True))
+            plots.append(to_plot(figure, alternative, alternative))
     with drawing() as figure:
         ax = figure.subplots()
         ax.bar(range(len(active)), np.sort(active)[::-1], color=BLUE, width=1)

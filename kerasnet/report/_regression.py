@@ -5,8 +5,8 @@ from sklearn.metrics import PredictionErrorDisplay
 
 from kerasnet.report._classification import bootstrapped
 from kerasnet.report._figures import BLUE, INK, ORANGE, drawing, to_plot
-from kerasnet.report._page import Plots, Section, Table, Text, number
-from kerasnet.report._samples import sample_section
+from kerasnet.report._page import Plots, Section, Table, Text, number, shorten
+from kerasnet.report._samples import MAX_NAME, sample_section
 
 _MAX_OUTPUTS = 4  # that are drawn
 
@@ -23,7 +23,7 @@ def report_regression(subject):
         raise ValueError(f"{type(subject.final).__name__} predicts NaN or infinite values, which cannot be evaluated.")
     sections = [residual_section(subject, y_true, y_pred)]
     if y_true.shape[1] > 1:
-        sections.insert(0, output_section(y_true, y_pred))
+        sections.insert(0, output_section(subject.names, y_true, y_pred))
     return summary(y_true, y_pred), [*sections, largest_section(subject, y_true, y_pred)]
 
 
@@ -32,10 +32,9 @@ def summary(y_true, y_pred):
     n, residuals = len(y_true), y_true - y_pred
 
     def r2(rows):
-        variance = y_true[rows].var(axis=0)
-        if not variance.all():
+        if not np.ptp(y_true[rows], axis=0).all():
             return np.nan
-        return float(np.mean(1 - np.square(residuals[rows]).mean(axis=0) / variance))
+        return float(np.mean(1 - np.square(residuals[rows]).mean(axis=0) / y_true[rows].var(axis=0)))
 
     spread = number(np.mean(y_true.std(axis=0)))
     baseline = np.mean(np.abs(y_true - np.median(y_true, axis=0)))
@@ -45,32 +44,32 @@ def summary(y_true, y_pred):
             "Mean absolute error",
             lambda rows: np.abs(residuals[rows]).mean(),
             n,
-            f"Predicting the median of y: {number(baseline)}.",
+            f"Always predicting the median of y has the error {number(baseline)}.",
         ),
         bootstrapped(
             "Root mean squared error",
             lambda rows: np.mean(np.sqrt(np.square(residuals[rows]).mean(axis=0))),
             n,
-            f"Predicting the mean of y: {spread}.",
+            f"Always predicting the mean of y has the error {spread}.",
         ),
     ]
 
 
-def output_section(y_true, y_pred):
+def output_section(names, y_true, y_pred):
     """Return the table of multiple outputs."""
     residuals = y_true - y_pred
-    errors, variances = np.square(residuals).mean(axis=0), y_true.var(axis=0)
+    errors = np.square(residuals).mean(axis=0)
     rows = [
         [
-            f"output {position}",
-            number(1 - error / variance) if variance else "undefined",
+            name,
+            number(1 - error / y_true[:, position].var()) if np.ptp(y_true[:, position]) else "undefined",
             number(np.abs(residuals[:, position]).mean()),
             number(np.sqrt(error)),
         ]
-        for position, (error, variance) in enumerate(zip(errors, variances, strict=True))
+        for position, (name, error) in enumerate(zip(names, errors, strict=True))
     ]
     columns = ["output", "R²", "mean absolute error", "root mean squared error"]
-    return Section("Outputs", [Table(columns, rows)])
+    return Section("Outputs", [Table(columns, rows, max_length=MAX_NAME)])
 
 
 def residual_section(subject, y_true, y_pred):
@@ -79,7 +78,7 @@ def residual_section(subject, y_true, y_pred):
     blocks = []
     for position in range(min(n_outputs, _MAX_OUTPUTS)):
         true, predicted = y_true[:, position], y_pred[:, position]
-        name = f" of output {position}" if n_outputs > 1 else ""
+        name = f" of {shorten(subject.names[position], MAX_NAME)}" if n_outputs > 1 else ""
         blocks.append(
             Plots(
                 [
@@ -108,7 +107,7 @@ def prediction_plot(subject, true, predicted, name, kind):
             line_kwargs={"color": ORANGE},
         )
         if kind == "actual_vs_predicted":
-            correlation = np.corrcoef(true, predicted)[0, 1] if true.std() and predicted.std() else np.nan
+            correlation = np.corrcoef(true, predicted)[0, 1] if np.ptp(true) and np.ptp(predicted) else np.nan
             what = f"True and predicted values{name}: correlation {number(correlation)}."
         else:
             what = f"Residuals (true minus predicted values){name} by predicted value."

@@ -13,7 +13,7 @@ from kerasnet.report._classification import report_classification
 from kerasnet.report._model import layer_section, parameter_section
 from kerasnet.report._multilabel import report_multilabel
 from kerasnet.report._outliers import report_outliers
-from kerasnet.report._page import clean, render
+from kerasnet.report._page import clean, counted, render
 from kerasnet.report._reconstruction import report_reconstruction
 from kerasnet.report._regression import report_regression
 from kerasnet.report._subject import Subject
@@ -70,15 +70,16 @@ def make_report(
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced when the report is complete.
     title : str, default=None
-        Title of the page. If None, the name of the estimator.
+        Title of the page. If None, the names of the model and the estimator.
     class_names : sequence of length n_classes, default=None
-        Names of the classes in the order of ``classes_``, or of the labels. If None, the class labels.
+        Names of the classes in the order of ``classes_``, or of the labels. If None, the class labels, or the columns
+        of a data frame `y`.
     images : array-like of shape (n_samples, height, width) or (n_samples, height, width, channels), default=None
         Images of the samples, for an `X` that does not contain images, such as features: uint8, or floats in [0, 1].
     notes : mapping of str to object, default=None
         Further facts to list next to time and memory, such as the training time.
     command : str, default=None
-        Commands or code that reproduce the results. If None, the constructor call of the estimator.
+        Commands or code that reproduce the results. If None, code that makes and fits the estimator.
 
     Returns
     -------
@@ -90,18 +91,21 @@ def make_report(
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     TypeError
-        If the estimator is none of the above.
+        If the estimator is none of the above, if `X` or `y` is not array-like, or if `class_names` is not a sequence,
+        such as a dict.
     ValueError
         If `X` is empty, if `X` and `y` have different lengths, if `y` is missing or contains classes that the estimator
-        was not fitted on, or if `class_names` or `images` have the wrong length.
+        was not fitted on, if multilabel `y` or predictions contain other values than 0 and 1, if `class_names` or
+        `images` have the wrong length, or if the estimator is a search with ``refit=False``.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, such as a folder. The path is checked before the evaluation.
 
     Notes
     -----
     Intervals are 95 % confidence intervals: Wilson score intervals of proportions, and percentile bootstrap intervals
-    of 500 resamples for other metrics. They describe the uncertainty because of the finite number of samples in `X`,
-    not because of the training data or random initial weights.
+    of 500 resamples for other metrics, if the resamples differ. The calibration error has no interval. They describe
+    the uncertainty because of the finite number of samples in `X`, not because of the training data or random initial
+    weights.
 
     Examples
     --------
@@ -119,9 +123,7 @@ def make_report(
     ...     "versicolor" in path.read_text()
     True
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: the folder does not exist. Create it, or choose another path.")
+    path = _writable(path)
     subject = Subject(estimator, X, y, class_names, images)
     metrics, sections = _REPORTS[subject.task](subject)
     sections += [
@@ -132,13 +134,28 @@ def make_report(
         cost_section(subject, notes),
         reproduction_section(subject, command),
     ]
-    name = type(subject.final).__name__
+    name, model = type(subject.final).__name__, getattr(subject.final, "model", None)
+    if isinstance(label := getattr(model, "name", model), str):
+        name = f"{clean(label)} ({name})"
     page = render(
         title=clean(title) if title is not None else f"{name} report",
-        subtitle=f"{name}, {subject.task}, {subject.n:,} samples, {datetime.now():%Y-%m-%d %H:%M}",
+        subtitle=f"{name}, {subject.task}, {counted(subject.n, 'sample')}, {datetime.now():%Y-%m-%d %H:%M}",
         metrics=metrics,
         sections=sections,
     )
     with atomic_file(path) as file:
         file.write(page.encode())
+    return path
+
+
+def _writable(path):
+    """Return the path of a file; raise an error if it cannot be written."""
+    path = Path(path)
+    folder = Path(os.path.realpath(path)).parent  # that of the file that a symbolic link refers to
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{path}: the folder does not exist. Create it, or choose another path.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected the path of a file. Received: a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: the folder is not writable. Choose another path.")
     return path

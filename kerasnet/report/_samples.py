@@ -3,6 +3,8 @@
 from kerasnet.report._page import Pictures, Section, Table, Text
 from kerasnet.report._pictures import make_pictures
 
+MAX_NAME = 40  # characters of class names that are shown
+
 
 def sample_section(title, text, subject, rows, describe, columns):
     """Return a section that shows samples.
@@ -29,7 +31,7 @@ def sample_section(title, text, subject, rows, describe, columns):
     if subject.image_rows is None:
         columns = ["row of X", *columns[: max(map(len, described))]]
         cells = [[str(row), *values] for row, values in zip(rows, described, strict=True)]
-        return Section(title, [Text(text), Table(columns, cells, n_text=len(columns))])
+        return Section(title, [Text(text), Table(columns, cells, n_text=len(columns), max_length=MAX_NAME)])
     captions = [
         [*(f"{name} {value}" for name, value in zip(columns, values, strict=False)), f"row {row}"]
         for row, values in zip(rows, described, strict=True)

@@ -38,15 +38,17 @@ class Subject:
     y : ndarray or None
         Class indices, an indicator matrix of labels, numbers, or 1 and -1.
     names : list of str
-        Names of the classes or labels.
+        Names of the classes, labels or outputs.
     """
 
     def __init__(self, estimator, X, y=None, class_names=None, images=None):
+        if not hasattr(estimator, "__sklearn_tags__"):
+            raise TypeError(_expected(estimator))
         check_is_fitted(estimator)
         self.estimator, self.X = estimator, X
         self.steps = steps_of(estimator)
         self.final = self.steps[-1][1]
-        self.n = len(X) if not hasattr(X, "shape") else X.shape[0]
+        self.n = n_samples(X, "X")
         if self.n == 0:
             raise ValueError("Expected at least one sample in X. Received: an empty X.")
         self.task = self._task(y)
@@ -66,13 +68,10 @@ class Subject:
         elif is_classifier(self.estimator):
             task = "classification"
         else:
-            raise TypeError(
-                "estimator must be a fitted classifier, regressor, outlier detector or Autoencoder, or a pipeline or "
-                f"search of one. Received: {type(self.estimator).__name__}."
-            )
+            raise TypeError(_expected(self.estimator))
         if y is None and task in ("classification", "regression"):
             raise ValueError(f"The report of a {task} model requires the targets y. Received: y=None.")
-        n_targets = None if y is None else y.shape[0] if hasattr(y, "shape") else len(y)
+        n_targets = None if y is None else n_samples(y, "y")
         if n_targets not in (None, self.n):
             raise ValueError(
                 f"X and y must have the same number of samples. Received: {self.n} samples in X and {n_targets} in y."
@@ -82,7 +81,9 @@ class Subject:
     def _validated_targets(self, y, class_names):
         """Return the targets as numbers."""
         if self.task == "regression":
-            return check_array(y, ensure_2d=False, dtype=float, input_name="y").reshape(self.n, -1)
+            targets = check_array(y, ensure_2d=False, dtype=float, input_name="y").reshape(self.n, -1)
+            self.names = column_names(y if hasattr(y, "columns") else targets, "output")
+            return targets
         if self.task == "outlier detection":
             return self._inlier_labels(y)
         if self.task == "reconstruction":
@@ -173,10 +174,32 @@ class Subject:
         return np.asarray(take_rows(X, rows)).astype(np.float32)
 
 
+def _expected(estimator):
+    """Return the message for an unsupported estimator."""
+    return (
+        "estimator must be a fitted classifier, regressor, outlier detector or Autoencoder, or a pipeline or search of "
+        f"one. Received: {type(estimator).__name__}. For a Keras model, use KerasNetClassifier.from_keras or "
+        "KerasNetRegressor.from_keras."
+    )
+
+
+def n_samples(values, name):
+    """Return the number of samples; raise an error for a value that is not array-like."""
+    shape = values.shape if hasattr(values, "shape") else (len(values),) if hasattr(values, "__len__") else ()
+    if not shape or isinstance(values, str | bytes):
+        raise TypeError(f"{name} must be array-like, with one entry per sample. Received: {values!r:.200}.")
+    return shape[0]
+
+
 def fitted_part(estimator):
     """Return the best estimator of a search, or the estimator itself."""
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
+    if hasattr(estimator, "cv_results_"):
+        raise ValueError(
+            f"Expected a search with a refitted estimator. Received: {type(estimator).__name__} with "
+            f"refit={estimator.refit!r}. Fit it with refit=True, or report an estimator with its best parameters."
+        )
     return estimator
 
 

@@ -23,8 +23,10 @@ def evaluated(monkeypatch):
     """Arguments of the calls of `make_report`, which writes nothing."""
     calls = []
 
-    def make_report(estimator, X, y=None, path="report.html", *, title=None, class_names=None, images=None):
-        given = {"title": title, "names": class_names, "images": images}
+    def make_report(
+        estimator, X, y=None, path="report.html", *, title=None, class_names=None, images=None, command=None
+    ):
+        given = {"title": title, "names": class_names, "images": images, "command": command}
         calls.append({"estimator": estimator, "X": X, "y": y, "path": path, **given})
 
     monkeypatch.setitem(sys.modules, "kerasnet.report", types.SimpleNamespace(make_report=make_report))
@@ -78,6 +80,7 @@ def test_pretrained_models_are_evaluated_on_the_test_images(evaluated, capsys, m
     assert (call["X"].shape, call["X"].max()) == ((10_000, *shape), largest)
     assert call["y"].tolist() == load_mnist("test").target.tolist()
     assert (call["path"], call["title"]) == ("here.html", "A <title>")
+    assert call["command"] == f"kerasnet report {model} --output=here.html '--title=A <title>'"
     assert call["images"].shape == (10_000, 28, 28)
     if model != "autoencoder":
         assert call["names"] == [*"0123456789"]

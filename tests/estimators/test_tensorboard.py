@@ -36,6 +36,7 @@ def test_folds_of_a_search_have_separate_logs(iris, tmp_path):
     folders = sorted(logs.iterdir())
     assert [folder.name for folder in folders] == [f"fit-{number}" for number in range(1, 6)]
     parameters = [(folder / "parameters.txt").read_text().splitlines() for folder in folders]
+    assert all("callbacks=[TensorBoard(...)]" in lines for lines in parameters)
     rates = [0.001 if "learning_rate=0.001" in lines else 0.1 for lines in parameters]
     assert sorted(rates[:4]) == [0.001, 0.001, 0.1, 0.1]
     curves = [losses_in(folder) for folder in folders]

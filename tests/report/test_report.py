@@ -3,6 +3,7 @@
 import html
 import re
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,7 +70,7 @@ def test_numbers_of_a_classifier_equal_those_of_scikit_learn(report, iris):
     confidence = [float(each) for each in re.findall(r"([\d.]+)\s%</bdi></td></tr>", table)]
     assert len(confidence) > 2
     assert confidence == sorted(confidence, reverse=True)
-    assert re.search(r"LogisticRegression: \d+ parameters with their default values", page)
+    assert re.search(r"LogisticRegression: \d+ parameters with default values", page)
 
 
 def test_reports_of_the_same_results_are_equal(report, iris, monkeypatch):
@@ -144,6 +145,77 @@ def test_regressor(report, n_outputs):
     assert "<bdi>bmi</bdi>" in page
 
 
+def test_constant_targets_and_predictions_have_no_undefined_numbers(report):
+    X, y = np.eye(6), np.tile([0.1, 0.3], (6, 1))
+    page = report(LinearRegression().fit(X, y), X, pd.DataFrame(y, columns=["length", "width"]))
+    assert metric(page, "R²") == ("undefined", None)
+    assert "of length: correlation undefined." in page
+    assert '<bdi>width</bdi></td><td class="number"><bdi>undefined</bdi>' in page
+    assert "Always predicting the median of y has the error 0." in page
+    assert not re.search(r"\bnan\b", page)
+    assert "regression, 1 sample," in report(LinearRegression().fit(X, y), X[:1], y[:1])
+
+
+def test_no_interval_where_all_resamples_are_equal(report, iris):
+    X, y = iris
+    page = report(DecisionTreeClassifier(random_state=0).fit(X[:100], y[:100]), X[:100], y[:100])
+    for name in ("Macro F1", "ROC AUC"):
+        assert metric(page, name) == ("1", None)
+    assert metric(page, "Log loss") == ("0", None)
+    assert metric(page, "Accuracy")[1] is not None
+    assert page.count("No interval: resamples do not differ.") == 3
+
+
+def test_polars_data_frames_have_their_columns(report, iris):
+    polars = pytest.importorskip("polars")
+    X = polars.DataFrame(iris[0], schema=["a", "b", "c", "d"])
+    page = report(LogisticRegression(max_iter=500).fit(X, iris[1]), X, iris[1])
+    assert "<bdi>polars.DataFrame</bdi>" in page
+    assert "<bdi>d</bdi></td><td><bdi>float32</bdi></td><td><bdi>0.0125 to 0.3125, mean 0.1499</bdi>" in page
+
+
+def code(page):
+    """Return the commands of the report."""
+    return re.search(r"<code>(.*?)</code>", page, flags=re.DOTALL)[1]
+
+
+def test_untrained_estimators_are_reproduced_by_their_constructors(report):
+    X, y = kn.datasets.load_mnist("test", n_samples=30, random_state=0, return_X_y=True)
+    lenet = kn.KerasNetClassifier.from_pretrained("lenet", "mnist", epochs=3)
+    page = report(lenet, X, y)
+    assert "<title>lenet (KerasNetClassifier) report</title>" in page
+    namespace = {"kerasnet": kn}
+    exec(code(page).splitlines()[0], namespace)
+    np.testing.assert_array_equal(namespace["estimator"].predict(X), lenet.predict(X))
+    pipeline = make_pipeline(FunctionTransformer(), lenet)
+    assert code(report(pipeline, X, y)).startswith("final = kerasnet.KerasNetClassifier.from_pretrained('lenet'")
+    flat = X.reshape(30, -1) / np.float32(255)
+    model = kn.models.build_mlp((784,), 10)
+    names = [*"abcdefghij"]
+    namespace.update(model=model, classes=names)
+    page = report(kn.KerasNetClassifier.from_keras(model, classes=names), flat, np.array(names)[y])
+    exec(code(page).splitlines()[0], namespace)
+    assert namespace["estimator"].classes_.tolist() == names
+    initialized = kn.KerasNetClassifier("mlp", random_state=0).initialize(flat, y)
+    assert "estimator.initialize(X_train, y_train)\n" in code(report(initialized, flat, y))
+
+
+def _identity(X):
+    return X
+
+
+def test_objects_are_shown_without_addresses(report, digits, tmp_path):
+    X, y = digits[0][:30].reshape(30, -1), digits[1][:30]
+    callbacks = [keras.callbacks.TensorBoard(tmp_path / "logs", write_graph=False), keras.callbacks.TerminateOnNaN()]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=False)
+    model = kn.KerasNetClassifier("mlp", epochs=1, callbacks=callbacks, loss=loss, random_state=0).fit(X, y)
+    pipeline = make_pipeline(FunctionTransformer(_identity), FunctionTransformer(lambda X: X), model)
+    page = report(pipeline, X, y)
+    assert "[TensorBoard(...), TerminateOnNaN(...)]" in page
+    assert "FunctionTransformer(func=_identity)" in code(page)
+    assert not re.search(r"0x[0-9a-f]{6}", page)
+
+
 def test_outlier_detector(report):
     rng = np.random.default_rng(0)
     X, y = np.vstack([rng.normal(size=(80, 2)), rng.normal(4, 1, size=(20, 2))]), np.repeat([1, -1], [80, 20])
@@ -205,7 +277,7 @@ def test_hundred_classes(report):
     few = y < 40  # the other classes have no samples
     page = report(model, X[few], y[few])
     table = page.partition("<caption>The 30 of 200 with the lowest recall; 160 have no samples</caption>")[2]
-    assert "<bdi>0</bdi></td><td class=\"number\"><bdi>–" not in table.partition("</table>")[0]
+    assert '<bdi>0</bdi></td><td class="number"><bdi>–' not in table.partition("</table>")[0]
     assert table.partition("</table>")[0].count("<tr>") == 31
     right = (model.predict(X) == y) & (y >= 100)
     assert "typical-examples" in sections(report(model, X[right], y[right], images=rng.random((right.sum(), 5, 5))))
@@ -275,9 +347,38 @@ def test_invalid_arguments(report, iris, tmp_path):
         ValueError, match=r"images must have the shape \(150, height, width\).*Received: shape \(150, 4\)"
     ):
         report(model, X, y, images=X)
-    with pytest.raises(FileNotFoundError, match="the folder does not exist"):
-        kn.make_report(model, X, y, tmp_path / "missing" / "report.html")
-    assert not list(tmp_path.iterdir())
+    for given, message in ((5, "X must be array-like"), (np.float64(5), "X must be array-like"), ("abc", "X must be")):
+        with pytest.raises(TypeError, match=message):
+            report(model, given, y)
+    with pytest.raises(TypeError, match=r"y must be array-like, with one entry per sample. Received: 5"):
+        report(model, X, 5)
+    with pytest.raises(ValueError, match=r"images must have the shape .* Received: shape \(\)"):
+        report(model, X, y, images=5)
+    with pytest.raises(TypeError, match=r"Received: Sequential. For a Keras model, use KerasNetClassifier.from_keras"):
+        report(keras.Sequential(), X, y)
+    search = GridSearchCV(model, {"C": [1]}, cv=2, refit=False).fit(X, y)
+    with pytest.raises(ValueError, match="Expected a search with a refitted estimator. Received: GridSearchCV"):
+        report(search, X, y)
+
+
+class Unused(DummyClassifier):
+    """Classifier that must not be used."""
+
+    def predict(self, X):
+        raise AssertionError("evaluated")
+
+
+def test_paths_are_checked_before_the_evaluation(iris, tmp_path, monkeypatch):
+    X, y = iris
+    model = Unused().fit(X, y)
+    (tmp_path / "link").symlink_to(tmp_path / "gone" / "report.html")
+    for path, error in (("missing/report.html", FileNotFoundError), ("link", FileNotFoundError), (".", OSError)):
+        with pytest.raises(error, match=re.escape(f"{path}: ")):
+            kn.make_report(model, X, y, path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to any folder
+    with pytest.raises(PermissionError, match="report.html: the folder is not writable"):
+        kn.make_report(model, X, y)
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_existing_report_stays_if_the_new_one_fails(iris, tmp_path):
@@ -295,4 +396,4 @@ def test_targets_may_be_strings_in_a_data_frame(report):
     model = make_pipeline(FunctionTransformer(lambda X: X.drop(columns="kind")), LogisticRegression(max_iter=500))
     page = report(model.fit(X, y), X, list(y))
     assert "<bdi>virginica</bdi>" in page
-    assert re.search(r"<bdi>kind</bdi></td><td><bdi>\w+</bdi></td><td><bdi>1 different values</bdi>", page)
+    assert re.search(r"<bdi>kind</bdi></td><td><bdi>\w+</bdi></td><td><bdi>1 different value</bdi>", page)
