@@ -61,6 +61,8 @@ def test_pages_are_readable_narrow_wide_dark_and_printed(pages):
 
 def check_class_names(page):
     """Check that class names are shown as text, and that no scripts are allowed."""
+    shadows = "getComputedStyle(document.querySelector('.scroll')).backgroundImage"
+    assert page.evaluate(shadows).count("linear-gradient") == 4
     cells = page.locator("#classes tbody tr td:first-child").all_inner_texts()
     assert cells[:2] == [NAMES[0], "x" * 39 + "…"]
     assert page.locator("#classes td bdi[title]").first.get_attribute("title") == NAMES[1]

@@ -222,6 +222,7 @@ def test_outlier_detector(report):
     model = make_pipeline(StandardScaler(), IsolationForest(n_estimators=20, random_state=0)).fit(X[:80])
     page = report(model, X, y)
     assert metric(page, "ROC AUC")[0] == f"{roc_auc_score(y, model.decision_function(X)):.4g}"
+    assert set(re.findall(r'viewBox="0 0 ([\d.]+)', page)) == {"288"}, "text has the same size as in other figures"
     assert sections(page) == ["scores", "confusion-matrix", "most-abnormal-samples", "most-normal-samples", *COMMON]
     assert "confusion-matrix" not in sections(report(model, X))
     with pytest.raises(ValueError, match=r"1 for inliers and -1 for outliers. Received: \[1, 0\]"):
@@ -237,6 +238,8 @@ def test_autoencoder_in_a_pipeline(report, digits):
     assert sections(page) == [*expected, *COMMON[2:]]
     assert metric(page, "Mean squared error")[0] == f"{-model.score(X):.4g}"
     assert "6 images with largest errors" in page
+    assert set(re.findall(r"<figure class=\"(.*?)\"", page)) == {"plot"}, "without a background of their own"
+    assert set(re.findall(r'viewBox="0 0 ([\d.]+)', page)) == {"288"}, "text has the same size in all figures"
     assert page.count("<img") == 20
 
 
@@ -248,7 +251,8 @@ def test_network_on_images(report, digits):
     assert re.search(r"Learning curve of the loss in 2 epochs: training .* validation ", page)
     assert "<td><bdi>training time</bdi></td><td><bdi>12 s</bdi></td>" in page
     assert "<code>python train.py <now></code>" in page
-    assert re.search(r"<bdi>conv_1</bdi></td><td><bdi>Conv2D</bdi>", page)
+    shape = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, model.model_.get_layer("conv_1").output.shape[1:]))
+    assert f"<bdi>conv_1</bdi></td><td><bdi>Conv2D</bdi></td><td><bdi>{shape}</bdi>" in page
     alternatives = re.findall(r"<img [^>]*alt=\"(.*?)\"", page)
     assert all(re.fullmatch(r"Image: .*%, row \d+", each) for each in alternatives)
     assert any(re.match(r"Image: true \d, predicted \d", each) for each in alternatives)
