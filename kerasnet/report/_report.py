@@ -123,7 +123,8 @@ def make_report(
     ...     "versicolor" in path.read_text()
     True
     """
-    path = _writable(path)
+    path = Path(path)
+    _check_path(path)
     subject = Subject(estimator, X, y, class_names, images)
     metrics, sections = _REPORTS[subject.task](subject)
     sections += [
@@ -148,9 +149,8 @@ def make_report(
     return path
 
 
-def _writable(path):
-    """Return the path of a file; raise an error if it cannot be written."""
-    path = Path(path)
+def _check_path(path):
+    """Raise an error if a file cannot be written."""
     folder = Path(os.path.realpath(path)).parent  # that of the file that a symbolic link refers to
     if not folder.is_dir():
         raise FileNotFoundError(f"{path}: the folder does not exist. Create it, or choose another path.")
@@ -158,4 +158,3 @@ def _writable(path):
         raise IsADirectoryError(f"{path}: expected the path of a file. Received: a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: the folder is not writable. Choose another path.")
-    return path
