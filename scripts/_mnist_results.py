@@ -5,11 +5,12 @@ import csv
 import matplotlib.pyplot as plt
 import numpy as np
 from _command import save_figure
-from _run import get_network, versions, write_json, write_model
+from _run import get_network, write_json, write_model
 from sklearn.metrics import accuracy_score, classification_report, log_loss
 
 import kerasnet as kn
 from kerasnet.plots import ErrorMatrixDisplay, PredictionGridDisplay, TrainingCurveDisplay
+from kerasnet.report._circumstances import versions
 
 
 def write_results(folder, estimator, X_test, y_test, names, training, arguments):

@@ -1,8 +1,6 @@
 """Models of train_mnist.py: features, and output files."""
 
-import importlib.metadata
 import json
-import platform
 
 from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -41,11 +39,3 @@ def write_model(folder, classifier, *, dataset, image_size, class_names=None):
 def write_json(path, content):
     """Write plain values and NumPy values as JSON."""
     path.write_text(json.dumps(content, indent=2, default=lambda value: value.tolist()) + "\n")
-
-
-def versions():
-    """Return the versions of Python and of the packages that affect results."""
-    packages = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy")
-    return {"python": platform.python_version()} | {
-        package: importlib.metadata.version(package) for package in packages
-    }

@@ -37,7 +37,7 @@ from _command import (
     run_command,
     save_figure,
 )
-from _run import MODEL, versions, write_json
+from _run import MODEL, write_json
 from sklearn.metrics import classification_report
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
@@ -49,6 +49,7 @@ from kerasnet._files import atomic_folder
 from kerasnet.features import ImageFiles, ImagePreprocessor
 from kerasnet.models.backbone import BACKBONES
 from kerasnet.plots import ErrorMatrixDisplay
+from kerasnet.report._circumstances import versions
 from kerasnet.training import AUGMENTATIONS
 
 listen_to_interruptions()

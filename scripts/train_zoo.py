@@ -23,11 +23,11 @@ from _bench import hardware
 from _command import listen_to_interruptions, run_command
 from _measure import measure_model
 from _recipes import PRETRAINED, RECIPES, SCHEDULE, SEED
-from _run import versions
 
 import kerasnet as kn
 from kerasnet._files import atomic_file
 from kerasnet.models import _weights, registered_model
+from kerasnet.report._circumstances import versions
 
 N_VALIDATION = 10_000
 MAX_LOSS_OF_FLOAT16 = 0.0005  # of the training accuracy or error

@@ -229,7 +229,10 @@ class KerasNetClassifierBase(ClassifierMixin, KerasNetBase):
             raise ValueError(
                 f"{type(self).__name__} was fitted on {len(self.classes_)} labels. Received: y of shape {y.shape}."
             )
-        return (y.toarray() if scipy.sparse.issparse(y) else y).astype(np.float32)
+        y = y.toarray() if scipy.sparse.issparse(y) else y
+        if not np.isin(values := np.unique(y), (0, 1)).all():
+            raise ValueError(f"Multilabel targets must contain only 0 and 1. Received: {values.tolist()}.")
+        return y.astype(np.float32)
 
     def _targets(self, loss):
         return ClassificationTargets(

@@ -181,3 +181,11 @@ def test_registered_models_return_logits_for_a_loss_of_logits(n_classes, iris, t
     kn.save(classifiers[0], tmp_path / "model.kerasnet")
     loaded = kn.load(tmp_path / "model.kerasnet")
     np.testing.assert_array_equal(loaded.predict_proba(X), classifiers[0].predict_proba(X))
+
+
+@pytest.mark.parametrize("values", [(1, 2), (-1, 1)])
+def test_multilabel_targets_other_than_0_and_1_raise(values, iris):
+    X, y = iris
+    targets = np.where(np.stack([y > 0, y > 1], axis=1), values[1], values[0])
+    with pytest.raises(ValueError, match=rf"must contain only 0 and 1\. Received: \[{values[0]}, {values[1]}\]"):
+        KerasNetClassifier("mlp").fit(X, targets)
