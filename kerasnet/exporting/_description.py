@@ -100,8 +100,10 @@ class Description:
         Raises
         ------
         KeyError, TypeError, ValueError
-            If a field is missing or invalid.
+            If a field is missing or invalid, or a newer version of kerasnet wrote it.
         """
+        if (version := json.loads(metadata["kerasnet.format"])) != FORMAT:
+            raise ValueError(f"format {version} of the description; this version of kerasnet reads {FORMAT}")
         values = {each.name: json.loads(metadata[f"kerasnet.{each.name}"]) for each in dataclasses.fields(cls)}
         inputs = [Input(each["name"], each["dtype"], tuple(each["shape"])) for each in values.pop("inputs")]
         return cls(**{**values, "inputs": inputs, "output_shape": tuple(values["output_shape"])})

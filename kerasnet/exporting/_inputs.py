@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 _BATCH_SIZE = 1000
+_UNKNOWN = "<unknown>"  # a category that the model does not know
 
 
 def as_inputs(description, X):
@@ -74,6 +75,11 @@ def has_missing_values(inputs, missing):
     )
 
 
+def is_missing_value(value):
+    """Return whether a value is None, NaN, or NA of pandas, which cannot be compared."""
+    return value is None or str(value) == "<NA>" or value != value
+
+
 def _check_missing(description, name, values):
     if np.isinf(values).any():
         raise ValueError(f"Input {name!r} contains infinity or a value too large for dtype('{values.dtype}').")
@@ -103,10 +109,12 @@ def _columns(description, X):
 
 def _column(described, column, missing):
     values = np.asarray(column, dtype=object)
-    is_missing = np.array([value is None or value != value or str(value) == "<NA>" for value in values], dtype=bool)
+    is_missing = np.array([is_missing_value(value) for value in values], dtype=bool)
     if described.dtype == "string":
         if wrong := [value for value in values[~is_missing] if not isinstance(value, str)]:
             raise ValueError(f"Column {described.name!r} must contain strings. Received: {wrong[0]!r}.")
+        is_text = np.array([isinstance(value, str) and value == missing for value in values], dtype=bool)
+        values = np.where(is_text, _UNKNOWN, values)  # the estimator does not replace this string
         return np.where(is_missing, missing, values).astype(object).reshape(-1, 1)
     try:
         return np.where(is_missing, np.nan, values).astype(described.dtype).reshape(-1, 1)

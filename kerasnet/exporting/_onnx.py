@@ -42,6 +42,8 @@ def onnx_of(estimator, description):
     skl2onnx = require("skl2onnx")
     root, node_types = prepared(estimator, description)
     graphs, outputs = {}, OUTPUTS.get(description.task, ("variable",))
+    if clashes := [each.name for each in description.inputs if each.name in outputs]:
+        raise ExportError(f"Columns must not have the names of outputs. Rename before fit: {clashes}.")
     types = [(each.name, _nodes.tensor_type(each.dtype, [None, *each.shape])) for each in description.inputs]
     try:
         model = skl2onnx.convert_sklearn(

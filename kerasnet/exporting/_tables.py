@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from kerasnet.errors import ExportError
 from kerasnet.exporting._description import Input
+from kerasnet.exporting._inputs import is_missing_value
 
 _UNKNOWN = "a category that does not exist"
 
@@ -154,7 +155,7 @@ def _are_strings(known):
 
 def _type_of(column, label):
     values = np.asarray(column, dtype=object)
-    present = [value for value in values if value is not None and value == value and str(value) != "<NA>"]
+    present = [value for value in values if not is_missing_value(value)]
     if present and all(isinstance(value, str) for value in present):
         return "string"
     if all(isinstance(value, int | float | bool | np.number | np.bool_) for value in present):

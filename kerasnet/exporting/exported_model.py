@@ -72,13 +72,12 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
     except Exception as error:  # onnxruntime has no base class of its errors
         raise DataFormatError(f"{path}: expected an ONNX file that onnxruntime can run. {error}") from error
     try:
-        description = Description.from_metadata(session.get_modelmeta().custom_metadata_map)
-    except (KeyError, TypeError, ValueError) as error:
+        return ExportedModel(session, Description.from_metadata(session.get_modelmeta().custom_metadata_map))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(
             f"{path}: expected an ONNX file written by kn.export, found one without a valid description "
             f"({error}). Run it with onnxruntime.InferenceSession."
         ) from error
-    return ExportedModel(session, description)
 
 
 class ExportedModel:

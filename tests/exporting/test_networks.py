@@ -275,6 +275,17 @@ def test_other_files_are_rejected(tmp_path):
         kn.load_exported(tmp_path / "o.onnx")
 
 
+@pytest.mark.parametrize(("key", "text"), [("format", "2"), ("inputs", "[]"), ("classes_dtype", '"nonsense"')])
+def test_invalid_descriptions_are_rejected(key, text, lenet_file, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(lenet_file)
+    for entry in model.metadata_props:
+        entry.value = text if entry.key == f"kerasnet.{key}" else entry.value
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(DataFormatError, match="without a valid description"):
+        kn.load_exported(tmp_path / "m.onnx")
+
+
 def test_exported_model_works_in_scikit_learn(lenet_file, lenet, mnist):
     X, y = mnist
     model = kn.load_exported(lenet_file)

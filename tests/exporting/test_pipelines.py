@@ -115,6 +115,28 @@ def test_tables_with_strings_and_missing_values(name, has_samples, table, tmp_pa
     assert model.predict(X[X.columns[::-1]]).tolist() == pipeline.predict(X).tolist()  # columns by name
 
 
+def test_empty_string_is_an_unknown_category_and_not_missing(table, tmp_path):
+    X, y = table
+    pipeline = make_pipeline(make_tabular_preprocessor(), LogisticRegression()).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx")
+    other = X.assign(color="")
+    np.testing.assert_allclose(model.predict_proba(other), pipeline.predict_proba(other), atol=1e-5)
+
+
+def test_missing_values_of_nullable_columns(table, tmp_path):
+    X, y = table[0].astype({"color": "string", "size": "Float64"}), table[1]
+    pipeline = make_pipeline(make_tabular_preprocessor(), LogisticRegression()).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+
+
+def test_columns_with_names_of_outputs_are_rejected(table, tmp_path):
+    X, y = table[0].rename(columns={"weight": "label"}), table[1]
+    pipeline = make_pipeline(make_tabular_preprocessor(), LogisticRegression()).fit(X, y)
+    with pytest.raises(ExportError, match=r"names of outputs. Rename before fit: \['label'\]"):
+        kn.export(pipeline, tmp_path / "m.onnx")
+
+
 def test_table_and_network_become_one_file(table, tmp_path):
     X, y = table
     network = kn.KerasNetClassifier("mlp", dense_units=(8,), epochs=1, random_state=0)
