@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import warnings
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
@@ -79,7 +80,14 @@ def describe(estimator, verify=None):
         X = draw_samples(description, first) if verify is None else verify
     tolerance = _RECURRENT_TOLERANCE if any(map(is_recurrent, networks)) else _TOLERANCE
     batches = batches_of(estimator, description, X, tolerance)
-    return dataclasses.replace(description, allow_nan=batches.with_missing is not None), batches
+    shape = _output_shape(estimator, X[:1]) if description.task == "regressor" else ()
+    return dataclasses.replace(description, allow_nan=batches.with_missing is not None, output_shape=shape), batches
+
+
+def _output_shape(estimator, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about samples that are drawn at random
+        return np.shape(estimator.predict(X))[1:]
 
 
 def networks_in(estimator):
@@ -131,10 +139,7 @@ def _task(estimator):
 
 def _classes(estimator):
     if not is_classifier(estimator):
-        last = _last_step(estimator)
-        shape = getattr(last, "output_shape_", ())
-        coefficients = np.shape(getattr(last, "intercept_", 0.0))
-        return {"output_shape": tuple(shape) or (coefficients if len(coefficients) and coefficients != (1,) else ())}
+        return {}
     classes = estimator.classes_
     if not isinstance(classes, np.ndarray):
         raise ExportError("Classifiers with several outputs cannot be exported. Fit one classifier for each output.")

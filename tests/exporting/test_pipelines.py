@@ -201,6 +201,16 @@ def test_network_between_other_steps_and_regressors(tmp_path):
     assert model.predict(X).shape == (100,)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("regressor", [Ridge(), RandomForestRegressor(5, random_state=0)])
+def test_regressors_with_several_targets(regressor, n_outputs, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    y = X[:, :n_outputs].squeeze()
+    model = exported(regressor.fit(X, y), tmp_path / "m.onnx")
+    np.testing.assert_allclose(model.predict(X), regressor.predict(X), atol=1e-5)
+    assert model.predict(X).shape == y.shape
+
+
 @pytest.mark.parametrize(("color_mode", "dtype", "flatten"), [("grayscale", "float32", True), ("rgb", "uint8", False)])
 def test_images_of_the_right_size(color_mode, dtype, flatten, mnist, tmp_path):
     X = np.stack([mnist[0][:50], mnist[0][50:100], mnist[0][100:150]], axis=-1)
