@@ -91,6 +91,8 @@ class _Preparation:
         if node is not None:
             self.node_types.add(type(node))
             return node
+        if any(isinstance(each, KerasNetBase) for each in step.get_params().values()):
+            raise _not_supported(step, path, "Networks of kerasnet can only be steps of pipelines, columns and unions.")
         try:
             require("skl2onnx").get_model_alias(type(step))
         except RuntimeError:

@@ -64,7 +64,12 @@ def compare(expected, found, tolerance):
 
 
 def _compare_numbers(name, expected, found, tolerance):
-    expected, found = expected.astype(np.float64), found.astype(np.float64)
+    try:
+        expected, found = expected.astype(np.float64), found.astype(np.float64)
+    except ValueError as error:
+        raise ExportError(
+            f"Only outputs of numbers can be exported. The estimator returns strings: {error}."
+        ) from error
     differences = np.abs(expected - found) / np.maximum(1, np.abs(expected))
     differences[np.isnan(expected) & np.isnan(found)] = 0
     too_large = ~(differences <= tolerance)

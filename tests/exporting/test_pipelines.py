@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor, VotingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
@@ -218,6 +218,17 @@ def test_images_of_the_right_size(color_mode, dtype, flatten, mnist, tmp_path):
     transformer = ImagePreprocessor(image_size=(28, 28), color_mode=color_mode, dtype=dtype, flatten=flatten).fit(X)
     model = exported(transformer, tmp_path / "m.onnx", verify=X)
     np.testing.assert_allclose(model.transform(X), transformer.transform(X), atol=1e-6)
+
+
+def test_networks_in_ensembles_and_outputs_of_strings_are_rejected(table, tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    network = kn.KerasNetClassifier("mlp", dense_units=(2,), epochs=1, random_state=0)
+    ensemble = VotingClassifier([("network", network)]).fit(X, X[:, 0] > 0)
+    with pytest.raises(ExportError, match="VotingClassifier cannot be exported to ONNX. Networks of kerasnet can only"):
+        kn.export(ensemble, tmp_path / "m.onnx", verify=X)
+    columns = make_column_transformer(("passthrough", ["two words"])).fit(table[0])
+    with pytest.raises(ExportError, match="The estimator returns strings"):
+        kn.export(columns, tmp_path / "m.onnx", verify=table[0])
 
 
 def test_unsupported_steps_are_named(mnist, table, tmp_path):
