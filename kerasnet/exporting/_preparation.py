@@ -13,7 +13,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import KNNImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures
+from sklearn.preprocessing import FunctionTransformer, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -93,6 +93,8 @@ class _Preparation:
             return node
         if any(isinstance(each, KerasNetBase) for each in step.get_params().values()):
             raise _not_supported(step, path, "Networks of kerasnet can only be steps of pipelines, columns and unions.")
+        if isinstance(step, Normalizer):
+            raise _not_supported(step, path, "skl2onnx divides rows of zeros by zero.")
         try:
             require("skl2onnx").get_model_alias(type(step))
         except RuntimeError:

@@ -4,12 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor, VotingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC
 
 import kerasnet as kn
@@ -247,3 +255,11 @@ def test_unsupported_steps_are_named(mnist, table, tmp_path):
     with pytest.raises(ExportError, match="is for single estimators"):
         kn.export(pipeline, tmp_path / "m.tflite", verify=X)
     assert not list(tmp_path.iterdir())
+
+
+def test_normalizer_is_rejected_since_its_conversion_has_no_answer_for_rows_of_zeros(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(Normalizer(), LogisticRegression()).fit(X, y)
+    with pytest.raises(ExportError, match=r"Normalizer \(step 'normalizer'\) cannot be exported to ONNX\. .*zero"):
+        kn.export(pipeline, tmp_path / "model.onnx")
+    assert not any(tmp_path.iterdir())
