@@ -1,4 +1,7 @@
-"""Convert plain values to JSON: also tuples, sets, dicts with any keys, and NumPy arrays, scalars and dtypes."""
+"""Convert plain values to JSON: also tuples, sets, dicts with any keys, and NumPy arrays, scalars and dtypes.
+
+Other objects are shown as text without memory addresses.
+"""
 
 import functools
 import math
@@ -151,6 +154,12 @@ def array_from_json(described):
     if array.tolist() != values and dtype.kind != "f":
         raise ValueError(f"values that are not of {dtype}")
     return array.reshape(shape)
+
+
+def without_addresses(text):
+    """Return the representation of an object with names instead of memory addresses."""
+    text = re.sub(r"<(?:[\w.<>]+\.)?(\w+) object at 0x\w+>", r"\1(...)", text)
+    return re.sub(r"<function ([\w.<>]+) at 0x\w+>", r"\1", text)
 
 
 def _widest(values):

@@ -47,7 +47,7 @@ def load_data(arguments, estimator, metadata):
     if path is None or dataset is not None or any(Path(path).glob("*-ubyte*")):
         data = _load_dataset(dataset, path, arguments.subset or "test", metadata.get("dataset"))
         size = tuple(metadata.get("image_size", data.data.shape[1:3]))
-        if len(size) == 2 and data.data.shape[1:3] != size:  # not for models of vectors
+        if data.data.shape[1:3] != size:
             data.data = prepare_images(data.data, size, dtype="uint8", n_jobs=-1)
     else:
         _reject(arguments, "subset")

@@ -26,7 +26,8 @@ def load_model(model):
     estimator : estimator
         The model.
     metadata : dict
-        The metadata of the file. For pretrained models, the name of the data set and the image size.
+        The metadata of the file. For pretrained models, the name of the data set and, for images,
+        their size.
 
     Raises
     ------
@@ -68,5 +69,7 @@ def _load_pretrained(name, weights):
         raise ValueError(f"{name}:{weights}: the model {name} has {found}. See kerasnet list --weights.")
     is_classifier = "classification" in registered_model(name).tasks
     estimator = KerasNetClassifier if is_classifier else Autoencoder
-    metadata = {"dataset": valid[weights]["dataset"], "image_size": valid[weights]["input_shape"][:2]}
+    metadata, shape = {"dataset": valid[weights]["dataset"]}, valid[weights]["input_shape"]
+    if len(shape) > 1:  # no vector
+        metadata["image_size"] = shape[:2]
     return estimator.from_pretrained(name, weights), metadata

@@ -1,13 +1,13 @@
 """Keras callbacks, copied for each fit, and scikit-learn callbacks."""
 
 import copy
-import re
 import types
 from pathlib import Path
 
 import keras
 
 from kerasnet._files import atomic_file, numbered_folder
+from kerasnet._values import without_addresses
 from kerasnet.estimators._scikeras import route_params, unflatten_params
 
 CALLBACKS = ("callbacks", "fit__callbacks")  # names of parameters
@@ -72,9 +72,8 @@ def separate_logs(callbacks, estimator, previous=()):
         if folder is None:
             folder = numbered_folder(callback.log_dir, "fit-")
             lines = [f"{name}={value!r}\n" for name, value in estimator.get_params(deep=False).items()]
-            text = re.sub(r"<(?:[\w.<>]+\.)?(\w+) object at 0x\w+>", r"\1(...)", "".join(lines))
             with atomic_file(folder / "parameters.txt", durable=False) as file:
-                file.write(re.sub(r"<function ([\w.<>]+) at 0x\w+>", r"\1", text).encode())
+                file.write(without_addresses("".join(lines)).encode())
         callback.log_dir = str(folder)
 
 

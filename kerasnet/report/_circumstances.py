@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from kerasnet._values import without_addresses
 from kerasnet.report._model import n_parameters, size, split_parameters
-from kerasnet.report._page import TIMES, Code, Section, Table, Text, clean, counted, number, without_addresses
+from kerasnet.report._page import TIMES, Code, Section, Table, Text, clean, counted, number
 
 _PACKAGES = ("kerasnet", "tensorflow", "keras", "scikit-learn", "numpy", "scipy", "pandas")
 _MAX_COLUMNS = 30

@@ -3,7 +3,8 @@
 import inspect
 import math
 
-from kerasnet.report._page import TIMES, Section, Table, Text, clean, counted, without_addresses
+from kerasnet._values import without_addresses
+from kerasnet.report._page import TIMES, Section, Table, Text, clean, counted
 
 _MAX_LAYERS = 40  # of a table that is open
 

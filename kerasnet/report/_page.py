@@ -109,12 +109,6 @@ def clean(text):
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) or "(empty)"
 
 
-def without_addresses(text):
-    """Return the representation of an object with names instead of memory addresses."""
-    text = re.sub(r"<(?:[\w.<>]+\.)?(\w+) object at 0x\w+>", r"\1(...)", text)
-    return re.sub(r"<function ([\w.<>]+) at 0x\w+>", r"\1", text)
-
-
 def shorten(text, length):
     """Return text of at most `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
