@@ -27,7 +27,7 @@ from kerasnet.features import extract_digit
 MAX_IMAGE_BYTES = 16_000_000
 MAX_DIGIT_BYTES = 64_000
 MAX_PIXELS = 25_000_000
-_POLARITIES = ("auto", "dark-on-light", "light-on-dark")
+_BACKGROUNDS = ("paper", "uniform")
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -59,10 +59,10 @@ class Page:
 
     async def predict(self, request: Request) -> Response:
         """Extract the digit from the image in the body, and return it with the probabilities of all models."""
-        polarity = request.query_params.get("polarity", "auto")
-        if polarity not in _POLARITIES:
-            raise HTTPException(400, f"Expected polarity to be one of {', '.join(_POLARITIES)}.")
-        return await self._answer(request, MAX_IMAGE_BYTES, lambda body: self._predict(body, polarity))
+        background = request.query_params.get("background", "paper")
+        if background not in _BACKGROUNDS:
+            raise HTTPException(400, f"Expected background to be one of {', '.join(_BACKGROUNDS)}.")
+        return await self._answer(request, MAX_IMAGE_BYTES, lambda body: self._predict(body, background))
 
     async def explain(self, request: Request) -> Response:
         """Return the saliency of the digit in the body for a model, and its HOG cells."""
@@ -77,9 +77,9 @@ class Page:
             result = await asyncio.get_running_loop().run_in_executor(self.thread, compute, body)
         return JSONResponse(result)
 
-    def _predict(self, body: bytes, polarity: str) -> dict[str, Any]:
+    def _predict(self, body: bytes, background: str) -> dict[str, Any]:
         try:
-            digit: Any = extract_digit(body, polarity=polarity, max_pixels=MAX_PIXELS)
+            digit: Any = extract_digit(body, background=background, max_pixels=MAX_PIXELS)
         except ImageDecodeError as error:
             raise HTTPException(415, str(error)) from error
         except KerasNetError as error:  # no digit, or several

@@ -127,7 +127,11 @@ def make_app(models: Sequence[str | os.PathLike[str]] = (), *, hosts: Sequence[s
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # connections inherit it; else answers take 40 ms
+        return listener
     except OverflowError as error:
         raise ValueError(f"port must be in the range 0 to 65535. Received: {port!r}.") from error
     except OSError as error:

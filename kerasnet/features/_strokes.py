@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
+from kerasnet.errors import KerasNetError
+
 _BACKGROUND_SIZE = 0.3  # fraction of the shorter side; larger than the thickness of any stroke
 _CONTRAST_WINDOW = 0.1  # fraction of the shorter side; strokes have similar contrast within such a window
 _MIN_HEIGHT = 0.04  # minimum height of a digit as a fraction of the longer side
@@ -77,8 +79,37 @@ def find_digits(image):
         strokes = _find_strokes(image, background, contrast, mask)
     strokes = [stroke for stroke in strokes if _is_darker_than_surroundings(stroke, image, background, mask | lines)]
     min_extent = (2.5 if lines.any() else 1) * _MIN_HEIGHT * max(image.shape)  # removed lines leave fragments
-    digits = _group_strokes(strokes, min_extent, max(image.shape))
-    return [(_draw_mask(digit, image.shape), max(stroke.strength for stroke in digit)) for digit in digits]
+    return _as_digits(strokes, min_extent, image.shape)
+
+
+def find_drawn_digits(image):
+    """Find digits that are darker than a background of a single color.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width), dtype float32
+        Grayscale image with values in [0, 1]. Most pixels at its edge are background.
+
+    Returns
+    -------
+    digits : list of tuple (mask, strength)
+        See :func:`find_digits`.
+    """
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    background = np.full_like(image, np.median(edge))
+    if np.mean(np.abs(edge - background[0, 0]) > 0.1) > 0.2:
+        raise KerasNetError('expected a background of a single color. For photographs, use background="paper".')
+    contrast = np.clip((background - image) / (background + 0.1), 0, 1)
+    mask = (contrast > max(0.1, 0.45 * contrast.max())).astype(np.uint8)
+    if not mask.any():
+        return []
+    strokes = _find_strokes(image, background, contrast, mask & ~_touching_edge(mask))
+    return _as_digits(strokes, _MIN_HEIGHT * max(image.shape), image.shape)
+
+
+def _as_digits(strokes, min_extent, shape):
+    digits = _group_strokes(strokes, min_extent, max(shape))
+    return [(_draw_mask(digit, shape), max(stroke.strength for stroke in digit)) for digit in digits]
 
 
 def _detect_ink(image, smooth, noise, size):

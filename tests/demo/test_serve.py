@@ -2,9 +2,12 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
+
+from kerasnet.demo._serve import _listen
 
 
 def test_the_command_serves_the_page_until_it_is_interrupted():
@@ -17,3 +20,10 @@ def test_the_command_serves_the_page_until_it_is_interrupted():
     assert url.startswith("http://127.0.0.1:")
     assert [model["name"] for model in models] == ["lenet"]
     assert (server.returncode, *output) == (0, "", "")
+
+
+def test_answers_are_sent_without_delay():
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

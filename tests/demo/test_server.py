@@ -54,7 +54,9 @@ def test_predictions_are_those_of_the_model_for_the_extracted_digit(client, draw
     np.testing.assert_array_equal(np.float32(answer["digit"]).reshape(28, 28), expected)
     probabilities = KerasNetClassifier.from_pretrained("lenet", "mnist").predict_proba(expected[np.newaxis])[0]
     np.testing.assert_allclose(answer["predictions"]["lenet"], probabilities, atol=1e-5)
-    assert client.post("/predict?polarity=light-on-dark", content=drawing).json()["digit"] is None
+    answer = client.post("/predict?background=uniform", content=drawing).json()
+    expected = extract_digit(drawing, background="uniform")
+    np.testing.assert_array_equal(np.float32(answer["digit"]).reshape(28, 28), expected)
 
 
 def test_explanations_have_the_shape_of_the_digit(client, digit):
@@ -160,7 +162,7 @@ def test_malformed_digits(client, body):
 
 
 def test_malformed_queries(client, digit, drawing):
-    assert "one of auto" in error_of(client.post("/predict?polarity=up", content=drawing), 400)
+    assert "one of paper" in error_of(client.post("/predict?background=up", content=drawing), 400)
     for model in ("", "cnn", "../lenet", "<script>"):
         assert "one of lenet" in error_of(client.post("/explain", params={"model": model}, json=digit), 400)
 
@@ -191,7 +193,7 @@ def test_parallel_requests_are_answered_or_rejected(client, drawing, record_prop
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(base_url=client.base_url, limits=limits, timeout=600) as parallel:
             return await asyncio.gather(
-                *(parallel.post("/predict?polarity=dark-on-light", content=drawing) for _ in range(200))
+                *(parallel.post("/predict?background=uniform", content=drawing) for _ in range(200))
             )
 
     responses = asyncio.run(ask())

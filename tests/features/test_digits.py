@@ -30,9 +30,10 @@ def ink_size(digit):
     return rows.max() - rows.min() + 1, columns.max() - columns.min() + 1
 
 
+@pytest.mark.parametrize("background", ["paper", "uniform"])
 @pytest.mark.parametrize("pen", longer([2, 5, 12, 24, 60], [5, 24]))
-def test_digits_have_the_size_and_center_of_mnist(pen):
-    digit = extract_digit(page(SEVEN, pen=pen))
+def test_digits_have_the_size_and_center_of_mnist(pen, background):
+    digit = extract_digit(page(SEVEN, pen=pen), background=background)
     assert digit.shape == (28, 28)
     assert digit.dtype == np.float32
     assert digit.min() == 0
@@ -41,9 +42,10 @@ def test_digits_have_the_size_and_center_of_mnist(pen):
     np.testing.assert_allclose(ndimage.center_of_mass(digit), MNIST_CENTER, atol=0.1)
 
 
+@pytest.mark.parametrize("background", ["paper", "uniform"])
 @pytest.mark.parametrize("pen", longer([1, 2, 3, 8, 24], [2, 8]))
-def test_strokes_have_the_brightness_and_thickness_of_mnist(pen):
-    digit = extract_digit(page(SEVEN, pen=pen))
+def test_strokes_have_the_brightness_and_thickness_of_mnist(pen, background):
+    digit = extract_digit(page(SEVEN, pen=pen), background=background)
     thickness = digit[10:20].sum(axis=1)  # of the slanted stroke, measured horizontally
     assert digit[10:20].max(axis=1).min() > 0.7
     assert 1.8 < np.median(thickness) < 3.8
@@ -55,6 +57,29 @@ def test_mnist_images_are_nearly_unchanged():
     assert np.mean(correlations) > 0.93
     centers = [ndimage.center_of_mass(image) for image in images]
     np.testing.assert_allclose(np.mean(centers, axis=0), MNIST_CENTER, atol=0.2)
+
+
+def test_drawings_on_a_uniform_background_give_the_digits_of_paper():
+    for strokes in ([SEVEN], FIVE, [[[210, 150], [300, 250], [200, 400], [130, 260], [210, 150]]]):
+        drawing = page(*strokes, pen=14, paper=255, ink=0)
+        expected = extract_digit(drawing)
+        for image, polarity in ((drawing, "dark-on-light"), (255 - drawing, "light-on-dark")):
+            digit, found = extract_digit(image, background="uniform", return_polarity=True)
+            assert found == polarity
+            assert np.corrcoef(digit.ravel(), expected.ravel())[0, 1] > 0.97
+    with pytest.raises(KerasNetError, match="found 2"):
+        extract_digit(np.hstack([page(SEVEN)] * 2), background="uniform")
+    with pytest.raises(KerasNetError, match="no digit"):
+        extract_digit(page(), background="uniform")
+
+
+def test_uniform_background_is_required_where_it_is_declared():
+    image = page(SEVEN)
+    image[:, 300:] //= 2
+    with pytest.raises(KerasNetError, match="a single color"):
+        extract_digit(image, background="uniform")
+    with pytest.raises(ValueError, match="background must be one of"):
+        extract_digit(image, background="white")
 
 
 def test_polarity_depends_on_ink_and_not_on_margins_or_bright_spots():

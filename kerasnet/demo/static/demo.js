@@ -56,7 +56,7 @@ async function predict(current) {
   let result = {};
   if (photograph?.file.size > maxBytes) result = { message: `this file exceeds ${maxBytes / 1e6} MB.` };
   else if (photograph) result = await post("predict", photograph.file);
-  else if (!pad.isEmpty) result = await post("predict?polarity=dark-on-light", pad.toFile());
+  else if (!pad.isEmpty) result = await post("predict?background=uniform", pad.toFile());
   if (result === null) return;
   answer = result;
   answered = current;

@@ -182,7 +182,7 @@ class Pad {
 
   // The drawing as a PGM file: black on white, with a margin, because ink at the edge of an image is not read.
   toFile() {
-    const size = 320, margin = 24;
+    const size = 256, margin = 20;
     this.hiddenCanvas ??= new OffscreenCanvas(size, size);
     const context = this.hiddenCanvas.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";
