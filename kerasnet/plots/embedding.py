@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import reprlib
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MAX_CLASSES = 20  # a numeric target with more distinct values is drawn with a color bar
+_MARKERS = "o^sDvP*Xd<>p"  # one for each ten labels
 
 
 class EmbeddingDisplay:
@@ -29,7 +31,7 @@ class EmbeddingDisplay:
     points : ndarray of shape (n_samples, 2)
         Coordinates of the samples.
     y : ndarray of shape (n_samples,), default=None
-        Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
+        Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
 
     Attributes
     ----------
@@ -73,7 +75,7 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, ...)
             Samples to transform.
         y : array-like of shape (n_samples,), default=None
-            Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
+            Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is created.
         **scatter_kw
@@ -97,7 +99,7 @@ class EmbeddingDisplay:
         codes : array-like of shape (n_samples, n_features)
             Codes with at least two features.
         y : array-like of shape (n_samples,), default=None
-            Labels. Each label has its own color. More than 20 distinct numbers are shown with a color bar.
+            Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is created.
         **scatter_kw
@@ -162,9 +164,9 @@ class EmbeddingDisplay:
             self.collections_ = [ax.scatter(*self.points.T, c=self.y, **options)]
             ax.figure.colorbar(self.collections_[0], ax=ax)
             return
-        colors = plt.get_cmap("tab10" if len(labels) <= 10 else "viridis", len(labels))
-        self.collections_ = [
-            ax.scatter(*self.points[self.y == label].T, color=colors(position), **options)
-            for position, label in enumerate(labels)
-        ]
+        colors = plt.get_cmap("tab10").colors
+        self.collections_ = []
+        for label, (marker, color) in zip(labels, itertools.cycle(itertools.product(_MARKERS, colors)), strict=False):
+            chosen = {"color": color, "marker": marker, **options}
+            self.collections_.append(ax.scatter(*self.points[self.y == label].T, **chosen))
         ax.legend(self.collections_, [str(label) for label in labels], markerscale=2, fontsize="small")

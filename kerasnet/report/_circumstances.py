@@ -10,6 +10,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 
 from kerasnet._values import without_addresses
 from kerasnet.report._model import n_parameters, size, split_parameters
@@ -131,7 +132,11 @@ def default_command(subject):
     elif subject.estimator is subject.final:
         lines = [f"estimator = {untrained}"]
     else:
-        lines = [f"final = {untrained}", f"estimator = {constructed}  # with the last step replaced by final"]
+        lines = [f"final = {untrained}", f"estimator = {constructed}"]
+        if isinstance(subject.estimator, Pipeline) and subject.estimator[-1] is subject.final:
+            lines.append(f"estimator.steps[-1] = ({subject.estimator.steps[-1][0]!r}, final)")
+        else:
+            lines[1] += "  # with the last step replaced by final"
     return "\n".join([*lines, f'kerasnet.make_report(estimator, X_test{test}, path="report.html")'])
 
 

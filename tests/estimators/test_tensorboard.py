@@ -47,6 +47,14 @@ def test_folds_of_a_search_have_separate_logs(iris, tmp_path):
     np.testing.assert_allclose([loss for _, loss in curves[-1]], best.history_["loss"], rtol=1e-5)
 
 
+@pytest.mark.exhaustive
+def test_fits_in_several_processes_have_separate_logs(iris, tmp_path):
+    GridSearchCV(mlp(tmp_path), {"learning_rate": [0.001, 0.1]}, cv=2, n_jobs=2, refit=False).fit(*iris)
+    folders = sorted(tmp_path.iterdir())
+    assert [folder.name for folder in folders] == [f"fit-{number}" for number in range(1, 5)]
+    assert len({losses_in(folder)[0][1] for folder in folders}) == 4
+
+
 def test_folders_of_concurrent_fits_differ(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: numbered_folder(tmp_path / "logs", "fit-"), range(100)))

@@ -242,6 +242,13 @@ def test_column_vector_of_labels():
     np.testing.assert_array_equal(display.collections_[1].get_offsets(), CODES[1::3])
 
 
+def test_more_than_ten_labels_differ_in_color_or_marker():
+    points = EmbeddingDisplay.from_codes(CODES, np.arange(300) % 20).collections_
+    looks = {(*each.get_facecolor()[0], each.get_paths()[0].vertices.tobytes()) for each in points}
+    assert len(looks) == 20
+    assert len({look[:4] for look in looks}) == 10
+
+
 @pytest.mark.parametrize("dtype", [float, int])
 def test_many_distinct_numbers_have_a_color_bar(dtype):
     y = (CODES[:, 0] * 1000).astype(dtype)

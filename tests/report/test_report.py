@@ -1,6 +1,5 @@
-"""Reports: their content for each kind of estimator, numbers compared with scikit-learn, and errors."""
+"""Reports: their content for each kind of estimator, and numbers compared with scikit-learn."""
 
-import html
 import re
 
 import keras
@@ -8,34 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import kerasnet as kn
-from kerasnet.report import _report, _statistics
+from kerasnet.report import _report
 from kerasnet.report._page import Section, percent
-
-
-@pytest.fixture
-def report(tmp_path, monkeypatch):
-    """Return a function that makes a report and returns the text of the page, without style sheets and entities."""
-
-    monkeypatch.setattr(_statistics, "N_RESAMPLES", 40)  # saves time
-
-    def make(*arguments, **options):
-        path = kn.make_report(*arguments, path=tmp_path / "report.html", **options)
-        assert path == tmp_path / "report.html"
-        return html.unescape(re.sub(r"<style.*?</style>", "", path.read_text(), flags=re.DOTALL))
-
-    return make
 
 
 def metric(page, name):
@@ -188,7 +171,12 @@ def test_untrained_estimators_are_reproduced_by_their_constructors(report):
     exec(code(page).splitlines()[0], namespace)
     np.testing.assert_array_equal(namespace["estimator"].predict(X), lenet.predict(X))
     pipeline = make_pipeline(FunctionTransformer(), lenet)
-    assert code(report(pipeline, X, y)).startswith("final = kerasnet.KerasNetClassifier.from_pretrained('lenet'")
+    *lines, _ = code(report(pipeline, X, y)).splitlines()
+    namespace.update(
+        Pipeline=Pipeline, FunctionTransformer=FunctionTransformer, KerasNetClassifier=kn.KerasNetClassifier
+    )
+    exec("\n".join(lines), namespace)
+    np.testing.assert_array_equal(namespace["estimator"].predict(X), lenet.predict(X))
     flat = X.reshape(30, -1) / np.float32(255)
     model = kn.models.build_mlp((784,), 10)
     names = [*"abcdefghij"]
@@ -305,92 +293,6 @@ def test_failed_candidates_of_a_search_are_marked(report, iris):
     page = report(search, *iris)
     assert "<bdi>failed</bdi>" in page
     assert "<bdi>nan</bdi>" not in page
-
-
-NAMES = ["<script>alert(1)</script>", "x" * 300, "שלום $a$ 猫 \x00\ud800", ""]
-
-
-def test_class_names_may_be_anything(report):
-    X, y = np.eye(4).repeat(3, axis=0), np.arange(4).repeat(3)
-    model = DummyClassifier(strategy="stratified", random_state=0).fit(X, y)
-    page = report(model, X, y, title="<b>title</b> & more", class_names=NAMES)
-    assert "<script" not in kn.make_report(model, X, y, "report.html", class_names=NAMES).read_text()
-    assert "<title><b>title</b> & more</title>" in page
-    assert "(empty)" in page
-    assert "שלום $a$ 猫 \N{REPLACEMENT CHARACTER}?" in page
-
-
-@pytest.fixture(autouse=True)
-def working_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def test_invalid_arguments(report, iris, tmp_path):
-    X, y = iris
-    model = LogisticRegression().fit(X, y)
-    with pytest.raises(NotFittedError):
-        report(LogisticRegression(), X, y)
-    with pytest.raises(TypeError, match=r"must be a fitted classifier, regressor.* Received: StandardScaler"):
-        report(StandardScaler().fit(X), X)
-    with pytest.raises(ValueError, match="classification model requires the targets y"):
-        report(model, X)
-    with pytest.raises(ValueError, match=r"same number of samples. Received: 150 samples in X and 149 in y"):
-        report(model, X, y[:-1])
-    with pytest.raises(ValueError, match=r"y contains classes that LogisticRegression was not fitted on: \[7\]"):
-        report(model, X, np.where(y == 0, 7, y))
-    with pytest.raises(ValueError, match="one class label per sample.* Received: continuous-multioutput y of shape"):
-        report(model, X, X)
-    with pytest.raises(ValueError, match="Received: an empty X"):
-        report(model, X[:0], y[:0])
-    with pytest.raises(ValueError, match=r"class_names must name all 3 classes.* Received: 2 names"):
-        report(model, X, y, class_names=["a", "b"])
-    for names in ({1: "b", 0: "a", 2: "c"}, "abc", {"a", "b", "c"}, 3):
-        with pytest.raises(TypeError, match="class_names must be a sequence of names in the order of classes_"):
-            report(model, X, y, class_names=names)
-    with pytest.raises(
-        ValueError, match=r"images must have the shape \(150, height, width\).*Received: shape \(150, 4\)"
-    ):
-        report(model, X, y, images=X)
-    for given, message in ((5, "X must be array-like"), (np.float64(5), "X must be array-like"), ("abc", "X must be")):
-        with pytest.raises(TypeError, match=message):
-            report(model, given, y)
-    with pytest.raises(TypeError, match=r"y must be array-like, with one entry per sample. Received: 5"):
-        report(model, X, 5)
-    with pytest.raises(ValueError, match=r"images must have the shape .* Received: shape \(\)"):
-        report(model, X, y, images=5)
-    with pytest.raises(TypeError, match=r"Received: Sequential. For a Keras model, use KerasNetClassifier.from_keras"):
-        report(keras.Sequential(), X, y)
-    search = GridSearchCV(model, {"C": [1]}, cv=2, refit=False).fit(X, y)
-    with pytest.raises(ValueError, match="Expected a search with a refitted estimator. Received: GridSearchCV"):
-        report(search, X, y)
-
-
-class Unused(DummyClassifier):
-    """Classifier that must not be used."""
-
-    def predict(self, X):
-        raise AssertionError("evaluated")
-
-
-def test_paths_are_checked_before_the_evaluation(iris, tmp_path, monkeypatch):
-    X, y = iris
-    model = Unused().fit(X, y)
-    (tmp_path / "link").symlink_to(tmp_path / "gone" / "report.html")
-    for path, error in (("missing/report.html", FileNotFoundError), ("link", FileNotFoundError), (".", OSError)):
-        with pytest.raises(error, match=re.escape(f"{path}: ")):
-            kn.make_report(model, X, y, path)
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write to any folder
-    with pytest.raises(PermissionError, match="report.html: the folder is not writable"):
-        kn.make_report(model, X, y)
-    assert [path.name for path in tmp_path.iterdir()] == ["link"]
-
-
-def test_existing_report_stays_if_the_new_one_fails(iris, tmp_path):
-    X, y = iris
-    (tmp_path / "report.html").write_text("old")
-    with pytest.raises(ValueError, match="same number"):
-        kn.make_report(LogisticRegression().fit(X, y), X, y[1:], tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text() == "old"
 
 
 def test_targets_may_be_strings_in_a_data_frame(report):
