@@ -41,24 +41,30 @@ def atomic_file(path, *, durable=True):
         The file, open for writing.
     """
     path = Path(os.path.realpath(path))
-    try:
-        with _temporary(path, folder=False) as (temporary, descriptor):
-            log.debug("%s: created a temporary file", path)
-            with os.fdopen(os.dup(descriptor), "wb") as file:
-                yield file
-                file.flush()
-                log.debug("%s: wrote the content", path)
-                if durable:
-                    os.fsync(file.fileno())
-                    log.debug("%s: synced the content", path)
-            os.replace(temporary, path)
-            log.debug("%s: replaced the file", path)
+    with _errors_of(path), _temporary(path, folder=False) as (temporary, descriptor):
+        log.debug("%s: created a temporary file", path)
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            yield file
+            file.flush()
+            log.debug("%s: wrote the content", path)
             if durable:
-                _sync(path.parent)
-                log.debug("%s: synced the folder", path)
+                os.fsync(file.fileno())
+                log.debug("%s: synced the content", path)
+        os.replace(temporary, path)
+        log.debug("%s: replaced the file", path)
+        if durable:
+            _sync(path.parent)
+            log.debug("%s: synced the folder", path)
+
+
+@contextlib.contextmanager
+def _errors_of(path):
+    """Let errors name the path that the caller gave instead of a temporary file."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None or str(error.filename).endswith(".tmp"):
-            error.filename, error.filename2 = str(path), None  # the name that the caller gave
+            error.filename, error.filename2 = str(path), None
         raise
 
 
@@ -88,7 +94,7 @@ def atomic_folder(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(f"{error.filename} is a file; a folder is needed there.") from error
-    with _temporary(path, folder=True) as (temporary, _):
+    with _errors_of(path), _temporary(path, folder=True) as (temporary, _):
         yield temporary
         for written in temporary.rglob("*"):
             _sync(written)

@@ -120,6 +120,12 @@ def test_folder_replaces_only_an_empty_folder(tmp_path):
     assert (tmp_path / "empty" / "a.txt").read_text() == "a"
 
 
+def test_errors_name_the_given_path():
+    for write in (atomic_file, atomic_folder):
+        with pytest.raises(OSError, match="'/proc/run'"), write("/proc/run"):  # also root cannot write there
+            pass
+
+
 def test_write_without_enough_disk_space_leaves_the_old_file(tmp_path):
     (tmp_path / "kept").write_bytes(b"old")
     code = textwrap.dedent(f"""
