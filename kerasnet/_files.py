@@ -64,7 +64,9 @@ def _errors_of(path):
         yield
     except OSError as error:
         if error.filename is None or str(error.filename).endswith(".tmp"):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            if error.filename2 is not None:
+                del error.filename2  # None would be a part of the message
         raise
 
 

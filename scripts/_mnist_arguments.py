@@ -17,7 +17,13 @@ IDX_DATASETS = [
     *(f"emnist-{split}" for split in ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")),
 ]
 DEFAULT_GRID = {"epochs": [10, 20, 30], "batch_size": [32, 64, 128], "learning_rate": [0.001, 0.01, 0.1]}
-OPTION_OF = {"model": "--model", "memory": "--memory", "random_state": "--seed"}  # parameters that --set must not set
+OPTION_OF = {  # parameters that --set must not set
+    "early_stopping": "--early-stopping",
+    "memory": "--memory",
+    "model": "--model",
+    "random_state": "--seed",
+    "validation_fraction": "--validation-fraction",
+}
 
 
 def parse(argv, description):

@@ -122,7 +122,7 @@ def test_folder_replaces_only_an_empty_folder(tmp_path):
 
 def test_errors_name_the_given_path():
     for write in (atomic_file, atomic_folder):
-        with pytest.raises(OSError, match="'/proc/run'"), write("/proc/run"):  # also root cannot write there
+        with pytest.raises(OSError, match=r"'/proc/run'$"), write("/proc/run"):  # also root cannot write there
             pass
 
 

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import joblib
 import numpy as np
 
 from kerasnet.cli._image_classifier import ImageClassifier
@@ -16,7 +17,7 @@ def load_data(arguments, estimator, metadata):
     Parameters
     ----------
     arguments : argparse.Namespace
-        ``dataset``, ``data``, ``subset``, ``target`` and ``sep``.
+        ``dataset``, ``data``, ``subset``, ``as_is``, ``target`` and ``sep``.
     estimator : estimator
         Fitted model to evaluate.
     metadata : dict
@@ -44,7 +45,10 @@ def load_data(arguments, estimator, metadata):
         X, y = load_csv(path, arguments.target, return_X_y=True, sep=arguments.sep)
         return _in_order_of_training(estimator, X), y, None, None
     _reject(arguments, "target")
-    if path is None or dataset is not None or any(Path(path).glob("*-ubyte*")):
+    is_folder = path is not None and dataset is None and not any(Path(path).glob("*-ubyte*"))
+    if not is_folder:
+        if arguments.as_is:
+            raise ValueError("--as-is applies to folders of images.")
         data = _load_dataset(dataset, path, arguments.subset or "test", metadata.get("dataset"))
         size = tuple(metadata.get("image_size", data.data.shape[1:3]))
         if data.data.shape[1:3] != size:
@@ -52,8 +56,8 @@ def load_data(arguments, estimator, metadata):
     else:
         _reject(arguments, "subset")
         data = load_image_folder(path, n_jobs=-1)
-        data.data = _read_images(data.data, ImageClassifier(estimator, metadata))
-    labels = _labels(data, estimator, metadata)
+        data.data = _read_images(data.data, ImageClassifier(estimator, metadata), arguments.as_is)
+    labels = _labels(data, estimator, metadata, is_folder)
     if isinstance(data.data, ImageFiles):
         return data.data, *labels, None
     return _as_in_training(estimator, data.data), *labels, data.data
@@ -79,10 +83,14 @@ def _reject(arguments, option):
         raise ValueError(f"--{option} does not apply to these data.")
 
 
-def _read_images(paths, images):
-    """Return images in the size of a classifier: lazily, if it decodes files itself."""
+def _read_images(paths, images, as_is):
+    """Return images as ``kerasnet predict`` prepares them: lazily, if the classifier decodes files itself."""
     if images.decodes:
         return ImageFiles(paths, images.image_size, channels=3 if images.color_mode == "rgb" else 1)
+    if images.content != "photograph" and not as_is:
+        prepare = joblib.delayed(images.light_on_dark)
+        prepared = joblib.Parallel(-1, prefer="threads")(prepare(path, images.content) for path in paths)
+        return prepare_images([image for image, _ in prepared], images.image_size, dtype="uint8")
     return prepare_images(paths, images.image_size, color_mode=images.color_mode, dtype="uint8", n_jobs=-1)
 
 
@@ -103,17 +111,20 @@ def _in_order_of_training(estimator, table):
     return table[[*names]] if names is not None and {*names} == {*table.columns} else table
 
 
-def _labels(data, estimator, metadata):
+def _labels(data, estimator, metadata, is_folder):
     """Return the targets of images, encoded as the classes of the estimator, and the names of these classes."""
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return data.target, None
-    if classes.dtype.kind not in "biuf":
-        return data.target_names[data.target], None
+    found, labels = data.target_names.tolist(), [str(label) for label in classes.tolist()]
     names = metadata.get("class_names")
-    if names is None:
-        return data.target, data.target_names.tolist() if len(data.target_names) == len(classes) else None
-    if unknown := np.setdiff1d(data.target_names[np.unique(data.target)], names).tolist():
-        raise ValueError(f"expected images of the classes {', '.join(names)}. Received: {', '.join(unknown)}.")
-    codes = np.array([names.index(name) if name in names else -1 for name in data.target_names.tolist()])
+    positions = {name: position for known in (labels, names or []) for position, name in enumerate(known)}
+    unknown = [found[code] for code in np.unique(data.target) if found[code] not in positions]
+    if not unknown:
+        codes = np.array([positions.get(name, -1) for name in found])
+    elif not is_folder and len(found) == len(classes):  # a data set has the same order of classes in each subset
+        codes, names = np.arange(len(classes)), names or found
+    else:
+        expected = ", ".join(names or labels)
+        raise ValueError(f"expected images of the classes {expected:.500}. Received: {', '.join(unknown):.500}.")
     return classes[codes[data.target]], names

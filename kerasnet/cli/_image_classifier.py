@@ -66,6 +66,7 @@ class ImageClassifier:
         else:
             shape = getattr(classifier, "input_shape_", ())  # of images, if there are three axes
             self.image_size = _checked_size(metadata.get("image_size", shape[:2] if len(shape) == 3 else None))
+            _check_n_features(classifier, self.image_size)
             self.color_mode = "rgb" if len(shape) == 3 and shape[2] == 3 else "grayscale"
         is_photograph = self.decodes or self.color_mode == "rgb" or self.dataset is None
         self.content = "photograph" if is_photograph else "digit" if self.dataset in _DIGITS else "character"
@@ -127,6 +128,33 @@ class ImageClassifier:
         """Return a batch of one image in the format of the classifier, and its polarity."""
         if content == "photograph":
             return self._photograph(path), None
+        image, polarity = self.light_on_dark(path, content, polarity)
+        return self._as_input(image[np.newaxis]), polarity
+
+    def light_on_dark(self, path, content, polarity="auto"):
+        """Prepare an image as in data sets in the format of MNIST.
+
+        Parameters
+        ----------
+        path : str
+            The file.
+        content : {"digit", "character"}
+            What the image shows.
+        polarity : {"auto", "dark-on-light", "light-on-dark"}, default="auto"
+            Whether the digit or character is darker or lighter than the background.
+
+        Returns
+        -------
+        image : ndarray of shape (height, width), dtype float32
+            Light on dark, with values in [0, 1] and the size of the images of the classifier.
+        polarity : {"dark-on-light", "light-on-dark"}
+            Polarity of the digit or character.
+
+        Raises
+        ------
+        KerasNetError
+            If the image cannot be read, shows nothing, or does not show exactly one digit.
+        """
         if content == "digit":
             image, polarity = extract_digit(path, polarity=polarity, return_polarity=True)
             background = 0
@@ -134,7 +162,7 @@ class ImageClassifier:
             image, polarity, background = _light_on_dark(path, polarity)
         images = prepare_images([image], self.image_size, fill_value=background)
         self._check_contrast(images, path)
-        return self._as_input(images), polarity
+        return images[0], polarity
 
     def _photograph(self, path):
         try:
@@ -177,6 +205,18 @@ def _checked_size(size):
             f'kn.save(..., metadata={{"image_size": [28, 28]}}). Received: {size!r:.200}.'
         )
     return tuple(size)
+
+
+def _check_n_features(classifier, image_size):
+    """Raise an error if the classifier takes rows of pixels of images of another size."""
+    n_features, n_pixels = getattr(classifier, "n_features_in_", 0), math.prod(image_size)
+    is_row = not hasattr(classifier, "X_shape_") and n_features > max(image_size)
+    if is_row and n_features % n_pixels:
+        height, width = image_size
+        raise DataFormatError(
+            f"images of {height} x {width} pixels have {n_pixels} values, but the classifier takes {n_features}. "
+            "Correct image_size in the metadata of its file."
+        )
 
 
 def _light_on_dark(path, polarity):

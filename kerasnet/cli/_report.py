@@ -47,6 +47,9 @@ def add_data_arguments(parser):
     data.add_argument(
         "--subset", choices=SUBSETS, help="part of MNIST, Fashion-MNIST or a folder of IDX files (default: test)"
     )
+    data.add_argument(
+        "--as-is", action="store_true", help="do not look for a digit or character in the images of a folder"
+    )
     data.add_argument("--target", metavar="COLUMN", help="column of a CSV file with the targets (default: no targets)")
     data.add_argument("--sep", default=",", metavar="CHARACTER", help="separator of a CSV file (default: ,)")
 
@@ -54,12 +57,16 @@ def add_data_arguments(parser):
 def run(arguments):
     """Run the command and return its exit status."""
     import_quietly("kerasnet.estimators")
+    from sklearn.base import is_classifier, is_regressor
+
     from kerasnet.cli._data import load_data
     from kerasnet.cli._models import load_model
     from kerasnet.report import make_report
 
     estimator, metadata = load_model(arguments.model)
     X, y, class_names, images = load_data(arguments, estimator, metadata)
+    if y is None and (is_classifier(estimator) or is_regressor(estimator)):
+        raise ValueError(f"{arguments.data}: pass --target COLUMN, the name of the column with the targets.")
     options = {"title": arguments.title, "class_names": class_names, "images": images, "command": command_of(arguments)}
     make_report(estimator, X, y, path=arguments.output, **options)
     print_line(arguments.output)
@@ -72,4 +79,5 @@ def command_of(arguments):
     add_arguments(parser)
     names = ("dataset", "data", "subset", "target", "sep", "output", "title")
     given = [(name, getattr(arguments, name)) for name in names if getattr(arguments, name) != parser.get_default(name)]
-    return shlex.join(["kerasnet", "report", arguments.model, *(f"--{name}={value}" for name, value in given)])
+    options = [f"--{name}={value}" for name, value in given] + ["--as-is"] * arguments.as_is
+    return shlex.join(["kerasnet", "report", arguments.model, *options])

@@ -100,8 +100,8 @@ def extract_digit(
             found[name] = digits
     if not found:
         raise KerasNetError(
-            f"no digit found{format_path(image)}: expected one digit that is darker or lighter than its background and "
-            "does not touch the edge of the image."
+            f"no digit found{format_path(image)}: expected strokes that are darker or lighter than the background, "
+            "have at least 4 % of the height of the image, and do not touch its edge."
         )
     polarity = max(found, key=lambda name: max(strength for _, strength in found[name]))
     if len(found[polarity]) > 1:
@@ -186,7 +186,7 @@ def _normalize_like_mnist(mask):
     factor = 20 / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     digit = cv2.resize(digit[top : top + height, left : left + width], size, interpolation=cv2.INTER_AREA)
-    moments = cv2.moments(digit)
-    shift = [_CENTER - moments["m10"] / moments["m00"], _CENTER - moments["m01"] / moments["m00"]]
+    rows, columns = np.indices(digit.shape)  # OpenCV's moments take an array of two columns for a list of points
+    shift = [_CENTER - np.average(positions, weights=digit) for positions in (columns, rows)]
     centered = cv2.warpAffine(digit, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), (28, 28))
     return np.clip(centered, 0, 1)  # OpenCV's rounding can exceed 1

@@ -371,7 +371,7 @@ def _resize(image, size, interpolation, pad, fill_value):
 def _deskew(image, fill_value):
     """Shear an image along its rows, about its center of mass, until its mixed moment is 0."""
     gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    moments = cv2.moments(gray)
+    moments = cv2.moments(cv2.copyMakeBorder(gray, 0, 0, 0, 1, cv2.BORDER_CONSTANT))  # two columns would be points
     if moments["mu02"] < 1e-2:
         return image
     skew = moments["mu11"] / moments["mu02"]

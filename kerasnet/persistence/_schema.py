@@ -45,7 +45,7 @@ _CLASSES = {
     "sklearn.tree": ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor"),
 }
 _FUNCTIONS = {
-    "kerasnet.preprocessing.tabular": ("_as_floats", "_as_objects", "_columns_by_dtype"),
+    "kerasnet.preprocessing.tabular": ("_as_floats", "_as_objects", "_columns_by_dtype", "_same_names"),
     "sklearn.feature_selection": (
         *("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression", "r_regression"),
     ),

@@ -35,7 +35,7 @@ def draw_image(ax, cell, image, title, **options):
         image = np.clip(image.astype(float), options["vmin"], options["vmax"])
     axes = ax.inset_axes(cell)
     axes.imshow(image, **options)
-    axes.set_title(title, fontsize="small")
+    axes.set_title(title, fontsize="small", parse_math=False)
     axes.set(xticks=[], yticks=[])
     return axes
 
@@ -45,7 +45,7 @@ def draw_curves(ax, cell, values, title):
     axes = ax.inset_axes(cell)
     axes.plot(values, linewidth=1)
     axes.axhline(0, color="gray", linewidth=0.5)
-    axes.set_title(title, fontsize="small")
+    axes.set_title(title, fontsize="small", parse_math=False)
     axes.set(xticks=[], yticks=[])
     return axes
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kerasnet.plots._search_results import equally_spaced, is_logarithmic, is_number, label, short_names
 
+_MAX_CHARACTERS = 45  # of horizontal labels on the x axis
 _CMAP = "viridis"
 _MAX_COLORED = 8
 _MAX_TICKS = 8  # distinct numbers of a parameter up to which its axis shows each of them
@@ -26,12 +27,18 @@ def draw_line(ax, parameters, scores, deviations, score_name):
         ax.set_xscale("log" if is_logarithmic(values) else "linear")
     else:
         places, ordered, ticks = equally_spaced(values)
-        ax.set_xticks(ticks, [label(value) for value in ordered])
+        _label_x_axis(ax, ticks, ordered)
         ax.set_xlim(-0.5, len(ordered) - 0.5)
     order = np.argsort(places, kind="stable")
     style = {"marker": "o", "capsize": 3, "linestyle": "-" if is_numeric else "none"}
     ax.errorbar(places[order], scores[order], yerr=deviations[order], **style)
     ax.set(xlabel=short_names(parameters)[name], ylabel=f"{score_name} (mean ± standard deviation)")
+
+
+def _label_x_axis(ax, ticks, values):
+    """Label the ticks, vertically if the labels are too long to be side by side."""
+    labels = [label(value) for value in values]
+    ax.set_xticks(ticks, labels, rotation=90 if sum(map(len, labels)) > _MAX_CHARACTERS else 0)
 
 
 def draw_heat_map(ax, parameters, scores, score_name):
@@ -45,7 +52,7 @@ def draw_heat_map(ax, parameters, scores, score_name):
         table[row, column] = np.nan if np.isnan(chosen).all() else np.nanmean(chosen)
     image = ax.imshow(table, cmap=_CMAP, aspect="auto", origin="lower")
     ax.figure.colorbar(image, ax=ax, label=score_name)
-    ax.set_xticks(x.ticks, [label(value) for value in x.values])
+    _label_x_axis(ax, x.ticks, x.values)
     ax.set_yticks(y.ticks, [label(value) for value in y.values])
     ax.set(xlabel=names[x_name], ylabel=names[y_name])
     if table.size <= 100:

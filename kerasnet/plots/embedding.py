@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_MAX_CLASSES = 20  # a numeric target with more distinct values is drawn with a color bar
+_MAX_CLASSES = 20  # with more labels, there is no legend
 _MARKERS = "o^sDvP*Xd<>p"  # one for each ten labels
 
 
@@ -31,7 +31,8 @@ class EmbeddingDisplay:
     points : ndarray of shape (n_samples, 2)
         Coordinates of the samples.
     y : ndarray of shape (n_samples,), default=None
-        Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
+        Labels. Each label has its own color and marker. More than 20 labels are shown
+        without a legend, or with a color bar if they are numbers.
 
     Attributes
     ----------
@@ -75,7 +76,8 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, ...)
             Samples to transform.
         y : array-like of shape (n_samples,), default=None
-            Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
+            Labels. Each label has its own color and marker. More than 20 labels are shown
+            without a legend, or with a color bar if they are numbers.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is created.
         **scatter_kw
@@ -99,7 +101,8 @@ class EmbeddingDisplay:
         codes : array-like of shape (n_samples, n_features)
             Codes with at least two features.
         y : array-like of shape (n_samples,), default=None
-            Labels. Each label has its own color and marker. More than 20 distinct numbers are shown with a color bar.
+            Labels. Each label has its own color and marker. More than 20 labels are shown
+            without a legend, or with a color bar if they are numbers.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is created.
         **scatter_kw
@@ -169,4 +172,8 @@ class EmbeddingDisplay:
         for label, (marker, color) in zip(labels, itertools.cycle(itertools.product(_MARKERS, colors)), strict=False):
             chosen = {"color": color, "marker": marker, **options}
             self.collections_.append(ax.scatter(*self.points[self.y == label].T, **chosen))
-        ax.legend(self.collections_, [str(label) for label in labels], markerscale=2, fontsize="small")
+        if len(labels) > _MAX_CLASSES:
+            return
+        legend = ax.legend(self.collections_, [str(label) for label in labels], markerscale=2, fontsize="small")
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # labels may contain dollar signs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import confusion_matrix
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class ErrorMatrixDisplay:
         # transparent where there are no errors, so that the plot is readable on any background
         colors = LinearSegmentedColormap.from_list("errors", [(*_ORANGE, 0), (*_ORANGE, 0.85)]).with_extremes(bad=_GRAY)
         self.im_ = ax.imshow(shares, cmap=colors, vmin=0, vmax=largest or 1, interpolation="none")
-        bar = ax.figure.colorbar(self.im_, ax=ax, fraction=0.046, format="{x:.0%}" if largest > 0.05 else "{x:.1%}")
+        bar = ax.figure.colorbar(self.im_, ax=ax, fraction=0.046, format=PercentFormatter(xmax=1))
         bar.set_label("share of the true class")
         self._label(ax)
         self.ax_, self.figure_ = ax, ax.figure

@@ -188,7 +188,7 @@ class SaliencyDisplay:
         )
         for axes, *sample, title in zip(self.axes_, self.samples, self.maps, self._titles(), strict=True):
             _draw_sequence(axes, *sample)
-            axes.set_title(title, fontsize="small")
+            axes.set_title(title, fontsize="small", parse_math=False)
         for axes in self.axes_[:-1]:
             axes.set_xticklabels([])
         self.axes_[-1].set_xlabel("step")

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # enables IterativeImputer
 from sklearn.feature_selection import (
     SelectFromModel,
@@ -180,7 +181,7 @@ def make_tabular_preprocessor(
     """
     numeric_columns, categorical_columns = _columns(X, numeric_columns, categorical_columns)
     numeric = {
-        "conversion": FunctionTransformer(_as_floats, feature_names_out="one-to-one"),
+        "conversion": FunctionTransformer(_as_floats, feature_names_out=_same_names),
         "outliers": _outlier_step(outliers, outlier_action),
         "imputation": _imputation_step(imputation, random_state),
         "scaling": _scaling_step(scaling),
@@ -188,7 +189,7 @@ def make_tabular_preprocessor(
     if imputation == "knn":
         numeric["imputation"] = numeric.pop("imputation")  # move it after scaling: distances depend on the scale
     categorical = {
-        "conversion": FunctionTransformer(_as_objects, feature_names_out="one-to-one"),
+        "conversion": FunctionTransformer(_as_objects, feature_names_out=_same_names),
         "imputation": SimpleImputer(strategy="most_frequent", keep_empty_features=True),
         "encoding": _encoding_step(encoding),
     }
@@ -200,6 +201,13 @@ def make_tabular_preprocessor(
         verbose_feature_names_out=False,
     )
     return Pipeline([("columns", columns), ("selection", _selection_step(selection, n_features, task, random_state))])
+
+
+def _same_names(transformer, names):
+    """Return the names of the input columns; unlike "one-to-one", raise an error for an empty group of columns."""
+    if names is None:
+        raise NotFittedError("There are no columns of this kind.")
+    return names
 
 
 def _as_floats(X):

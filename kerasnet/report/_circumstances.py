@@ -75,7 +75,8 @@ def column_table(X):
     if not isinstance(X, pd.DataFrame):
         X = pd.DataFrame({name: X[name].to_numpy() for name in X.columns})
     for name, column in list(X.items())[:_MAX_COLUMNS]:
-        values = counted(column.nunique(dropna=True), "different value")
+        is_hashable = column.map(pd.api.types.is_hashable).all()
+        values = counted(column.nunique(dropna=True), "different value") if is_hashable else "\N{EN DASH}"
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and column.notna().any():
             values = f"{number(column.min())} to {number(column.max())}, mean {number(column.mean())}"
         rows.append([clean(name), str(column.dtype), values, f"{int(column.isna().sum()):,}"])

@@ -22,7 +22,8 @@ class Predictions:
         self.y_pred = subject.class_indices(np.ravel(subject.call("predict")), "the predictions")
         self.probabilities = None
         if hasattr(subject.estimator, "predict_proba"):
-            self.probabilities = np.asarray(subject.call("predict_proba"), float)
+            probabilities = np.asarray(subject.call("predict_proba"))
+            self.probabilities = probabilities if probabilities.dtype.kind == "f" else probabilities.astype(float)
         self.wrong = self.y_true != self.y_pred
         self.matrix = confusion(self.y_true, self.y_pred, len(self.names))
 
@@ -74,7 +75,7 @@ def probability_metrics(predictions, n):
     """Return the metrics that depend on probabilities."""
     y, probabilities = predictions.y_true, predictions.probabilities
     confidence, right = predictions.confidence, ~predictions.wrong
-    smallest = np.finfo(np.float32).eps  # probabilities are often float32
+    smallest = np.finfo(probabilities.dtype).eps  # as in sklearn.metrics.log_loss
     rows_sum = probabilities.sum(axis=1)
     losses = -np.log(np.clip(probabilities[np.arange(n), y] / np.where(rows_sum > 0, rows_sum, 1), smallest, 1))
     metrics = [

@@ -12,6 +12,11 @@ from kerasnet.report._statistics import wilson_interval
 
 def report_outliers(subject):
     """Return the metrics and the sections of an outlier detector."""
+    if not hasattr(subject.estimator, "decision_function"):
+        raise TypeError(
+            "The outlier detector must have the methods decision_function and predict; LocalOutlierFactor has them "
+            f"with novelty=True. Received: {subject.estimator!r:.200}."
+        )
     scores = np.asarray(subject.call("decision_function"), float).ravel()
     outlier = np.asarray(subject.call("predict")).ravel() == -1
     sections = [score_section(subject, scores, outlier)]

@@ -26,15 +26,14 @@ def report_reconstruction(subject):
 def summary(subject, errors, codes):
     """Return the metrics of all samples."""
     n_values = int(np.prod(np.shape(subject.final_samples)[1:]))
-    active = int((codes.std(axis=0) > 0).sum())
+    active = f" {int((codes.std(axis=0) > 0).sum()):,} units of the code are active." if len(codes) > 1 else ""
     return [
         bootstrapped("Mean squared error", lambda rows: errors[rows].mean(), len(errors), baseline_note(subject)),
         Metric(
             "Code",
             counted(codes.shape[1], "value"),
             "",
-            f"Samples have {n_values:,} values: {number(n_values / codes.shape[1], 3)} per value of the code. "
-            f"{active:,} units of the code are active.",
+            f"Samples have {n_values:,} values: {number(n_values / codes.shape[1], 3)} per value of the code.{active}",
         ),
     ]
 

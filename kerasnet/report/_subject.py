@@ -88,6 +88,11 @@ class Subject:
             return self._inlier_labels(y)
         if self.task == "reconstruction":
             return np.asarray(column_or_1d(y))
+        if np.ndim(y) == 1 and (missing := np.flatnonzero(pd.isna(np.asarray(y, dtype=object)))).size:
+            raise ValueError(
+                "y must contain one class label per sample. Received: missing labels in rows "
+                f"{missing.tolist()!r:.100}. Remove these samples, or fill in their labels."
+            )
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             self.task = "multilabel"

@@ -37,7 +37,7 @@ def curve_section(final):
                     f"{label}: {ends}.",
                 )
             )
-    validated = any(name.startswith("val_") for name in history)
+    validated = any(name.startswith("val_") for name in history) or getattr(final, "early_stopping", False)
     text = f"{counted(n_epochs, 'epoch')}." + ("" if validated else " The model was trained without validation data.")
     return [Section("Learning curves", [Text(text), Plots(plots)])]
 

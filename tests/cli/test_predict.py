@@ -122,7 +122,7 @@ def test_images_without_exactly_one_digit_print_errors(run, photographs, tmp_pat
     assert [(result["image"], result["class"]) for result in json.loads(out)] == [(paths[0], y[0])]
     flat, one, several = error.splitlines()
     for line, path in ((flat, bad[0]), (one, bad[1])):
-        assert line.startswith(f"kerasnet predict: no digit found, {path!r}: expected one digit")
+        assert line.startswith(f"kerasnet predict: no digit found, {path!r}: expected strokes")
     assert several.startswith(f"kerasnet predict: expected one digit, found 2, {bad[2]!r}")
 
 

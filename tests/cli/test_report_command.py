@@ -8,6 +8,7 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -82,11 +83,10 @@ def test_pretrained_models_are_evaluated_on_the_test_images(evaluated, capsys, m
     assert (call["path"], call["title"]) == ("here.html", "A <title>")
     assert call["command"] == f"kerasnet report {model} --output=here.html '--title=A <title>'"
     assert call["images"].shape == (10_000, 28, 28)
+    assert call["names"] is None, "names are the classes"
     if model != "autoencoder":
-        assert call["names"] == [*"0123456789"]
         assert call["estimator"].score(call["X"][:100], call["y"][:100]) > 0.95
     else:
-        assert call["names"] is None
         assert call["estimator"].reconstruct(call["X"][:2]).shape == (2, 784)
 
 
@@ -120,10 +120,45 @@ def test_image_folders_are_read_as_the_model_does(evaluated, image_folder, tmp_p
         assert call["estimator"].predict(call["X"]).tolist() == expected.tolist()
 
 
-def test_tables_with_and_without_targets(evaluated, table, tmp_path):
+def save_digits(folder, names, images, labels):
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = folder / names[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+def test_folders_of_digits_are_matched_by_name_and_prepared_as_for_predictions(evaluated, tmp_path, capsys):
+    X, y = load_mnist("test", n_samples=60, random_state=0, return_X_y=True)
+    few = np.isin(y, [3, 5])
+    save_digits(tmp_path / "digits", "0123456789", 255 - X[few], y[few])
+    assert main(["report", "lenet", "--data", str(tmp_path / "digits")]) == 0
+    assert main(["report", "lenet", "--data", str(tmp_path / "digits"), "--as-is"]) == 0
+    prepared, raw = evaluated
+    assert set(prepared["y"]) == {3, 5}
+    assert prepared["estimator"].score(prepared["X"], prepared["y"]) == 1
+    assert raw["X"].mean() > 200, "not inverted"
+    assert raw["command"].endswith(" --as-is")
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    save_digits(tmp_path / "words", words, X[:20], y[:20])
+    assert main(["report", "lenet", "--data", str(tmp_path / "words")]) == 1
+    assert "expected images of the classes 0, 1, 2, 3" in capsys.readouterr().err
+    forest = RandomForestClassifier(5, random_state=0).fit(X.reshape(len(X), -1) / 255, y)
+    named = save(forest, tmp_path, dataset="mnist", image_size=[28, 28], class_names=words)
+    assert main(["report", named, "--data", str(tmp_path / "words")]) == 0
+    assert sorted(set(evaluated[-1]["y"])) == sorted(set(y[:20]))
+    assert main(["report", named]) == 0
+    assert evaluated[-1]["names"] == words
+    assert main(["report", save(forest, tmp_path, image_size=[20, 20]), "--data", str(tmp_path / "words")]) == 1
+    assert "20 x 20 pixels have 400 values, but the classifier takes 784" in capsys.readouterr().err
+
+
+def test_tables_with_and_without_targets(evaluated, table, tmp_path, capsys):
     X, y = kn.datasets.load_csv(table, "sum", return_X_y=True, sep=";")
     model = save(LinearRegression().fit(X, y), tmp_path)
     assert main(["report", model, "--data", str(table), "--sep", ";", "--target", "sum"]) == 0
+    assert main(["report", model, "--data", str(table), "--sep", ";"]) == 1
+    assert "pass --target COLUMN" in capsys.readouterr().err
+    model = save(kn.AutoencoderOutlierDetector(code_units=1, epochs=1).fit(X / 29), tmp_path)
     assert main(["report", model, "--data", str(table), "--sep", ";"]) == 0
     first, second = evaluated
     assert (first["X"].columns.tolist(), first["y"].tolist(), first["names"]) == (["a", "b"], y.tolist(), None)

@@ -51,6 +51,16 @@ def test_strokes_have_the_brightness_and_thickness_of_mnist(pen, background):
     assert 1.8 < np.median(thickness) < 3.8
 
 
+@pytest.mark.parametrize("background", ["paper", "uniform"])
+@pytest.mark.parametrize("pen", [2, 4, 6, 14])
+def test_vertical_strokes_are_ones(pen, background):
+    digit = extract_digit(page([[200, 40], [200, 360]], size=(400, 400), pen=pen), background=background)
+    rows, columns = ink_size(digit)
+    assert rows in (19, 20, 21)
+    assert columns <= 4
+    np.testing.assert_allclose(ndimage.center_of_mass(digit), MNIST_CENTER, atol=0.1)
+
+
 def test_mnist_images_are_nearly_unchanged():
     images = load_mnist("test", n_samples=12, random_state=3).data
     correlations = [np.corrcoef(extract_digit(image).ravel(), image.ravel())[0, 1] for image in images]
@@ -147,7 +157,7 @@ def test_lines_of_the_paper_are_removed():
     ids=["white", "black", "one pixel", "transparent", "noise", "highlight", "table", "gradient", "one line"],
 )
 def test_page_without_a_digit_raises(image):
-    with pytest.raises(KerasNetError, match="no digit found: expected one digit"):
+    with pytest.raises(KerasNetError, match="no digit found: expected strokes"):
         extract_digit(image)
 
 

@@ -249,6 +249,14 @@ def test_more_than_ten_labels_differ_in_color_or_marker():
     assert len({look[:4] for look in looks}) == 10
 
 
+def test_labels_are_not_formulas_and_many_have_no_legend():
+    display = EmbeddingDisplay.from_codes(CODES, np.repeat(["$a$", r"$\frac$", "b"], 100))
+    PredictionGridDisplay.from_predictions(np.zeros((1, 4, 4)), [r"$\frac$"], ["$a$"]).figure_.canvas.draw()
+    display.figure_.canvas.draw()
+    assert legend_of(display) == [r"$\frac$", "$a$", "b"]
+    assert EmbeddingDisplay.from_codes(CODES, [f"class {n % 30}" for n in range(300)]).ax_.get_legend() is None
+
+
 @pytest.mark.parametrize("dtype", [float, int])
 def test_many_distinct_numbers_have_a_color_bar(dtype):
     y = (CODES[:, 0] * 1000).astype(dtype)

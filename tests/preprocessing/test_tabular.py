@@ -391,3 +391,9 @@ def test_invalid_types_and_infinity_raise():
         make_tabular_preprocessor(selection="univariate", n_features=0.5)
     with pytest.raises(ValueError, match="infinity"):
         make_tabular_preprocessor().fit([[np.inf], [1.0]])
+
+
+def test_fitted_preprocessors_without_text_columns_have_an_html_representation():
+    preprocessor = make_tabular_preprocessor().fit(np.arange(20.0).reshape(10, 2))
+    assert "StandardScaler" in preprocessor._repr_html_()
+    assert preprocessor.get_feature_names_out(["a", "b"]).tolist() == ["a", "b"]

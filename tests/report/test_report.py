@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_error, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
@@ -54,6 +56,26 @@ def test_numbers_of_a_classifier_equal_those_of_scikit_learn(report, iris):
     assert len(confidence) > 2
     assert confidence == sorted(confidence, reverse=True)
     assert re.search(r"LogisticRegression: \d+ parameters with default values", page)
+
+
+def test_log_loss_of_probabilities_of_zero_is_that_of_scikit_learn(report, iris):
+    X, y = iris
+    model = DecisionTreeClassifier(random_state=0).fit(X[::2], y[::2])
+    expected = log_loss(y[1::2], model.predict_proba(X[1::2]))
+    assert metric(report(model, X[1::2], y[1::2]), "Log loss")[0] == f"{expected:.4g}"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_held_out_parts_of_scikit_learn_are_validation_data(report, iris):
+    for early_stopping in (True, False):
+        model = MLPClassifier(2, early_stopping=early_stopping, max_iter=2, random_state=0, tol=100).fit(*iris)
+        assert ("trained without validation data" in report(model, *iris)) != early_stopping
+
+
+def test_columns_of_lists_have_no_number_of_values(report):
+    X = pd.DataFrame({"a": [[1], [2]] * 5})
+    page = report(DummyClassifier().fit(X, [0, 1] * 5), X, [0, 1] * 5)
+    assert re.search(r"<bdi>a</bdi></td><td><bdi>object</bdi></td><td><bdi>\N{EN DASH}</bdi>", page)
 
 
 def test_reports_of_the_same_results_are_equal(report, iris, monkeypatch):

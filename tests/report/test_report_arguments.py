@@ -9,6 +9,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 
 import kerasnet as kn
@@ -61,6 +62,10 @@ def test_invalid_arguments(report, iris, tmp_path):
         report(model, X, y, images=5)
     with pytest.raises(TypeError, match=r"Received: Sequential. For a Keras model, use KerasNetClassifier.from_keras"):
         report(keras.Sequential(), X, y)
+    with pytest.raises(ValueError, match=r"one class label per sample. Received: missing labels in rows \[3\]"):
+        report(model, X, [*"abc", None, *"d" * 146])
+    with pytest.raises(TypeError, match="LocalOutlierFactor has them with novelty=True"):
+        report(LocalOutlierFactor().fit(X), X)
     search = GridSearchCV(model, {"C": [1]}, cv=2, refit=False).fit(X, y)
     with pytest.raises(ValueError, match="Expected a search with a refitted estimator. Received: GridSearchCV"):
         report(search, X, y)

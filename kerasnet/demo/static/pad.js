@@ -42,6 +42,7 @@ class Pad {
   press(event) {
     if (event.button !== 0 || this.pointer !== null) return;
     this.pointer = event.pointerId;
+    getSelection().removeAllRanges(); // dragging selected text would end the stroke
     this.canvas.setPointerCapture(event.pointerId);
     this.leave();
     this.begin(this.position(event));
