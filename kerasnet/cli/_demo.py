@@ -12,6 +12,7 @@ Requires: pip install "kerasnet[demo]"
 examples:
   kerasnet demo
   kerasnet demo lenet runs/mnist-cnn-20260101-120000 --no-browser
+  kerasnet demo digits.onnx --onnxruntime-web node_modules/onnxruntime-web/dist
 """
 
 
@@ -19,6 +20,11 @@ def add_arguments(parser):
     """Add the arguments of the command."""
     parser.add_argument(
         "models", metavar="MODEL", nargs="*", help="models to compare, see kerasnet --help (default: pretrained models)"
+    )
+    parser.add_argument(
+        "--onnxruntime-web",
+        metavar="FOLDER",
+        help="folder dist of the npm package onnxruntime-web, to run exported models (.onnx) in the browser as well",
     )
     parser.add_argument(
         "--host",
@@ -39,9 +45,15 @@ def run(arguments):
     try:
         from kerasnet.demo import serve
 
-        serve(models, host=arguments.host, port=arguments.port, open_browser=not arguments.no_browser)
+        serve(
+            models,
+            onnxruntime_web=arguments.onnxruntime_web,
+            host=arguments.host,
+            port=arguments.port,
+            open_browser=not arguments.no_browser,
+        )
     except ImportError as error:
-        if "kerasnet[demo]" not in str(error):
+        if "pip install" not in str(error):
             raise
         return fail("kerasnet demo", error)
     return 0

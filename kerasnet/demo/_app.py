@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from kerasnet.demo._browser import browser_routes
 from kerasnet.demo._limits import Gate, Guard, read_body
 from kerasnet.demo._models import DIGIT_SHAPE, DigitModel, hog_cells
 from kerasnet.errors import ImageDecodeError, KerasNetError
@@ -42,11 +43,14 @@ class Page:
         Models, in the order of the page.
     gate : Gate
         Limits of the number of requests.
+    in_browser : bool
+        Whether there is a page on which exported models run in the browser.
     """
 
-    def __init__(self, models: Sequence[DigitModel], gate: Gate) -> None:
+    def __init__(self, models: Sequence[DigitModel], gate: Gate, in_browser: bool) -> None:
         self.models = {model.name: model for model in models}
         self.gate = gate
+        self.in_browser = in_browser
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="kerasnet-demo")
 
     async def list_models(self, request: Request) -> Response:
@@ -55,7 +59,7 @@ class Page:
             {"name": model.name, "n_parameters": model.n_parameters, "accuracy": model.accuracy}
             for model in self.models.values()
         ]
-        return JSONResponse({"models": facts, "max_bytes": MAX_IMAGE_BYTES})
+        return JSONResponse({"models": facts, "max_bytes": MAX_IMAGE_BYTES, "in_browser": self.in_browser})
 
     async def predict(self, request: Request) -> Response:
         """Extract the digit from the image in the body, and return it with the probabilities of all models."""
@@ -120,9 +124,9 @@ def _internal_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "The server failed. Its terminal shows why."}, 500)
 
 
-def build_app(models: Sequence[DigitModel], hosts: Sequence[str]) -> Starlette:
+def build_app(models: Sequence[DigitModel], hosts: Sequence[str], runtime: Path | None = None) -> Starlette:
     """Return the application for loaded models; see :func:`kerasnet.demo.make_app`."""
-    page = Page(models, Gate())
+    page = Page(models, Gate(), runtime is not None)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -135,6 +139,7 @@ def build_app(models: Sequence[DigitModel], hosts: Sequence[str]) -> Starlette:
         Route("/explain", page.explain, methods=["POST"]),
         Route("/", lambda request: FileResponse(_STATIC / "index.html")),
         Mount("/static", StaticFiles(directory=_STATIC)),
+        *(browser_routes(models, runtime) if runtime else ()),
     ]
     handlers: Any = {HTTPException: _error, ClientDisconnect: _disconnected, Exception: _internal_error}
     middleware = [Middleware(Guard, hosts=hosts)]

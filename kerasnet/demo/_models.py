@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasnet.errors import KerasNetError
 from kerasnet.estimators import KerasNetClassifier
+from kerasnet.exporting import load_exported
 from kerasnet.features import hog, prepare_images
 from kerasnet.models import list_models, model_card
 from kerasnet.persistence import inspect, load
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DIGIT_SHAPE = (28, 28)
 HOG_CELLS, HOG_ORIENTATIONS = 7, 9
 _CLASSES = [str(digit) for digit in range(10)]
+_DTYPES = ("uint8", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,14 @@ class DigitModel:
         Shape of one sample.
     image_size : tuple of int (height, width)
         Size of the images that the samples are made of.
-    n_parameters : int
-        Number of parameters of the networks.
+    n_parameters : int or None
+        Number of parameters of the networks, if it is known.
     accuracy : float or None
         Accuracy on the test images of MNIST, if it is known.
+    dtype : str
+        NumPy dtype of the samples: "uint8" for bytes, otherwise floats in [0, 1].
+    exported : Path or None
+        ONNX file of an exported model.
     """
 
     name: str
@@ -55,8 +61,10 @@ class DigitModel:
     classes: list[str]
     sample_shape: tuple[int, ...]
     image_size: tuple[int, int]
-    n_parameters: int
+    n_parameters: int | None
     accuracy: float | None
+    dtype: str = "float32"
+    exported: Path | None = None
 
     def predict(self, digit: Digit) -> list[float | None]:
         """Return the probabilities of the digits 0 to 9; None for those that are not among the classes."""
@@ -77,9 +85,11 @@ class DigitModel:
         rows = saliency.reshape(self.image_size[0], -1)  # a model of sequences has one value per row of the image
         return np.broadcast_to(rows, self.image_size)
 
-    def _samples(self, digit: Digit) -> npt.NDArray[np.float32]:
+    def _samples(self, digit: Digit) -> npt.NDArray[Any]:
         images: Any = prepare_images([digit], self.image_size)
-        return images.reshape(1, *self.sample_shape)
+        if self.dtype == "uint8":
+            images = np.rint(255 * images)
+        return images.reshape(1, *self.sample_shape).astype(self.dtype)
 
 
 def hog_cells(digit: Digit) -> npt.NDArray[np.float32]:
@@ -130,19 +140,50 @@ def _from_weights(name: str) -> DigitModel:
 def _from_file(path: Path) -> DigitModel:
     if not path.exists():
         names = ", ".join(list_models(task="classification", weights="mnist"))
-        raise FileNotFoundError(f"{path}: expected a .kerasnet file, or the name of a pretrained model: {names}.")
+        raise FileNotFoundError(
+            f"{path}: expected a .kerasnet or .onnx file, or the name of a pretrained model: {names}."
+        )
+    if path.suffix.lower() == ".onnx":
+        return _from_exported(path)
     contents = inspect(path)
     image_size = tuple(contents.metadata.get("image_size", DIGIT_SHAPE))
     classifier = load(path)
     classes = contents.metadata.get("class_names") or getattr(classifier, "classes_", [])
-    classes = [str(name) for name in classes]
-    if not hasattr(classifier, "predict_proba") or not classes or not set(classes) <= set(_CLASSES):
-        raise KerasNetError(
-            f"{path}: expected a classifier with classes among the digits 0 to 9. Received: "
-            f"{type(classifier).__name__} with the classes {classes[:20]}."
-        )
+    if not hasattr(classifier, "predict_proba"):
+        classes = []
     shape = image_size
     if getattr(classifier, "n_features_in_", None) == math.prod(image_size):
         shape = (math.prod(image_size),)
     n_parameters = sum(network.n_parameters for network in contents.networks)
-    return DigitModel("/".join(path.parts[-2:]), classifier, classes, shape, image_size, n_parameters, None)
+    classes = _digits(path, type(classifier).__name__, classes)
+    return DigitModel(_short_name(path), classifier, classes, shape, image_size, n_parameters, None)
+
+
+def _from_exported(path: Path) -> DigitModel:
+    model = load_exported(path)
+    description = model.description
+    classes = _digits(path, description.estimator, description.classes if description.task == "classifier" else [])
+    described, *others = description.inputs
+    shape = tuple(DIGIT_SHAPE[0] if size is None else size for size in described.shape)  # of sequences: any length
+    image_size: Any = shape[:2] if description.kind == "image" and len(shape) > 1 else DIGIT_SHAPE
+    if others or described.dtype not in _DTYPES or math.prod(image_size) != math.prod(shape):
+        raise KerasNetError(
+            f"{path}: expected a classifier of grayscale images. Received: {description.estimator} with the inputs "
+            f"{[(each.name, each.dtype, each.shape) for each in description.inputs[:5]]}."
+        )
+    return DigitModel(_short_name(path), model, classes, shape, image_size, None, None, described.dtype, path)
+
+
+def _digits(path: Path, name: str, classes: Iterable[Any] | None) -> list[str]:
+    """Return the class labels as strings; raise an error if they are not among the digits."""
+    found = [str(label) for label in classes] if classes is not None else []
+    if not found or not set(found) <= set(_CLASSES):
+        raise KerasNetError(
+            f"{path}: expected a classifier with classes among the digits 0 to 9. Received: {name} with the classes "
+            f"{found[:20]}."
+        )
+    return found
+
+
+def _short_name(path: Path) -> str:
+    return "/".join(path.parts[-2:])

@@ -19,6 +19,7 @@ _INSTALL = 'The demo page requires Starlette and uvicorn. Install them with: pip
 def serve(
     models: Sequence[str | os.PathLike[str]] = (),
     *,
+    onnxruntime_web: str | os.PathLike[str] | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     open_browser: bool = True,
@@ -32,9 +33,13 @@ def serve(
     Parameters
     ----------
     models : sequence of str or path-like, default=()
-        Names of models with pretrained weights for MNIST, such as "lenet", and paths of ``.kerasnet`` archives with a
-        classifier of digits. Without names, all models with pretrained weights are loaded. Images are resized to the
-        entry ``image_size`` of an archive's metadata, or to 28 x 28 pixels if there is none.
+        Names of models with pretrained weights for MNIST, such as "lenet", and paths of ``.kerasnet`` archives and of
+        ``.onnx`` files of :func:`kerasnet.export` with a classifier of digits. Without names, all models with
+        pretrained weights are loaded. Images are resized to the size that an exported model takes, or to the entry
+        ``image_size`` of an archive's metadata, or to 28 x 28 pixels if there is none.
+    onnxruntime_web : str or path-like, default=None
+        Folder ``dist`` of the npm package onnxruntime-web. If given, exported models also run in the browser, on the
+        page ``/browser``.
     host : str, default="127.0.0.1"
         Address or name to listen on. By default, only this machine can open the page. "0.0.0.0" allows all machines of
         the network: anybody in the network can use the page then.
@@ -46,11 +51,11 @@ def serve(
     Raises
     ------
     ImportError
-        If Starlette or uvicorn is not installed.
+        If Starlette or uvicorn is not installed, or onnxruntime for exported models.
     OSError
         If the port is in use, or a file cannot be read.
     KerasNetError
-        If a file is not a classifier of digits.
+        If a file is not a classifier of digits, or `onnxruntime_web` is given without an exported model.
 
     Examples
     --------
@@ -67,7 +72,7 @@ def serve(
         url = f"http://{address}:{listener.getsockname()[1]}"
 
         config = uvicorn.Config(
-            make_app(models, hosts=[host]),
+            make_app(models, onnxruntime_web=onnxruntime_web, hosts=[host]),
             access_log=False,
             log_level="warning",
             limit_concurrency=500,
@@ -83,13 +88,20 @@ def serve(
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def make_app(models: Sequence[str | os.PathLike[str]] = (), *, hosts: Sequence[str] = ()) -> Starlette:
+def make_app(
+    models: Sequence[str | os.PathLike[str]] = (),
+    *,
+    onnxruntime_web: str | os.PathLike[str] | None = None,
+    hosts: Sequence[str] = (),
+) -> Starlette:
     """Load models and create the application of the demo page, to run it with another ASGI server.
 
     Parameters
     ----------
     models : sequence of str or path-like, default=()
-        Names of models and paths of archives, see :func:`serve`.
+        Names of models and paths of files, see :func:`serve`.
+    onnxruntime_web : str or path-like, default=None
+        Folder of onnxruntime-web, see :func:`serve`.
     hosts : sequence of str, default=()
         Names at which browsers reach the server. IP addresses, "localhost" and the name of this machine are always
         allowed. Requests with other Host headers are rejected, which prevents DNS rebinding.
@@ -102,11 +114,11 @@ def make_app(models: Sequence[str | os.PathLike[str]] = (), *, hosts: Sequence[s
     Raises
     ------
     ImportError
-        If Starlette is not installed.
+        If Starlette is not installed, or onnxruntime for exported models.
     OSError
         If a file cannot be read.
     KerasNetError
-        If a file is not a classifier of digits.
+        If a file is not a classifier of digits, or `onnxruntime_web` is given without an exported model.
 
     Examples
     --------
@@ -117,11 +129,13 @@ def make_app(models: Sequence[str | os.PathLike[str]] = (), *, hosts: Sequence[s
     """
     try:
         from kerasnet.demo._app import build_app
+        from kerasnet.demo._browser import check_runtime
     except ImportError as error:
         raise ImportError(_INSTALL) from error
     from kerasnet.demo._models import load_digit_models
 
-    return build_app(load_digit_models(models), ["localhost", socket.gethostname(), *hosts])
+    runtime = None if onnxruntime_web is None else check_runtime(onnxruntime_web)
+    return build_app(load_digit_models(models), ["localhost", socket.gethostname(), *hosts], runtime)
 
 
 def _listen(host: str, port: int) -> socket.socket:

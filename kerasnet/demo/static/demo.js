@@ -1,17 +1,15 @@
-// Ask the server about the newest drawing, one request at a time, and show its answers.
+// Ask the reader (server.js or browser.js) about the newest drawing, one question at a time, and show its answers.
 "use strict";
 
 const element = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const INVITATION = "Draw a digit, or choose a photograph.";
 const OFFLINE = "The server does not answer. Is kerasnet demo still running?";
-const percent = (value) => (value > 0.9995 && value < 1 ? "> 99.9 %" : `${(100 * value).toFixed(1)} %`);
+const percent = (value) => (value > 0.9995 ? ">\u00a099.9\u00a0%" : `${(100 * value).toFixed(1)}\u00a0%`);
 
 const REST = 120; // milliseconds without a new stroke before saliency and HOG cells are computed
 const SPACING = 16; // milliseconds between the starts of two requests, at least
 
 let models = [];
-let maxBytes = 0;
 let revision = 0; // of the drawing
 let answered = -1; // newest revision with an answer
 let isAsking = false;
@@ -25,18 +23,6 @@ const pad = new Pad(element("pad"), () => {
   element("undo").disabled = element("clear").disabled = pad.isEmpty;
   ask();
 });
-
-// Return the answer of the server, or null if it is busy.
-async function post(url, body) {
-  const response = await fetch(url, { method: "POST", body });
-  const content = await response.json();
-  if (response.status === 429) {
-    await pause(1000 * Number(response.headers.get("Retry-After") ?? 1));
-    return null;
-  }
-  if (!response.ok) throw new Error(content.error);
-  return content;
-}
 
 async function ask() {
   clearTimeout(rest);
@@ -52,11 +38,7 @@ async function ask() {
 }
 
 async function predict(current) {
-  const { photograph } = pad;
-  let result = {};
-  if (photograph?.file.size > maxBytes) result = { message: `this file exceeds ${maxBytes / 1e6} MB.` };
-  else if (photograph) result = await post("predict", photograph.file);
-  else if (!pad.isEmpty) result = await post("predict?background=uniform", pad.toFile());
+  const result = pad.isEmpty ? {} : await reader.predict(pad);
   if (result === null) return;
   answer = result;
   answered = current;
@@ -67,10 +49,9 @@ async function predict(current) {
 
 // Say the answer and explain it. Screen readers read it aloud, therefore this is done when the drawing rests.
 async function explain(current) {
-  say(answer.digit ? describe() : sentence(answer.message ?? INVITATION));
-  if (answer.digit) {
-    const name = selected();
-    const result = await post(`explain?model=${encodeURIComponent(name)}`, JSON.stringify(answer.digit));
+  say(answer.digit ? describe() : sentence(answer.message ?? reader.invitation));
+  if (answer.digit && reader.explain) {
+    const name = selected(), result = await reader.explain(name, answer.digit);
     if (current !== revision || name !== selected()) return;
     if (result === null) return explain(current);
     showExplanation(name, result);
@@ -138,7 +119,7 @@ function showNothing() {
   element("digit").textContent = "?";
   element("digit").classList.remove("found");
   element("words").textContent = "";
-  for (const id of ["seen", "saliency", "hog"]) pictures.clear(element(id), "Nothing to see yet");
+  for (const canvas of document.querySelectorAll("figure canvas")) pictures.clear(canvas, "Nothing to see yet");
   for (const cell of document.querySelectorAll("td")) {
     cell.style.setProperty("--p", 0);
     cell.classList.remove("best");
@@ -179,13 +160,14 @@ async function choose(file) {
 
 element("undo").addEventListener("click", () => pad.undo());
 element("clear").addEventListener("click", () => pad.clear());
-element("photograph").addEventListener("change", (event) => {
+element("photograph")?.addEventListener("change", (event) => {
   choose(event.target.files[0]);
   event.target.value = "";
 });
 for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(type, (event) => {
     event.preventDefault();
+    if (!element("photograph")) return;
     element("sheet").classList.toggle("dropping", type === "dragenter" || type === "dragover");
     if (type === "drop") choose(event.dataTransfer.files[0]);
   });
@@ -193,10 +175,8 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
 
 (async () => {
   for (let digit = 0; digit < 10; digit++) element("heads").append(make("th", { scope: "col" }, String(digit)));
-  const content = await (await fetch("models")).json();
-  maxBytes = content.max_bytes;
-  models = content.models.map((model, index) => ({ ...model, row: makeRow(model, index) }));
+  models = (await reader.load()).map((model, index) => ({ ...model, row: makeRow(model, index) }));
   element("rows").append(...models.map((model) => model.row));
   document.body.dataset.ready = "";
   ask();
-})();
+})().catch(fail);

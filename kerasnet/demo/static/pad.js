@@ -154,7 +154,7 @@ class Pad {
       const [width, height] = [bitmap.width * factor, bitmap.height * factor];
       context.drawImage(bitmap, (size - width) / 2, (size - height) / 2, width, height);
     }
-    this.drawStrokes(context, 0, size, style.color);
+    this.drawStrokes(context, [0, 0], size, style.color);
     if (this.pen) {
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = size * 0.008;
@@ -164,12 +164,13 @@ class Pad {
     }
   }
 
-  drawStrokes(context, margin, size, color) {
+  // Draw the sheet in the square with the corner `place` and the side `size`.
+  drawStrokes(context, place, size, color, lineWidth = Pad.WIDTH * size) {
     context.strokeStyle = context.fillStyle = color;
-    context.lineWidth = Pad.WIDTH * size;
+    context.lineWidth = lineWidth;
     context.lineCap = context.lineJoin = "round";
     for (const stroke of this.strokes) {
-      const points = stroke.map(([x, y]) => [margin + x * size, margin + y * size]);
+      const points = stroke.map(([x, y]) => [place[0] + x * size, place[1] + y * size]);
       context.beginPath();
       context.moveTo(...points[0]);
       points.slice(1).forEach(([x, y], index) => {
@@ -188,7 +189,7 @@ class Pad {
     const context = this.hiddenCanvas.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";
     context.fillRect(0, 0, size, size);
-    this.drawStrokes(context, margin, size - 2 * margin, "black");
+    this.drawStrokes(context, [margin, margin], size - 2 * margin, "black");
     const pixels = context.getImageData(0, 0, size, size).data;
     const header = new TextEncoder().encode(`P5 ${size} ${size} 255\n`);
     const file = new Uint8Array(header.length + size * size);
