@@ -3,12 +3,18 @@
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (Debian package chromium), and CHROMIUM does not name it"
+)
+NODE_MODULES = Path(__file__).parent / "node_modules"
+ONNXRUNTIME_WEB = NODE_MODULES / "onnxruntime-web" / "dist"
+needs_onnxruntime_web = pytest.mark.skipif(
+    not ONNXRUNTIME_WEB.exists(), reason="onnxruntime-web is not installed (npm ci --prefix tests)"
 )
 
 

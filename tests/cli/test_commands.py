@@ -208,9 +208,12 @@ def served(monkeypatch):
 def test_demo_serves_models_on_this_computer_only(served, archive):
     assert main(["demo"]) == 0
     assert main(["demo", "lenet:mnist", str(archive.parent), "--host", "0.0.0.0", "--port", "80", "--no-browser"]) == 0
+    assert main(["demo", "digits.onnx", "--onnxruntime-web", "dist"]) == 0
+    default = {"onnxruntime_web": None, "host": "127.0.0.1", "port": 0, "open_browser": True}
     assert served == [
-        ([], {"host": "127.0.0.1", "port": 0, "open_browser": True}),
-        (["lenet", str(archive)], {"host": "0.0.0.0", "port": 80, "open_browser": False}),
+        ([], default),
+        (["lenet", str(archive)], default | {"host": "0.0.0.0", "port": 80, "open_browser": False}),
+        (["digits.onnx"], default | {"onnxruntime_web": "dist"}),
     ]
 
 

@@ -74,7 +74,7 @@ def test_files_that_are_not_classifiers_of_digits_raise(mnist, tmp_path):
     kn.save(small, tmp_path / "small.kerasnet")
     with pytest.raises(kn.errors.KerasNetError, match=r"28 x 28 pixels.*image_size"):
         load_digit_models([tmp_path / "small.kerasnet", "lenet"])
-    with pytest.raises(FileNotFoundError, match=r"lenett: expected a .kerasnet file, or .* attention, cnn, lenet"):
+    with pytest.raises(FileNotFoundError, match=r"lenett: expected a .kerasnet or .onnx file.* attention, cnn, lenet"):
         load_digit_models(["lenett"])
     with pytest.raises(TypeError, match="must be a list"):
         load_digit_models("lenet")

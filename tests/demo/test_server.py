@@ -116,6 +116,7 @@ def test_only_files_of_the_page_are_readable(client):
     [
         *(("GET", "/predict", 405), ("PUT", "/predict", 405), ("DELETE", "/explain?model=lenet", 405)),
         *(("POST", "/models", 405), ("POST", "/", 405), ("POST", "/static/demo.js", 405), ("OPTIONS", "/predict", 405)),
+        *(("GET", "/browser", 404), ("GET", "/exported", 404)),  # without onnxruntime-web
         *(("GET", "/docs", 404), ("POST", "/predict/more", 404), ("BREW", "/predict", 405)),
     ],
 )

@@ -93,7 +93,7 @@ def other_modules(paths: list[Path]) -> list[Any]:
     assert_type(kn.training.n_batches(100, 32), int)
     return [
         kn.datasets.read_idx(paths[0]),
-        kn.demo.make_app(["lenet", *paths], hosts=["example.com"]),
+        kn.demo.make_app(["lenet", *paths], onnxruntime_web=paths[0], hosts=["example.com"]),
         kn.estimators.CNNClassifier(memory=kn.training.EpochMemory(paths[0], max_bytes=1000)).fit(files, y),
         kn.features.HOGTransformer(orientations=9).fit(X).transform(X),
         kn.features.hog(X, pixels_per_cell=(8, 8)),
