@@ -36,7 +36,7 @@ exit status:
   0    success
   1    an error, or some images have no prediction
   2    invalid arguments
-  130  interrupted (Ctrl-C)
+  130  interrupted (Ctrl-C); 0 for kerasnet demo, which runs until then
 
 Results are written to standard output, messages and progress bars to standard error.
 'kerasnet COMMAND --help' describes a command.
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     status : int
         The exit status: 0 after success, 1 after an error or if some images have no prediction, and 130 after an
-        interruption.
+        interruption. ``demo`` returns 0 after an interruption, which is how it ends.
 
     Raises
     ------

@@ -19,7 +19,10 @@ examples:
 def add_arguments(parser):
     """Add the arguments of the command."""
     parser.add_argument(
-        "models", metavar="MODEL", nargs="*", help="models to compare, see kerasnet --help (default: pretrained models)"
+        "models",
+        metavar="MODEL",
+        nargs="*",
+        help="models to compare, see kerasnet --help, or exported models (.onnx) (default: pretrained models)",
     )
     parser.add_argument(
         "--onnxruntime-web",
