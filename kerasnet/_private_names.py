@@ -64,6 +64,7 @@ PRIVATE_NAMES = (
         "_flatten_layers",
         (
             "estimators._inputs",
+            "exporting._networks",
             "models.backbone",
             "training._engine",
             "training._keys",

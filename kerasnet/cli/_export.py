@@ -17,6 +17,7 @@ examples:
   kerasnet export model.kerasnet model.tflite
   kerasnet export runs/photos photos.onnx --data photos
   kerasnet export lenet serving --format saved_model
+  kerasnet export cnn cnn.onnx --quantize int8
 """
 FORMATS = ("onnx", "tflite", "saved_model")
 _N_SAMPLES = 1000
@@ -29,6 +30,11 @@ def add_arguments(parser):
     )
     parser.add_argument("output", metavar="OUTPUT", help="file or folder to write")
     parser.add_argument("--format", choices=FORMATS, help="format (default: by the suffix of OUTPUT)")
+    parser.add_argument(
+        "--quantize",
+        choices=("int8",),
+        help="store weights as 8-bit integers: about a quarter of the size",
+    )
     add_data_arguments(parser)
 
 
@@ -42,6 +48,14 @@ def run(arguments):
     estimator, metadata = load_model(arguments.model)
     has_data = arguments.data is not None or arguments.dataset is not None or metadata.get("dataset") == "mnist"
     X = load_data(arguments, estimator, metadata)[0][:_N_SAMPLES] if has_data else None
-    difference = export(estimator, arguments.output, format=arguments.format, verify=X)
-    print_line(f"{arguments.output}: largest difference {difference:.1e}")
+    result = export(estimator, arguments.output, format=arguments.format, verify=X, quantize=arguments.quantize)
+    print_line(f"{arguments.output}: {_text(estimator, result)}")
     return 0
+
+
+def _text(estimator, result):
+    if isinstance(result, float):
+        return f"largest difference {result:.1e}"
+    labels = f"{result.score:.2%} of labels equal" if hasattr(estimator, "classes_") else f"R² {result.score:.4f}"
+    samples = f"{result.n_samples:,} samples"
+    return f"int8, {labels} on {samples}, largest difference {result.difference:.1e}"

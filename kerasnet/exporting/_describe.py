@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import textwrap
 import warnings
 
 import numpy as np
@@ -17,7 +18,7 @@ from kerasnet.estimators import AutoencoderOutlierDetector
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting._description import Description, Input
 from kerasnet.exporting._networks import INPUT, described_input, hash_weights, is_recurrent, network_of
-from kerasnet.exporting._samples import batches_of, draw_samples
+from kerasnet.exporting._samples import batches_of, draw_samples, error_of_prediction
 from kerasnet.exporting._tables import describe_columns, draw_table
 from kerasnet.models import model_card, registered_model
 
@@ -55,6 +56,8 @@ def describe(estimator, verify=None):
     ExportError
         If the form of the samples is unknown, or the estimator cannot be exported.
     """
+    if verify is not None:
+        _check_samples(estimator, verify)
     networks = [network_of(each) for each in networks_in(estimator)]
     fields = {
         "estimator": name_of(estimator),
@@ -78,10 +81,26 @@ def describe(estimator, verify=None):
         kind = "image" if len(inputs[0].shape) > 1 else "vector"
         description = Description(inputs=inputs, kind=kind, **fields)
         X = draw_samples(description, first) if verify is None else verify
+    if verify is None and (error := error_of_prediction(estimator, X)):
+        raise ExportError(
+            f"{fields['estimator']} cannot predict samples that are drawn at random: {_short(error)} Pass verify=X, "
+            "with samples as for predict."
+        )
     tolerance = _RECURRENT_TOLERANCE if any(map(is_recurrent, networks)) else _TOLERANCE
-    batches = batches_of(estimator, description, X, tolerance)
+    batches = batches_of(estimator, description, X, tolerance, are_drawn=verify is None)
     shape = _output_shape(estimator, X[:1]) if description.task == "regressor" else ()
     return dataclasses.replace(description, allow_nan=batches.with_missing is not None, output_shape=shape), batches
+
+
+def _check_samples(estimator, verify):
+    if not hasattr(verify, "__len__") or not len(verify):
+        raise ExportError(f"verify must contain samples as for predict, at least one. Received: {verify!r}.")
+    if error := error_of_prediction(estimator, verify):
+        raise ExportError(f"{name_of(estimator)} cannot predict the samples in verify: {_short(error)}")
+
+
+def _short(error):
+    return textwrap.shorten(str(error), 300, placeholder=" ...")
 
 
 def _output_shape(estimator, X):
@@ -115,17 +134,18 @@ def _first_step(estimator):
     return estimator
 
 
-def _last_step(estimator):
+def last_step(estimator):
+    """Return the last step of a pipeline, or of the pipeline that is its last step."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return estimator
 
 
 def _task(estimator):
-    if isinstance(_last_step(estimator), AutoencoderOutlierDetector):
+    if isinstance(last_step(estimator), AutoencoderOutlierDetector):
         raise ExportError("AutoencoderOutlierDetector cannot be exported. Export its autoencoder_.")
     if is_classifier(estimator):
-        return "multilabel" if getattr(_last_step(estimator), "_multilabel", False) else "classifier"
+        return "multilabel" if getattr(last_step(estimator), "_multilabel", False) else "classifier"
     if is_regressor(estimator):
         return "regressor"
     if hasattr(estimator, "reconstruct"):
@@ -185,7 +205,7 @@ def _described_array(estimator, first, verify):
     if verify is not None:
         X = np.asarray(verify)
         if X.dtype.kind not in "biuf":
-            raise ExportError(f"verify must contain numbers. Received: dtype {X.dtype}.")
+            raise _not_numbers(first)
         dtype = X.dtype.name if X.dtype in (np.uint8, np.float32) else "float64"
         return Input(INPUT, dtype, tuple(X.shape[1:]))
     if not hasattr(first, "n_features_in_") or _takes_images(first):
@@ -193,7 +213,18 @@ def _described_array(estimator, first, verify):
             f"The shape and dtype of the samples do not follow from {type(first).__name__}. Pass verify=X, with "
             "samples as for predict."
         )
+    if any(known.dtype.kind not in "biuf" for known in getattr(first, "categories_", ())):
+        raise _not_numbers(first)
     return Input(INPUT, "float64", (int(first.n_features_in_),))
+
+
+def _not_numbers(first):
+    name = type(first).__name__
+    return ExportError(
+        f"{name} receives columns that are not numbers, which can only be exported for a table, with an input for each "
+        f"column. Put it into a ColumnTransformer: make_column_transformer(({name}(), columns)), or begin with "
+        "make_tabular_preprocessor()."
+    )
 
 
 def _takes_images(first):

@@ -69,6 +69,8 @@ class Description:
         The hash of the values of all weights.
     kerasnet_version : str
         The version that wrote the file.
+    quantization : dict or None
+        For a quantized model, the dtype of the weights and the fields of its :class:`Agreement` with the estimator.
     """
 
     estimator: str
@@ -87,6 +89,11 @@ class Description:
     card: dict[str, Any] | None = None
     weights_sha256: str = ""
     kerasnet_version: str = ""
+    quantization: dict[str, Any] | None = None
+
+    def quantized(self, agreement):
+        """Return the description of the quantized model."""
+        return dataclasses.replace(self, quantization={"dtype": "int8", **agreement._asdict()})
 
     def as_metadata(self):
         """Return the description as a dict of str to JSON."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-_BATCH_SIZE = 1000
+_BATCH_SIZE, _BATCH_NUMBERS = 1000, 50_000  # most samples and numbers in a batch
 _UNKNOWN = "<unknown>"  # a category that the model does not know
 
 
@@ -46,6 +46,8 @@ def as_inputs(description, X):
 def run_in_batches(run, inputs):
     """Run a model on batches of samples, which limits the memory that the outputs of its layers take.
 
+    Batches of large samples are small, since operators on images are faster while their outputs fit into the caches.
+
     Parameters
     ----------
     run : callable
@@ -59,9 +61,11 @@ def run_in_batches(run, inputs):
         The outputs for all samples.
     """
     n_samples = len(next(iter(inputs.values())))
+    n_numbers = sum(values.size for values in inputs.values()) // n_samples
+    size = max(1, min(_BATCH_SIZE, _BATCH_NUMBERS // max(1, n_numbers)))
     batches = [
-        run({name: values[start : start + _BATCH_SIZE] for name, values in inputs.items()})
-        for start in range(0, n_samples, _BATCH_SIZE)
+        run({name: values[start : start + size] for name, values in inputs.items()})
+        for start in range(0, n_samples, size)
     ]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 

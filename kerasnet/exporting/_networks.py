@@ -56,6 +56,9 @@ def network_of(estimator):
             f"{owner} has its own target_encoder, which cannot be exported. Export its model_ with Keras."
         )
     model = estimator._network._with().model
+    for layer in model._flatten_layers():  # tensors that are no variables, such as those of Normalization
+        constants = {name: np.asarray(value) for name, value in vars(layer).items() if keras.ops.is_tensor(value)}
+        vars(layer).update(constants)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ExportError(
             f"Only models with one input and one output can be exported. Received: {model.name!r} with "
@@ -69,7 +72,7 @@ def network_of(estimator):
     return model
 
 
-def inference_model(estimator, described):
+def inference_model(estimator, described, unroll=False):
     """Build a Keras model that computes what an estimator predicts.
 
     Parameters
@@ -78,6 +81,8 @@ def inference_model(estimator, described):
         A fitted estimator of kerasnet.
     described : Input
         The shape and dtype of the samples.
+    unroll : bool, default=False
+        Whether to unroll recurrent layers if the number of steps is known, which avoids loops.
 
     Returns
     -------
@@ -86,6 +91,10 @@ def inference_model(estimator, described):
         or ``reconstruction`` and ``code``.
     """
     network = network_of(estimator)
+    if unroll and None not in described.shape:
+        for layer in network._flatten_layers():
+            if isinstance(layer, keras.layers.RNN):
+                layer.unroll = True
     inputs = keras.Input(described.shape, dtype=described.dtype, name=described.name)
     values = inputs
     if described.dtype == "uint8":

@@ -11,6 +11,7 @@ from kerasnet.exporting._packages import require
 from kerasnet.exporting._tf2onnx import OPSET, onnx_of_keras
 
 PLACEHOLDER = "kerasnet"  # domain of operators that stand for a network
+NETWORK = "kerasnet_network"  # names of the weights of networks start with it
 
 
 class Node(BaseEstimator):
@@ -69,6 +70,15 @@ class Operators:
         self._container.initializers.append(helper.from_array(value, name))
         return name
 
+    def to_float32(self, value, to=None):
+        """Convert float64 to float32, which is an error at run time for values that become infinite.
+
+        scikit-learn and kerasnet raise an error for them, too. An index that does not exist is the error in ONNX.
+        """
+        is_infinite = self("Greater", self("Abs", value), np.float64(np.finfo(np.float32).max))
+        index = self("ReduceMax", self.cast(is_infinite, np.int32), keepdims=0)
+        return self("Add", self.cast(value, np.float32), self("Gather", np.zeros(1, np.float32), index), to=to)
+
     def cast(self, value, dtype, to=None):
         """Convert the elements of a tensor to a NumPy dtype."""
         helper = require("onnx.helper")
@@ -97,7 +107,7 @@ class Operators:
             The names of its outputs, mapped to names in this graph.
         """
         compose = require("onnx.compose")
-        name = self._scope.get_unique_variable_name("network")
+        name = self._scope.get_unique_variable_name(NETWORK)
         outputs = {each.name: f"{name}/{each.name}" for each in model.graph.output}
         self._graphs[name] = compose.add_prefix(model, f"{name}/"), {f"{name}/{key}": inputs[key] for key in inputs}
         self._container.add_node(
@@ -161,7 +171,9 @@ class NetworkNode(Node):
         if (described.dtype == "uint8") != (element == np.uint8) and self.step._divides_bytes:
             described = Input(described.name, "uint8" if element == np.uint8 else "float32", described.shape)
         value = inputs[0].full_name
-        if element != np.dtype(described.dtype):
+        if element == np.float64 and described.dtype == "float32":
+            value = add.to_float32(value)
+        elif element != np.dtype(described.dtype):
             value = add.cast(value, described.dtype)
         model = inference_model(self.step, described)
         found = add.graph(onnx_of_keras(model), {described.name: value})

@@ -28,3 +28,11 @@ def require(*names):
             'pip install "kerasnet[export]"'
         ) from error
     return modules if len(modules) > 1 else modules[0]
+
+
+def session_of(content):
+    """Return a session of onnxruntime for the content of an ONNX file; errors are raised and not printed."""
+    runtime = require("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

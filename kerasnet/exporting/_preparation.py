@@ -48,7 +48,7 @@ FLOAT32 = (
 )
 
 
-def prepared(estimator, description):
+def prepared(estimator, description, float32=()):
     """Return an estimator in which nodes take the place of some steps, and the types of these nodes.
 
     Parameters
@@ -57,6 +57,8 @@ def prepared(estimator, description):
         A fitted estimator, transformer or pipeline. It is not changed.
     description : Description
         The description of its inputs.
+    float32 : tuple of type, default=()
+        Further classes of steps that compute in float32.
 
     Returns
     -------
@@ -69,54 +71,61 @@ def prepared(estimator, description):
     ExportError
         If a step cannot be exported.
     """
-    preparation = _Preparation(description)
+    preparation = _Preparation(description, FLOAT32 + float32)
     return preparation.of(estimator, "", is_last=True), preparation.node_types
 
 
 class _Preparation:
-    def __init__(self, description):
-        self.description, self.node_types = description, set()
+    def __init__(self, description, float32):
+        self.description, self.float32, self.node_types = description, float32, set()
 
-    def of(self, step, path, *, is_last):
+    def of(self, step, path, *, is_last, receives_table=True):
         """Return what takes the place of a step; `path` is its name in the pipeline."""
         if step is None or isinstance(step, str):
             return step
         if isinstance(step, Pipeline):
-            return self._pipeline(step, path, is_last)
+            return self._pipeline(step, path, is_last, receives_table)
         if isinstance(step, ColumnTransformer):
-            return self._columns(step, path)
+            columns = self._columns(step, path, receives_table)
+            return columns if receives_table else self._union_of_columns(columns)
         if isinstance(step, FeatureUnion):
-            return self._union(step, path)
+            return self._union(step, path, receives_table)
         node = self._node(step, path, is_last)
         if node is not None:
             self.node_types.add(type(node))
             return node
         if any(isinstance(each, KerasNetBase) for each in step.get_params().values()):
-            raise _not_supported(step, path, "Networks of kerasnet can only be steps of pipelines, columns and unions.")
+            raise not_supported(step, path, "Networks of kerasnet can only be steps of pipelines, columns and unions.")
         if isinstance(step, Normalizer):
-            raise _not_supported(step, path, "skl2onnx divides rows of zeros by zero.")
+            raise not_supported(step, path, "skl2onnx divides rows of zeros by zero.")
         try:
             require("skl2onnx").get_model_alias(type(step))
         except RuntimeError:
-            raise _not_supported(step, path) from None
-        if not path and isinstance(step, FLOAT32):
+            raise not_supported(step, path) from None
+        if not path and isinstance(step, self.float32):
             return Pipeline(self._with_casts("model", step))
         return step
 
-    def _pipeline(self, pipeline, path, is_last):
+    def _pipeline(self, pipeline, path, is_last, receives_table):
         kept = [(name, step) for name, step in pipeline.steps if step not in (None, "passthrough")]
         steps = [
             each
             for number, (name, step) in enumerate(kept, start=1)
             for each in self._with_casts(
-                name, self.of(step, f"{path}{name}__", is_last=is_last and number == len(kept))
+                name,
+                self.of(
+                    step,
+                    f"{path}{name}__",
+                    is_last=is_last and number == len(kept),
+                    receives_table=receives_table and number == 1,
+                ),
             )
         ]
         return Pipeline(steps) if steps else "passthrough"
 
     def _with_casts(self, name, step):
         """Return a step in a list, with conversions around steps that compute in float32."""
-        if not isinstance(step, FLOAT32):
+        if not isinstance(step, self.float32):
             return [(name, step)]
         self.node_types.add(_table_nodes.CastNode)
         after = [(f"{name}_output", _table_nodes.CastNode(step, self._number_dtype()))]
@@ -126,7 +135,7 @@ class _Preparation:
             *(after if hasattr(step, "transform") else []),
         ]
 
-    def _columns(self, columns, path):
+    def _columns(self, columns, path, receives_table):
         other, branches = copy.copy(columns), []
         labels = [str(each) for each in getattr(columns, "feature_names_in_", range(columns.n_features_in_))]
         for name, step, chosen in columns.transformers_:
@@ -134,9 +143,20 @@ class _Preparation:
             if any(isinstance(each, OneHotEncoder | OrdinalEncoder) for each in chain):
                 branches += self._for_each_column(name, chain, chosen, f"{path}{name}__")
             else:
-                branches.append((name, self.of(step, f"{path}{name}__", is_last=False), chosen))
+                inner = self.of(step, f"{path}{name}__", is_last=False, receives_table=receives_table)
+                branches.append((name, inner, chosen))
         other.transformers_ = branches
         return other
+
+    def _union_of_columns(self, columns):
+        """Return a union in the place of a ColumnTransformer: skl2onnx does not know the shape of its input."""
+        self.node_types.add(_table_nodes.ColumnsNode)
+        branches = []
+        for name, step, chosen in columns.transformers_:
+            if len(chosen) and step != "drop":
+                steps = [] if isinstance(step, str) else [(name, step)]
+                branches.append((name, Pipeline([("columns", _table_nodes.ColumnsNode(chosen)), *steps])))
+        return FeatureUnion(branches)
 
     def _for_each_column(self, name, chain, chosen, path):
         """Return a branch for each column that is encoded, since columns of strings and of numbers cannot be merged."""
@@ -147,7 +167,7 @@ class _Preparation:
                 if not isinstance(
                     node, (_table_nodes.EncoderNode, _table_nodes.ImputerNode, _table_nodes.IdentityNode)
                 ):
-                    raise _not_supported(
+                    raise not_supported(
                         node, path, "Between columns and their encoder, only SimpleImputer is supported."
                     )
                 node.places = [place]
@@ -156,10 +176,11 @@ class _Preparation:
             )
         return branches
 
-    def _union(self, union, path):
+    def _union(self, union, path, receives_table):
         other = copy.copy(union)
         other.transformer_list = [
-            (name, self.of(step, f"{path}{name}__", is_last=False)) for name, step in union.transformer_list
+            (name, self.of(step, f"{path}{name}__", is_last=False, receives_table=receives_table))
+            for name, step in union.transformer_list
         ]
         return other
 
@@ -185,6 +206,17 @@ class _Preparation:
         return "float64" if "float64" in dtypes else "float32"
 
 
+def leaves(step, path=""):
+    """Yield the steps of a prepared pipeline that skl2onnx converts, with their names in the pipeline."""
+    steps = (
+        getattr(step, "steps", None) or getattr(step, "transformer_list", None) or getattr(step, "transformers_", ())
+    )
+    for name, inner, *_ in steps:
+        yield from leaves(inner, f"{path}{name}__")
+    if not steps and hasattr(step, "n_features_in_"):
+        yield step, path
+
+
 def _chain(step):
     """Return the steps of a pipeline, or of pipelines in it, in their order."""
     if isinstance(step, Pipeline):
@@ -192,6 +224,7 @@ def _chain(step):
     return [] if step is None or isinstance(step, str) else [step]
 
 
-def _not_supported(step, path, hint=""):
+def not_supported(step, path, hint=""):
+    """Return the error for a step that cannot be exported; `path` is its name in the pipeline."""
     where = f" (step {path.removesuffix('__')!r})" if path else ""
     return ExportError(f"{type(step).__name__}{where} cannot be exported to ONNX. {hint or f'Supported: {SUPPORTED}.'}")

@@ -1,5 +1,6 @@
 """Samples for the verification of exported models."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,14 @@ class Batches(NamedTuple):
         Samples with missing values that the estimator supports.
     tolerance : float
         The largest difference that is accepted.
+    are_drawn : bool
+        Whether the samples are drawn at random.
     """
 
     samples: list[Any]
     with_missing: Any
     tolerance: float
+    are_drawn: bool
 
 
 def draw_samples(description, scaler=None):
@@ -72,7 +76,7 @@ def statistics_of(transformer):
     return 0.0, 1.0
 
 
-def batches_of(estimator, description, X, tolerance):
+def batches_of(estimator, description, X, tolerance, are_drawn):
     """Return batches for the verification: the samples, one of them alone, and changed ones.
 
     Parameters
@@ -85,6 +89,8 @@ def batches_of(estimator, description, X, tolerance):
         Samples.
     tolerance : float
         The largest difference that is accepted.
+    are_drawn : bool
+        Whether the samples are drawn at random.
 
     Returns
     -------
@@ -94,17 +100,20 @@ def batches_of(estimator, description, X, tolerance):
     samples, with_missing = [X, X[:1]], None
     if description.kind in ("table", "vector"):
         with_unknown = with_unknown_categories(X, description)
-        if with_unknown is not None and _predicts(estimator, with_unknown):
+        if with_unknown is not None and error_of_prediction(estimator, with_unknown) is None:
             samples.append(with_unknown)
         with_missing = with_missing_values(X, description)
-        if with_missing is not None and not _predicts(estimator, with_missing):
+        if with_missing is not None and error_of_prediction(estimator, with_missing):
             with_missing = None
-    return Batches(samples, with_missing, tolerance)
+    return Batches(samples, with_missing, tolerance, are_drawn)
 
 
-def _predicts(estimator, X):
+def error_of_prediction(estimator, X):
+    """Return the error that an estimator raises for samples; None if it accepts them."""
     try:
-        (estimator.predict if hasattr(estimator, "predict") else estimator.transform)(X)
-    except ValueError:
-        return False
-    return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about samples that are drawn at random
+            (estimator.predict if hasattr(estimator, "predict") else estimator.transform)(X)
+    except (TypeError, ValueError) as error:
+        return error
+    return None

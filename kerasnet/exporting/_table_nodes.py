@@ -44,7 +44,28 @@ class CastNode(Node):
 
     def add_operators(self, add, inputs, outputs):
         """Add the conversion."""
+        if element_dtype(inputs[0].type) == np.float64 and self.dtype == "float32":
+            add.to_float32(inputs[0].full_name, to=outputs[0])
+            return
         add.cast(inputs[0].full_name, self.dtype, to=outputs[0])
+
+
+class ColumnsNode(Node):
+    """The selection of columns by a ColumnTransformer that receives an array.
+
+    Parameters
+    ----------
+    places : list of int
+        The positions of the columns.
+    """
+
+    def __init__(self, places):
+        super().__init__(None)
+        self.places = places
+
+    def add_operators(self, add, inputs, outputs):
+        """Add the selection."""
+        add("Gather", inputs[0].full_name, np.array(self.places, dtype=np.int64), axis=1, to=outputs[0])
 
 
 class ClipperNode(Node):

@@ -14,8 +14,8 @@ import numpy as np
 from kerasnet.errors import ExportError
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.exporting._networks import inference_model
-from kerasnet.exporting._verification import verify
-from kerasnet.training._litert import litert_runner
+from kerasnet.exporting._verification import measure_agreement, verify
+from kerasnet.training._litert import QUANTIZED, litert_runner
 
 
 def check_single_network(estimator, format):
@@ -27,7 +27,7 @@ def check_single_network(estimator, format):
         )
 
 
-def export_tflite(estimator, description, batches):
+def export_tflite(estimator, description, batches, quantize):
     """Convert an estimator to LiteRT.
 
     Parameters
@@ -38,30 +38,39 @@ def export_tflite(estimator, description, batches):
         The description of its inputs.
     batches : Batches
         Samples for the verification.
+    quantize : bool
+        Whether to store the weights as int8.
 
     Returns
     -------
     content : bytes
         The LiteRT file, with ``kerasnet.json`` and ``labels.txt`` appended as a ZIP archive.
-    difference : float
-        The largest difference of a number.
+    result : float or Agreement
+        The largest difference of a number, or the agreement of a quantized model.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.tflite")
-        _export_model(estimator, description, path, "litert")
-        with open(path, "rb") as file:
-            content = file.read()
-    content += _zip(_texts(description))
+    content = _tflite_of(estimator, description)
     try:
-        difference = verify(estimator, description, batches.samples, batches.tolerance, litert_runner(content))
+        result = verify(estimator, description, batches.samples, batches.tolerance, litert_runner(content))
     except ExportError as error:
         if "Select TensorFlow op" not in str(error):
             raise
         raise ExportError(
-            f"LiteRT has no operators for parts of this {description.estimator}: recurrent networks and masked "
-            "sequences cannot be exported to .tflite. Export them to ONNX or SavedModel."
+            f"LiteRT has no operators for parts of this {description.estimator}: recurrent layers on sequences of "
+            "any length and masked sequences cannot be exported to .tflite. Export them to ONNX or SavedModel."
         ) from error
-    return content, difference
+    if quantize:
+        content = _tflite_of(estimator, description, **QUANTIZED)
+        result = measure_agreement(estimator, description, batches, litert_runner(content))
+        description = description.quantized(result)
+    return content + _zip(_texts(description)), result
+
+
+def _tflite_of(estimator, description, **options):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.tflite")
+        _export_model(estimator, description, path, "litert", **options)
+        with open(path, "rb") as file:
+            return file.read()
 
 
 def export_saved_model(estimator, folder, description, batches):
@@ -96,14 +105,14 @@ def export_saved_model(estimator, folder, description, batches):
     return difference
 
 
-def _export_model(estimator, description, path, format):
-    model = inference_model(estimator, description.inputs[0])
+def _export_model(estimator, description, path, format, **options):
+    model = inference_model(estimator, description.inputs[0], unroll=format == "litert")
     shape = [2 if size is None else size for size in model.inputs[0].shape]
     model(np.zeros(shape, description.inputs[0].dtype))  # Keras exports models that have run
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            model.export(path, format=format, verbose=False)
+            model.export(path, format=format, verbose=False, **options)
     except Exception as error:  # the converters raise any
         raise ExportError(f"Keras cannot export the model {model.name!r} to {format}: {error}") from error
 

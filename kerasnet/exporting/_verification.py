@@ -7,7 +7,8 @@ import numpy as np
 
 from kerasnet.errors import ExportError
 from kerasnet.exporting._inputs import as_inputs, has_missing_values, run_in_batches
-from kerasnet.exporting._packages import require
+from kerasnet.exporting._packages import session_of
+from kerasnet.exporting.agreement import agreement_of
 
 
 def expected_outputs(estimator, description, X):
@@ -131,16 +132,7 @@ def verify_onnx(estimator, content, description, batches):
     ExportError
         If onnxruntime cannot run the model, or the outputs differ.
     """
-    runtime = require("onnxruntime")
-    try:
-        session = runtime.InferenceSession(content, quiet(runtime), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no base class of its errors
-        raise ExportError(f"onnxruntime cannot run the exported {description.estimator}: {error}") from error
-    names = [each.name for each in session.get_outputs()]
-
-    def run(inputs):
-        return dict(zip(names, session.run(names, inputs), strict=True))
-
+    run = onnx_runner(content)
     difference = verify(estimator, description, batches.samples, batches.tolerance, run)
     if batches.with_missing is None:
         return difference, False
@@ -151,6 +143,13 @@ def verify_onnx(estimator, content, description, batches):
             raise
         return difference, False
     return difference, True
+
+
+def onnx_runner(content):
+    """Return a function that runs an ONNX file: it takes a dict of inputs and returns a dict of outputs."""
+    session = session_of(content)
+    names = [each.name for each in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
 
 def verify(estimator, description, samples, tolerance, run):
@@ -182,17 +181,22 @@ def verify(estimator, description, samples, tolerance, run):
     largest = 0.0
     for X in samples:
         expected = expected_outputs(estimator, description, X)
-        inputs = as_inputs(description, X)
-        try:
-            found = run_in_batches(run, inputs)
-        except Exception as error:  # onnxruntime, LiteRT and TensorFlow have no common base class of errors
-            raise ExportError(f"The exported {description.estimator} cannot predict: {error}") from error
-        largest = max(largest, compare(expected, found, tolerance))
+        largest = max(largest, compare(expected, _outputs(description, X, run), tolerance))
     return largest
 
 
-def quiet(runtime):
-    """Return options of onnxruntime without messages: errors are raised."""
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    return options
+def measure_agreement(estimator, description, batches, run):
+    """Return the :class:`Agreement` of a quantized model with an estimator.
+
+    The parameters are those of :func:`verify`, with a Batches object as `batches`, of which the first is predicted.
+    """
+    X = batches.samples[0]
+    return agreement_of(expected_outputs(estimator, description, X), _outputs(description, X, run), batches.are_drawn)
+
+
+def _outputs(description, X, run):
+    inputs = as_inputs(description, X)
+    try:
+        return run_in_batches(run, inputs)
+    except Exception as error:  # onnxruntime, LiteRT and TensorFlow have no common base class of errors
+        raise ExportError(f"The exported {description.estimator} cannot predict: {error}") from error

@@ -4,6 +4,8 @@ import warnings
 
 import tensorflow as tf
 
+QUANTIZED = {"optimizations": [tf.lite.Optimize.DEFAULT]}  # options of the converter: weights of 8 bits
+
 
 def litert_runner(content):
     """Return a function that runs a LiteRT model.

@@ -1,18 +1,22 @@
 """Export of single networks to ONNX, and predictions with the exported files."""
 
 import json
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
 from sklearn.metrics import ConfusionMatrixDisplay, get_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.svm import LinearSVC
 
 import kerasnet as kn
 from kerasnet.errors import DataFormatError, ExportError
@@ -253,7 +257,7 @@ def test_invalid_samples_are_rejected(lenet_file, iris_classifier, mnist, tmp_pa
         model.predict([[1, 2, 3, 1e300]])
     with pytest.raises(ValueError, match="Expected numbers"):
         model.predict([["a", "b", "c", "d"]])
-    with pytest.raises(AttributeError, match="has no output 'variable'"):
+    with pytest.raises(AttributeError, match="has no method 'transform'"):
         model.transform([[1, 2, 3, 4]])
 
 
@@ -293,8 +297,62 @@ def test_exported_model_works_in_scikit_learn(lenet_file, lenet, mnist):
     np.testing.assert_array_equal(pipeline.predict(X[:50]), lenet.predict(X[:50]))
     assert is_classifier(model)
     assert clone(model) is model
-    assert get_scorer("accuracy")(model, X, y) == get_scorer("accuracy")(lenet, X, y)
+    assert get_scorer("accuracy")(model, X, y) == get_scorer("accuracy")(lenet, X, y) == model.score(X, y)
     ConfusionMatrixDisplay.from_estimator(model, X, y)
+
+
+def test_pickled_model_and_several_threads_predict_equally(lenet_file, mnist):
+    model = kn.load_exported(lenet_file)
+    expected = model.predict_proba(mnist[0])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(mnist[0]), expected)
+    with ThreadPoolExecutor(8) as threads:
+        for found in threads.map(model.predict_proba, [mnist[0]] * 16):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_exported_model_has_the_methods_of_the_estimator(lenet_file, mnist, tmp_path):
+    names = ["predict", "predict_proba", "score", "transform", "reconstruct"]
+    X = mnist[0].reshape(len(mnist[0]), -1)
+    X_train, y = X[:100] / 255, X[:100, :2].astype(float) + np.arange(100)[:, np.newaxis]
+    svm = make_pipeline(FunctionTransformer(), LinearSVC()).fit(X_train, mnist[1][:100])
+    regressor = Ridge().fit(X_train, y)
+    autoencoder = kn.Autoencoder.from_pretrained("autoencoder", "mnist")
+    models = {
+        "classifier": kn.load_exported(lenet_file),
+        "without probabilities": exported(svm, tmp_path / "m.onnx", verify=X_train),
+        "regressor": exported(regressor, tmp_path / "m.onnx", verify=X_train),
+        "autoencoder": exported(autoencoder, tmp_path / "m.onnx"),
+    }
+    assert {name: [each for each in names if hasattr(model, each)] for name, model in models.items()} == {
+        "classifier": ["predict", "predict_proba", "score"],
+        "without probabilities": ["predict", "score"],
+        "regressor": ["predict", "score"],
+        "autoencoder": ["transform", "reconstruct"],
+    }
+    assert models["regressor"].score(X_train, y) == pytest.approx(regressor.score(X_train, y))
+    assert "Predict class labels or targets" in kn.ExportedModel.predict.__doc__
+
+
+def test_statistics_of_normalization_and_other_constant_tensors_are_exported(iris, tmp_path):
+    X = iris[0].astype(np.float32)
+    normalization = keras.layers.Normalization(mean=X.mean(axis=0), variance=X.var(axis=0))
+    network = keras.Sequential([keras.layers.Input((4,)), normalization, keras.layers.Dense(3, "softmax")])
+    classifier = kn.KerasNetClassifier.from_keras(network)
+    assert kn.export(classifier, tmp_path / "m.onnx", verify=X) < 1e-5
+
+
+def test_samples_for_the_verification_are_checked(iris_classifier, iris, tmp_path):
+    for verify in ([], iris[0][:0], 5):
+        with pytest.raises(ExportError, match="verify must contain samples as for predict, at least one. Received"):
+            kn.export(iris_classifier, tmp_path / "m.onnx", verify=verify)
+    with pytest.raises(ExportError, match="cannot predict the samples in verify: X has 3 features"):
+        kn.export(iris_classifier, tmp_path / "m.onnx", verify=iris[0][:, :3])
+    encoder = OneHotEncoder().fit(iris[1].reshape(-1, 1))
+    with pytest.raises(
+        ExportError, match="OneHotEncoder cannot predict samples .* unknown categories .* Pass verify=X"
+    ):
+        kn.export(encoder, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_loading_and_predicting_imports_neither_tensorflow_nor_scikit_learn(lenet_file):

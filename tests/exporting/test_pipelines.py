@@ -6,7 +6,14 @@ import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor, VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+)
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
@@ -18,7 +25,7 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     StandardScaler,
 )
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 import kerasnet as kn
 from kerasnet.errors import ExportError
@@ -263,3 +270,55 @@ def test_normalizer_is_rejected_since_its_conversion_has_no_answer_for_rows_of_z
     with pytest.raises(ExportError, match=r"Normalizer \(step 'normalizer'\) cannot be exported to ONNX\. .*zero"):
         kn.export(pipeline, tmp_path / "model.onnx")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", [SVC(), AdaBoostRegressor(n_estimators=3, random_state=0)])
+def test_models_that_skl2onnx_supports_for_float32_only(model, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), model).fit(X, y)
+    found = exported(pipeline, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(found.predict(X), pipeline.predict(X), atol=1e-5)
+    assert found.description.inputs[0].dtype == "float64"
+
+
+def test_step_that_skl2onnx_cannot_convert_is_named(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    voting = VotingClassifier([("one", LogisticRegression())], flatten_transform=True)
+    for step in (voting, HistGradientBoostingClassifier(max_iter=2)):
+        pipeline = make_pipeline(StandardScaler(), step).fit(X, y)
+        name = type(step).__name__
+        with pytest.raises(ExportError, match=rf"{name} \(step '{name.lower()}'\) cannot .* Supported: networks"):
+            kn.export(pipeline, tmp_path / "m.onnx", verify=X)
+
+
+def test_columns_of_an_array_behind_another_step(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    columns = make_column_transformer(
+        (PCA(1), [3, 0]), ("passthrough", [1]), ("drop", [2]), (OneHotEncoder(handle_unknown="ignore"), [2])
+    )
+    pipeline = make_pipeline(MinMaxScaler(), columns, LogisticRegression()).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [make_column_transformer((StandardScaler(), [0, 1])), StandardScaler()])
+def test_values_too_large_for_float32_are_rejected(step, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    network = kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=1, random_state=0)
+    for last in (RandomForestClassifier(3, random_state=0), network):
+        pipeline = make_pipeline(step, last).fit(X, y)
+        model = exported(pipeline, tmp_path / "m.onnx")
+        for value in (1e300, -1e300):
+            wrong = X[:3].copy()
+            wrong[1, 0] = value
+            for each in (pipeline, model):
+                with pytest.raises(ValueError, match="too large for"):
+                    each.predict(wrong)
+
+
+def test_encoder_of_strings_outside_of_columns_is_rejected(table, tmp_path):
+    X, y = table[0][["color", "two words"]].fillna("red"), table[1]
+    pipeline = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(X, y)
+    for verify in (None, X):
+        with pytest.raises(ExportError, match=r"Put it into a ColumnTransformer: make_column_transformer"):
+            kn.export(pipeline, tmp_path / "m.onnx", verify=verify)

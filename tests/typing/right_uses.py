@@ -74,6 +74,9 @@ def reports(estimator: kn.CNNClassifier, X: Images, path: Path) -> list[Path]:
 def exported(classifier: kn.CNNClassifier, X: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[Any]:
     assert_type(kn.export(classifier, path, verify=X), float)
     kn.export(classifier, path, format="saved_model")
+    agreement = kn.export(classifier, path, verify=X, quantize="int8")
+    assert_type(agreement, kn.exporting.Agreement)
+    assert_type(kn.load_exported(path).score(X, X[:, 0, 0]), float)
     model: kn.ExportedModel = kn.load_exported(path)
     assert_type(kn.exporting.load_exported(path), kn.ExportedModel)
     return model.predict_proba(X)
