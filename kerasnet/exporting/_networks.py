@@ -56,9 +56,11 @@ def network_of(estimator):
             f"{owner} has its own target_encoder, which cannot be exported. Export its model_ with Keras."
         )
     model = estimator._network._with().model
-    for layer in model._flatten_layers():  # tensors that are no variables, such as those of Normalization
-        constants = {name: np.asarray(value) for name, value in vars(layer).items() if keras.ops.is_tensor(value)}
-        vars(layer).update(constants)
+    for layer in model._flatten_layers():  # tf2onnx drops tensors that are no variables, such as those of Normalization
+        tensors = {name: value for name, value in vars(layer).items() if keras.ops.is_tensor(value)}
+        vars(layer).update(
+            {name: np.asarray(value) for name, value in tensors.items() if not isinstance(value, keras.Variable)}
+        )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ExportError(
             f"Only models with one input and one output can be exported. Received: {model.name!r} with "
