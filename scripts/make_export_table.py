@@ -3,7 +3,8 @@
     python scripts/make_export_table.py
 
 Exports every registered model as a classifier, a regressor or an autoencoder, and ten pipelines, and writes size,
-largest difference on up to 1,000 samples, and times to exports.json. The documentation site takes its table from there.
+largest difference on up to 1,000 samples, and times to exports.json. Also exports pretrained networks with weights as
+int8 and measures them on the MNIST test set. The documentation site takes its tables from there.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from _tables import as_table
 
 RESULTS = Path(__file__).with_name("exports.json")
 HEADER = ["exported", "ONNX", "LiteRT", "SavedModel", "ONNX file", "one sample: `predict`, ONNX", "1,000 samples"]
+INT8_HEADER = ["network", "format", "size", "equal labels", "accuracy", "one image"]
+PRETRAINED = ("lenet", "cnn", "resnet_small", "attention", "lstm", "simple_rnn")
 FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m"}
 
 
@@ -35,15 +38,27 @@ def main(argv=None):
 
     from _exported import cases
 
-    results = json.loads(RESULTS.read_text())["exports"] if RESULTS.exists() else {}
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results, quantized = found.get("exports", {}), found.get("int8", {})
     for name, make in cases().items():
         if arguments.only is None or name in arguments.only:
             estimator, X = make()
             results[name] = measure(estimator, X, arguments.calls)
             print(name, json.dumps(results[name]), flush=True)
             ordered = {each: results[each] for each in cases() if each in results}
-            RESULTS.write_text(json.dumps({"hardware": hardware(), "exports": ordered}, indent=2) + "\n")
+            write(ordered, quantized)
+            results = ordered
+    for name in PRETRAINED:
+        if arguments.only is None or name in arguments.only:
+            quantized[name] = measure_int8(name, arguments.calls)
+            print(name, json.dumps(quantized[name]), flush=True)
+            write(results, {each: quantized[each] for each in PRETRAINED if each in quantized})
     return 0
+
+
+def write(exports, int8):
+    """Write the results."""
+    RESULTS.write_text(json.dumps({"hardware": hardware(), "exports": exports, "int8": int8}, indent=2) + "\n")
 
 
 def measure(estimator, X, n_calls):
@@ -65,6 +80,40 @@ def measure(estimator, X, n_calls):
             sides = {"kerasnet": estimator, "onnx": kn.load_exported(path)}
             result["milliseconds"] = {side: milliseconds(model, X, n_calls) for side, model in sides.items()}
     return result
+
+
+def measure_int8(name, n_calls):
+    """Export a pretrained network with weights as float32 and int8; compare size, accuracy and time of one image."""
+    import kerasnet as kn
+
+    X, y = kn.datasets.load_mnist("test", return_X_y=True)
+    classifier, result = kn.KerasNetClassifier.from_pretrained(name, "mnist"), {}
+    X = X if kn.models.model_card(name).input_kind == "image" else (X / 255).astype("float32")
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("onnx", "tflite"):
+            paths = {quantize: Path(folder, f"{quantize}.{suffix}") for quantize in (None, "int8")}
+            for quantize, path in paths.items():
+                kn.export(classifier, path, verify=X[:1000], quantize=quantize)
+            run = {quantize: predictor(path) for quantize, path in paths.items()}
+            labels = {quantize: predict(X) for quantize, predict in run.items()}
+            result[suffix] = {
+                "n_bytes": [path.stat().st_size for path in paths.values()],
+                "equal": float((labels[None] == labels["int8"]).mean()),
+                "accuracy": [float((each == y).mean()) for each in labels.values()],
+                "one": [timed(predict, X[:1], n_calls) for predict in run.values()],
+            }
+    return result
+
+
+def predictor(path):
+    """Return a function that predicts labels with an exported classifier of digits."""
+    import kerasnet as kn
+    from kerasnet.training._litert import litert_runner
+
+    if path.suffix == ".onnx":
+        return kn.load_exported(path).predict
+    run = litert_runner(path.read_bytes())
+    return lambda X: run({"X": X})["probabilities"].argmax(axis=1)
 
 
 def milliseconds(model, X, n_calls):
@@ -93,8 +142,25 @@ def timed(method, X, n_calls):
 
 def tables():
     """Return the tables of the documentation site in Markdown, by name."""
-    exports = json.loads(RESULTS.read_text())["exports"]
-    return {"exports": as_table(HEADER, [row(name, result) for name, result in exports.items()])}
+    results = json.loads(RESULTS.read_text())
+    int8 = [int8_row(name, format, each[format]) for name, each in results["int8"].items() for format in each]
+    return {
+        "exports": as_table(HEADER, [row(name, result) for name, result in results["exports"].items()]),
+        "int8": as_table(INT8_HEADER, int8),
+    }
+
+
+def int8_row(name, format, result):
+    """Return the cells of a row of the table of quantized networks."""
+    sizes, accuracies = result["n_bytes"], result["accuracy"]
+    return [
+        name,
+        {"onnx": "ONNX", "tflite": "LiteRT"}[format],
+        f"{sizes[0] / 1000:,.0f} → {sizes[1] / 1000:,.0f} kB",
+        f"{result['equal']:.2%}",
+        f"{accuracies[0]:.2%} → {accuracies[1]:.2%}",
+        f"{result['one'][0]:.3f} → {result['one'][1]:.3f} ms",
+    ]
 
 
 def row(name, result):

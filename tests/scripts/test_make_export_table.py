@@ -24,6 +24,12 @@ def test_results_are_kept_and_become_rows_of_the_table(tmp_path, monkeypatch):
     assert all(line.count("|") == header.count("|") for line in rows)
 
 
+def test_quantized_networks_become_rows_of_their_table():
+    header, _, *rows = make_export_table.tables()["int8"].splitlines()
+    assert [row.split(" | ")[0].strip("| ") for row in rows[::2]] == list(make_export_table.PRETRAINED)
+    assert all(line.count("|") == header.count("|") for line in rows)
+
+
 def test_all_registered_models_and_ten_pipelines_are_measured():
     names = " ".join(cases())
     assert all(f"`{name}`, " in names for name in kn.list_models())
