@@ -49,6 +49,7 @@ def test_predictions_do_not_depend_on_other_samples(iris, tmp_path):
     np.testing.assert_allclose(model.predict_proba(with_outlier)[:-1], model.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_each_output_of_a_layer_has_its_own_scale(tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32)
     y = X[:, :2] * [1, 1000]
@@ -58,6 +59,7 @@ def test_each_output_of_a_layer_has_its_own_scale(tmp_path):
     assert (np.abs(found - expected).mean(axis=0) < 0.02 * expected.std(axis=0)).all()
 
 
+@pytest.mark.exhaustive
 def test_weights_in_the_body_of_a_loop_are_int8(tmp_path):
     X = np.random.default_rng(0).normal(size=(40, 4, 2)).astype(np.float32)
     classifier = kn.SimpleRNNClassifier(units=(64,), epochs=1, random_state=0).fit(X, X[:, 0, 0] > 0)
