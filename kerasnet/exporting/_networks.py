@@ -56,11 +56,10 @@ def network_of(estimator):
             f"{owner} has its own target_encoder, which cannot be exported. Export its model_ with Keras."
         )
     model = estimator._network._with().model
-    for layer in model._flatten_layers():  # tf2onnx drops tensors that are no variables, such as those of Normalization
-        tensors = {name: value for name, value in vars(layer).items() if keras.ops.is_tensor(value)}
-        vars(layer).update(
-            {name: np.asarray(value) for name, value in tensors.items() if not isinstance(value, keras.Variable)}
-        )
+    if any(_constants_of(layer) for layer in model._flatten_layers()):
+        model = _copy_of(model)
+        for layer in model._flatten_layers():
+            vars(layer).update(_constants_of(layer))
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ExportError(
             f"Only models with one input and one output can be exported. Received: {model.name!r} with "
@@ -72,6 +71,18 @@ def network_of(estimator):
             "'float32' and train again."
         )
     return model
+
+
+def _constants_of(layer):
+    """Return the tensors that are no variables, such as those of Normalization, as arrays; tf2onnx drops tensors."""
+    tensors = {name: value for name, value in vars(layer).items() if keras.ops.is_tensor(value)}
+    return {name: np.asarray(value) for name, value in tensors.items() if not isinstance(value, keras.Variable)}
+
+
+def _copy_of(model):
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def inference_model(estimator, described, unroll=False):
@@ -93,7 +104,8 @@ def inference_model(estimator, described, unroll=False):
         or ``reconstruction`` and ``code``.
     """
     network = network_of(estimator)
-    if unroll and None not in described.shape:
+    if unroll and None not in described.shape and is_recurrent(network):
+        network = _copy_of(network)
         for layer in network._flatten_layers():
             if isinstance(layer, keras.layers.RNN):
                 layer.unroll = True

@@ -339,6 +339,7 @@ def test_statistics_of_normalization_and_other_constant_tensors_are_exported(iri
     network = keras.Sequential([keras.layers.Input((4,)), normalization, keras.layers.Dense(3, "softmax")])
     classifier = kn.KerasNetClassifier.from_keras(network)
     assert kn.export(classifier, tmp_path / "m.onnx", verify=X) < 1e-5
+    assert keras.ops.is_tensor(classifier.model_.layers[0].mean), "the model of the estimator is not changed"
 
 
 def test_samples_for_the_verification_are_checked(iris_classifier, iris, tmp_path):

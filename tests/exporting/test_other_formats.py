@@ -60,6 +60,7 @@ def test_recurrent_network_on_a_known_number_of_steps_is_unrolled_for_litert(tmp
     assert kn.export(classifier, tmp_path / "m.tflite") < 1e-5
     run = litert_runner((tmp_path / "m.tflite").read_bytes())
     np.testing.assert_allclose(run({"X": X})["probabilities"], classifier.predict_proba(X), atol=1e-5)
+    assert not classifier.model_.layers[0].forward_layer.unroll, "the model of the estimator is not changed"
 
 
 def test_quantized_litert_file_is_small_and_samples_do_not_depend_on_each_other(iris, tmp_path):
