@@ -35,6 +35,7 @@ from .models import build_lstm as build_lstm
 from .models import build_mlp as build_mlp
 from .models import build_resnet_small as build_resnet_small
 from .models import build_simple_rnn as build_simple_rnn
+from .models import build_text_cnn as build_text_cnn
 from .models import create_model as create_model
 from .models import list_models as list_models
 from .models import model_card as model_card

@@ -31,7 +31,7 @@ def parse(argv, description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--model",
-        choices=kn.list_models(task="classification"),
+        choices=sorted({*kn.list_models(task="classification")} - {*kn.list_models(input_kind="tokens")}),
         help="registered model (default: cnn for pixels, mlp for features)",
     )
     parser.add_argument(

@@ -18,6 +18,7 @@ import kerasnet as kn
 SHAPES = {
     "image": "(height, width, channels)",
     "sequence": "(steps, features)",
+    "tokens": "(steps,), token ids",
     "vector": "(features,)",
 }
 LONG_FIELDS = ("golden", "weights", "versions", "arguments")  # no rows of the page of model cards

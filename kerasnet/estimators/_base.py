@@ -41,6 +41,7 @@ from kerasnet.estimators._routing import did_you_mean
 from kerasnet.estimators._sequences import PADDING, SequenceInput
 from kerasnet.estimators._sklearn_callbacks import CallbackSupportMixin, callback_context, with_callbacks
 from kerasnet.estimators._targets import loss_names
+from kerasnet.estimators._tokens import TokenInput
 from kerasnet.estimators._validation import (
     as_validation_data,
     check_same_dtype,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 _FIT_KEYWORDS = ("batch_size", "callbacks", "epochs", "validation_batch_size", "validation_split", "verbose")
 
 
-class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
+class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
     """Base class of the estimators. Subclasses define the targets, the outputs and the default loss."""
 
     history_: dict[str, list[float]]  # loss and metrics after each epoch
@@ -96,6 +97,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
         "verbose": ["verbose"],
         "image_shape": [tuple, list, None],
         "mask_value": [Interval(Real, PADDING, -PADDING, closed="both"), None],
+        "vocabulary_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"}), None],
         "augmentation": [StrOptions(set(AUGMENTATIONS)), keras.layers.Layer, None],
         "validation_split": [Interval(Real, 0, 1, closed="left"), None],
         "validation_batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
@@ -323,11 +325,12 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, ModelOwner):
 
     def _as_model_input(self, X, reset):
         if reset:  # later changes of the registry do not affect a fitted model
-            entry = self._registry_entry()
-            self._input_kind = entry.input_kind if entry else None
+            self._input_kind = self._kind_of_input()
         if reset or X.dtype != self.X_dtype_:
             warn_about_uint8(X, self.model, type(self).__name__)
         X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
+        if self._input_kind == "tokens":
+            return self._as_tokens(X, reset)
         if self._input_kind != "image" and self._pretrained_arguments():
             warn_about_pretrained_range(X, self.weights, type(self).__name__)
         return X

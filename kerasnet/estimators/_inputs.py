@@ -21,7 +21,7 @@ def as_model_input(X, input_kind, image_shape, owner):
     ----------
     X : ndarray of shape (n_samples, ...)
         Numbers.
-    input_kind : {"image", "sequence", "vector"} or None
+    input_kind : {"image", "sequence", "tokens", "vector"} or None
         Input kind of the model. If None, the shape is not changed.
     image_shape : tuple (height, width[, channels]) or None
         Shape of images that are given as flattened rows.
@@ -32,7 +32,7 @@ def as_model_input(X, input_kind, image_shape, owner):
     -------
     X : ndarray
         Images of shape (n, height, width, channels), uint8 or float32; sequences of shape (n, steps, features) or
-        vectors of shape (n, features), float32.
+        vectors of shape (n, features), float32; token ids of shape (n, steps), integers.
     """
     if image_shape is not None and input_kind != "image":
         raise ValueError(f"image_shape requires an image model. Received: {owner} with input kind {input_kind!r}.")
@@ -42,7 +42,12 @@ def as_model_input(X, input_kind, image_shape, owner):
         X = _as_sequences(X, owner)
     elif input_kind == "vector":
         X = reshape_samples(X, (-1,))
-    return as_float32(X) if input_kind is not None else as_numbers(X)
+    elif input_kind == "tokens" and X.ndim != 2:
+        raise ValueError(
+            f"{owner} expects token ids of shape (n, steps), as TextVectorizer returns them. Received: X of shape "
+            f"{X.shape}."
+        )
+    return as_numbers(X) if input_kind in ("tokens", None) else as_float32(X)
 
 
 def n_samples_of(X):

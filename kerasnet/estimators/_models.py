@@ -112,6 +112,8 @@ class ModelOwner(EstimatorParameters):
         given |= {name: value for name, value in params.items() if "__" not in name}
         given |= route_params(params, "model", pass_filter=(), strict=True)
         given |= {name: make() for name, make in self._scikeras_arguments().items() if name in accepted}
+        if self._input_kind == "tokens":
+            given["vocabulary_size"] = self.vocabulary_size_
         if self._padding is not None:
             given["mask_value"] = self._padding
         arguments = {name: value for name, value in given.items() if name in accepted}

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._parameters import get_builder
+from kerasnet.estimators._tokens import check_not_text
 from kerasnet.estimators._validation import validate_samples
 
 PADDING = float(np.finfo(np.float32).min)  # default padding value if `mask_value` is None
@@ -63,10 +64,20 @@ class SequenceInput:
             return None
         if reset:
             self._padding = None
+        takes_tokens = self._kind_of_input() == "tokens"
+        if takes_tokens:
+            check_not_text(X, type(self).__name__)
         is_ragged = self._padding is not None
         if is_ragged and isinstance(X, list | tuple | np.ndarray) and not len(X):
             raise ValueError("Expected a list of arrays of shape (steps, features). Received: an empty list.")
         if not are_sequences(X) and not (is_ragged and isinstance(X, np.ndarray)):
+            return None
+        if takes_tokens:
+            if len({len(each) for each in X}) > 1:
+                raise ValueError(
+                    "Texts must have the same number of token ids. Received: different lengths. Pad them with 0 at the "
+                    "end, as TextVectorizer does."
+                )
             return None
         mask_value = self._settings().get("mask_value")
         builder = self._builder(self.model) or get_builder(self.model)

@@ -32,6 +32,12 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         initialized.
     mask_value : float, default=None
         Time steps with this value in all features are padding, and are skipped. If None, no time step is skipped.
+    vocabulary_size : int or "auto", default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, `X` contains token ids of shape
+        (n, steps), as :class:`kerasnet.features.TextVectorizer` returns them. "auto" is the largest id in the training
+        data plus one.
+    embedding_units : int, default=128
+        Size of the embedding of each token. Ignored if `vocabulary_size` is None.
     epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32
@@ -128,6 +134,8 @@ class SimpleRNNClassifier(KerasNetClassifierBase):
         l2: float = 0.0,
         weights: str | None = None,
         mask_value: float | None = None,
+        vocabulary_size: int | str | None = None,
+        embedding_units: int = 128,
         epochs: int = 10,
         batch_size: int = 32,
         learning_rate: float = 0.001,

@@ -20,6 +20,7 @@ from kerasnet.exporting._description import Description, Input
 from kerasnet.exporting._networks import INPUT, described_input, hash_weights, is_recurrent, network_of
 from kerasnet.exporting._samples import batches_of, draw_samples, error_of_prediction
 from kerasnet.exporting._tables import describe_columns, draw_table
+from kerasnet.features import TextVectorizer
 from kerasnet.models import model_card, registered_model
 
 MISSING = "<missing>"  # if the empty string is a category
@@ -68,6 +69,11 @@ def describe(estimator, verify=None):
         "kerasnet_version": importlib.metadata.version("kerasnet"),
     }
     first = _first_step(estimator)
+    if isinstance(first, TextVectorizer):
+        raise ExportError(
+            "TextVectorizer cannot be exported: exported models do not take text. Export the other steps, such as "
+            "pipeline[-1], and pass them the token ids that TextVectorizer returns."
+        )
     if isinstance(first, ColumnTransformer):
         inputs, values = describe_columns(first, verify)
         X = draw_table(values, fields["feature_names"]) if verify is None else verify
@@ -182,6 +188,7 @@ def _describe_network(network, verify, fields):
     kind = network._input_kind or {3: "image", 2: "sequence"}.get(len(network.input_shape_), "vector")
     divides = network._divides_bytes
     expected = "bytes from 0 to 255" if described.dtype == "uint8" else "floats in [0, 1]" if divides else "numbers"
+    expected = "token ids" if kind == "tokens" else expected
     return Description(
         inputs=[described],
         kind=kind,

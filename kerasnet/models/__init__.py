@@ -10,6 +10,7 @@ from kerasnet.models.conv1d import build_conv1d
 from kerasnet.models.mlp import build_mlp
 from kerasnet.models.recurrent import build_gru, build_lstm, build_simple_rnn
 from kerasnet.models.resnet import build_resnet_small
+from kerasnet.models.text_cnn import build_text_cnn
 
 __all__ = [
     "ModelCard",
@@ -26,6 +27,7 @@ __all__ = [
     "build_mlp",
     "build_resnet_small",
     "build_simple_rnn",
+    "build_text_cnn",
     "create_model",
     "list_models",
     "model_card",

@@ -5,6 +5,10 @@ from numbers import Integral, Real
 
 import keras
 
+from kerasnet.models._layers import TokenEmbedding
+
+_MIN_VOCABULARY_SIZE = 2  # padding and unknown tokens
+
 
 def check_input_shape(input_shape, axes=None):
     """Return `input_shape` as a tuple of ints, with one size per name in `axes`; with any number of sizes for None.
@@ -15,7 +19,7 @@ def check_input_shape(input_shape, axes=None):
     has_valid_length = len(shape) >= 1 if axes is None else len(shape) == len(axes)
     has_variable_length = axes is not None and axes[0] == "steps" and shape[:1] == (None,)
     if not has_valid_length or not all(map(is_positive_int, shape[has_variable_length:])):
-        expected = "a tuple of sizes" if axes is None else f"({', '.join(axes)})"
+        expected = "a tuple of sizes" if axes is None else f"({', '.join(axes)}{',' * (len(axes) == 1)})"
         raise ValueError(f"input_shape must be {expected}, positive ints. Received: {input_shape!r}.")
     return tuple(size if size is None else int(size) for size in shape)
 
@@ -57,6 +61,38 @@ def masking_layers(mask_value):
     if not isinstance(mask_value, Real) or not math.isfinite(mask_value):
         raise ValueError(f"mask_value must be a finite number or None. Received: {mask_value!r}.")
     return [keras.layers.Masking(float(mask_value), name="mask")]
+
+
+def embedding_layer(vocabulary_size, embedding_units, scale=0.05):
+    """Return an embedding layer that masks padding (0); its initial weights are uniform in [-`scale`, `scale`]."""
+    if check_size("vocabulary_size", vocabulary_size) < _MIN_VOCABULARY_SIZE:
+        raise ValueError(
+            "vocabulary_size must be at least 2: the ids 0 and 1 are padding and unknown tokens. "
+            f"Received: {vocabulary_size}."
+        )
+    return TokenEmbedding(
+        int(vocabulary_size),
+        check_size("embedding_units", embedding_units),
+        embeddings_initializer=keras.initializers.RandomUniform(-scale, scale),
+        mask_zero=True,
+        name="embedding",
+    )
+
+
+def sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units):
+    """Return the first layers of a network for sequences: input and masking layer, or input and embedding of tokens."""
+    if vocabulary_size is None:
+        return [
+            keras.Input(check_input_shape(input_shape, ("steps", "features")), name="input"),
+            *masking_layers(mask_value),
+        ]
+    if mask_value is not None:
+        raise ValueError(
+            f"mask_value applies to floats; token ids are padded with 0. Received: mask_value={mask_value!r} and "
+            f"vocabulary_size={vocabulary_size!r}. Leave out one of them."
+        )
+    shape = check_input_shape(input_shape, ("steps",))
+    return [keras.Input(shape, dtype="int32", name="input"), embedding_layer(vocabulary_size, embedding_units)]
 
 
 def make_regularizer(l1, l2):

@@ -10,10 +10,16 @@ import re
 from kerasnet.models._registry import entry_of
 from kerasnet.models._weights import records
 
-_VALUE_RANGES = {"image": "floats in [0, 1]", "sequence": "floats, about -1 to 1", "vector": "floats, about -1 to 1"}
+_VALUE_RANGES = {
+    "image": "floats in [0, 1]",
+    "sequence": "floats, about -1 to 1",
+    "tokens": "token ids: 0 is padding, 1 an unknown token",
+    "vector": "floats, about -1 to 1",
+}
 _PREPROCESSING = {
     "image": "bytes are divided by 255 (by estimators automatically); RGB order",
     "sequence": "none",
+    "tokens": "text is converted to token ids by TextVectorizer",
     "vector": "none",
 }
 _LICENSE = "Apache-2.0"
@@ -152,7 +158,7 @@ class ModelCard:
         The name of the function that builds it.
     summary : str
         A one-line description.
-    input_kind : {"image", "sequence", "vector"}
+    input_kind : {"image", "sequence", "tokens", "vector"}
         The kind of one sample.
     tasks : tuple of str
         What the model can be trained for.

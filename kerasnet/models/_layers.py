@@ -1,5 +1,7 @@
 """Layers for masked sequences that Keras does not provide."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -27,6 +29,48 @@ class MaskedAveragePooling1D(keras.layers.GlobalAveragePooling1D):
             return super().call(inputs)
         n_steps = ops.sum(ops.cast(mask, inputs.dtype), axis=1, keepdims=True)
         return ops.sum(_zero_masked_steps(inputs, mask), axis=1) / ops.maximum(n_steps, 1)
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class TokenEmbedding(keras.layers.Embedding):
+    """Embedding that masks padding; the mask has a fixed name, unlike that of Keras in functional models."""
+
+    def compute_mask(self, inputs, mask=None):
+        """Return whether tokens are not padding."""
+        return PaddingMask(name="mask")(inputs)
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class PaddingMask(keras.layers.Layer):
+    """Return whether token ids are not 0, which is padding."""
+
+    def call(self, inputs):
+        """Compute the mask."""
+        return ops.not_equal(inputs, 0)
+
+    def compute_output_spec(self, inputs):
+        """Return the shape and dtype of the mask."""
+        return keras.KerasTensor(inputs.shape, dtype="bool")
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class MaskedMaxPooling1D(keras.layers.GlobalMaxPooling1D):
+    """Global maximum over the unmasked steps; 0 if all steps are masked."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        """Compute the maximum."""
+        if mask is None:
+            return super().call(inputs)
+        unmasked = mask[..., None]
+        largest = ops.max(ops.where(unmasked, inputs, -math.inf), axis=1)
+        return ops.where(ops.any(unmasked, axis=1), largest, 0.0)
+
+    def compute_mask(self, inputs, mask=None):
+        """Return no mask, since the output has no steps."""
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")

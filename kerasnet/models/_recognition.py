@@ -69,6 +69,8 @@ def _read_arguments(model):
     def size(value):
         return value[0] if isinstance(value, list | tuple) else value
 
+    embedding_dropout = configs.pop("embedding_dropout", {}).get("rate", 0.0)
+    kernel_sizes = tuple(map(size, sizes("kernel_size", *_CONVOLUTIONS)))
     n_outputs = tuple(model.output_shape)[1:]
     regularizer = (read("kernel_regularizer", "output") or {}).get("config", {})
     n_blocks = sum(name.startswith("stage_1") and name.endswith("sum") for name in configs)
@@ -81,11 +83,12 @@ def _read_arguments(model):
         "dense_units": sizes("units", "dense"),
         "depth": 6 * n_blocks + 2,
         "dropout": next((config["rate"] for config in configs.values() if "rate" in config), 0.0),
-        "embedding_units": read("units", "embedding"),
+        "embedding_dropout": embedding_dropout,
+        "embedding_units": read("units", "embedding") or read("output_dim", "embedding"),
         "feed_forward_units": read("units", "dense_1_1"),
         "filters": sizes("filters", *_CONVOLUTIONS),
         "input_shape": tuple(model.input_shape)[1:],
-        "kernel_size": size(read("kernel_size", *(f"{prefix}_1" for prefix in _CONVOLUTIONS))),
+        "kernel_size": kernel_sizes[0] if len(set(kernel_sizes)) == 1 else kernel_sizes,
         "l1": regularizer.get("l1", 0.0),
         "l2": regularizer.get("l2", 0.0),
         "mask_value": read("mask_value", "mask"),
@@ -96,6 +99,7 @@ def _read_arguments(model):
         "output_activation": read("activation", "output", "reconstruction"),
         "pool_size": size(read("pool_size", "pool_1")),
         "units": sizes("units", *_RECURRENT),
+        "vocabulary_size": read("input_dim", "embedding"),
         "width": read("filters", "stem"),
     }
     return {key: value for key, value in arguments.items() if value is not None}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Builder = TypeVar("_Builder", bound=Callable[..., Any])
 
-_INPUT_KINDS = ("image", "sequence", "vector")
+_INPUT_KINDS = ("image", "sequence", "tokens", "vector")
 _TASKS = ("classification", "regression", "reconstruction")
 _REGISTRY: dict[str, RegisteredModel] = {}
 
@@ -33,8 +33,9 @@ class RegisteredModel:
         Name of the model.
     builder : callable
         Function that returns an uncompiled ``keras.Model``.
-    input_kind : {"image", "sequence", "vector"}
-        Kind of input. The shape of one sample is (height, width, channels), (steps, features) or (features,).
+    input_kind : {"image", "sequence", "tokens", "vector"}
+        Kind of input. The shape of one sample is (height, width, channels), (steps, features), (steps,) or
+        (features,).
     tasks : tuple of str
         Tasks that the model supports, such as "classification".
     max_layers, max_unused_bytes : callable or None
@@ -91,8 +92,9 @@ def register_model(
     ----------
     name : str
         Name of the model in :func:`create_model` and ``KerasNetClassifier(model=name)``.
-    input_kind : {"image", "sequence", "vector"}
-        Kind of input. The shape of one sample is (height, width, channels), (steps, features) or (features,).
+    input_kind : {"image", "sequence", "tokens", "vector"}
+        Kind of input. The shape of one sample is (height, width, channels), (steps, features), (steps,) or
+        (features,).
     tasks : sequence of str
         Tasks that the model supports, such as ``("classification", "regression")``.
     max_layers : callable, default=None
@@ -206,7 +208,7 @@ def list_models(
     ----------
     task : str, default=None
         List only models that support this task: "classification", "regression" or "reconstruction".
-    input_kind : {"image", "sequence", "vector"}, default=None
+    input_kind : {"image", "sequence", "tokens", "vector"}, default=None
         List only models for this kind of input.
     weights : bool or str, default=None
         If True, list only models with pretrained weights; if False, only models without. A name such as "mnist" lists

@@ -8,11 +8,10 @@ import keras
 from keras import layers
 
 from kerasnet.models._arguments import (
-    check_input_shape,
     check_size,
     dropout_layers,
     make_regularizer,
-    masking_layers,
+    sequence_layers,
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, SinusoidalPositions
 from kerasnet.models._registry import register_model
@@ -39,6 +38,7 @@ def build_attention(
     l1: float = 0.0,
     l2: float = 0.0,
     mask_value: float | None = None,
+    vocabulary_size: int | None = None,
     weights: str | None = None,
     name: str = "attention",
 ) -> keras.Model:
@@ -50,7 +50,8 @@ def build_attention(
     Parameters
     ----------
     input_shape : tuple of int, default=(10, 32)
-        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
+        Shape of one sequence: (steps, features), or (steps,) with `vocabulary_size`. Set steps to None for sequences of
+        variable length.
     n_outputs : int, default=10
         Number of outputs.
     embedding_units : int, default=64
@@ -74,6 +75,11 @@ def build_attention(
         Value that marks padding: a step is masked if all its features equal this value. Masked steps are not attended
         to and are ignored by the average. Pad at the end, since padding counts in the positional encoding. If None, no
         steps are masked.
+    vocabulary_size : int, default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, the input is token ids of shape
+        (steps,), and an embedding layer with masking replaces the projection; see
+        :class:`kerasnet.features.TextVectorizer`. Estimators also accept "auto": the largest id in the training data
+        plus one.
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
         differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
@@ -84,7 +90,8 @@ def build_attention(
     Returns
     -------
     keras.Model
-        Uncompiled functional model. Takes floats of shape (n_samples, steps, features).
+        Uncompiled functional model. Takes floats of shape (n_samples, steps, features), or token ids of shape
+        (n_samples, steps) with `vocabulary_size`.
 
     Raises
     ------
@@ -107,7 +114,6 @@ def build_attention(
     >>> build_attention((28, 28), n_blocks=1).output_shape
     (None, 10)
     """
-    input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     embedding_units, n_heads = check_size("embedding_units", embedding_units), check_size("n_heads", n_heads)
     n_blocks = check_size("n_blocks", n_blocks)
@@ -119,10 +125,12 @@ def build_attention(
         )
     regularizer = make_regularizer(l1, l2)
 
-    inputs = values = keras.Input(input_shape, name="input")
-    for layer in masking_layers(mask_value):
+    inputs, *first_layers = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units)
+    if vocabulary_size is None:
+        first_layers.append(layers.Dense(embedding_units, kernel_regularizer=regularizer, name="embedding"))
+    values = inputs
+    for layer in first_layers:
         values = layer(values)
-    values = layers.Dense(embedding_units, kernel_regularizer=regularizer, name="embedding")(values)
     values = SinusoidalPositions(name="positions")(values)
     for block in range(1, n_blocks + 1):
         normalized = layers.LayerNormalization(name=f"attention_norm_{block}")(values)

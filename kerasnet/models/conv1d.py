@@ -8,13 +8,12 @@ import keras
 from keras import layers
 
 from kerasnet.models._arguments import (
-    check_input_shape,
     check_size,
     check_sizes,
     count_layers,
     dropout_layers,
     make_regularizer,
-    masking_layers,
+    sequence_layers,
 )
 from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
 from kerasnet.models._registry import register_model
@@ -39,6 +38,8 @@ def build_conv1d(
     l1: float = 0.0,
     l2: float = 0.0,
     mask_value: float | None = None,
+    vocabulary_size: int | None = None,
+    embedding_units: int = 128,
     weights: str | None = None,
     name: str = "conv1d",
 ) -> keras.Sequential:
@@ -50,7 +51,8 @@ def build_conv1d(
     Parameters
     ----------
     input_shape : tuple of int, default=(10, 32)
-        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
+        Shape of one sequence: (steps, features), or (steps,) with `vocabulary_size`. Set steps to None for sequences of
+        variable length.
     n_outputs : int, default=10
         Number of outputs.
     filters : int or tuple of int, default=(64, 128, 64)
@@ -69,6 +71,12 @@ def build_conv1d(
     mask_value : float, default=None
         Value that marks padding: a step is masked if all its features equal this value. Convolutions treat masked steps
         as zeros, and the average ignores them. If None, no steps are masked.
+    vocabulary_size : int, default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, the input is token ids of shape
+        (steps,), and an embedding layer with masking is added; see :class:`kerasnet.features.TextVectorizer`.
+        Estimators also accept "auto": the largest id in the training data plus one.
+    embedding_units : int, default=128
+        Size of the embedding of each token. Ignored if `vocabulary_size` is None.
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
         differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
@@ -79,7 +87,8 @@ def build_conv1d(
     Returns
     -------
     keras.Sequential
-        Uncompiled model. Takes floats of shape (n_samples, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features), or token ids of shape
+        (n_samples, steps) with `vocabulary_size`.
 
     Raises
     ------
@@ -97,12 +106,11 @@ def build_conv1d(
     >>> build_conv1d((None, 3), 2, filters=(8, 8)).output_shape
     (None, 2)
     """
-    input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     kernel_size = check_size("kernel_size", kernel_size)
     regularizer = make_regularizer(l1, l2)
 
-    network = [keras.Input(input_shape, name="input"), *masking_layers(mask_value)]
+    network = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units)
     for block, n_filters in enumerate(check_sizes("filters", filters), start=1):
         network += [
             MaskedConv1D(

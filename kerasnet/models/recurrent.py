@@ -8,13 +8,12 @@ import keras
 from keras import layers
 
 from kerasnet.models._arguments import (
-    check_input_shape,
     check_size,
     check_sizes,
     count_layers,
     dropout_layers,
     make_regularizer,
-    masking_layers,
+    sequence_layers,
 )
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
@@ -36,6 +35,8 @@ def build_simple_rnn(
     l1: float = 0.0,
     l2: float = 0.0,
     mask_value: float | None = None,
+    vocabulary_size: int | None = None,
+    embedding_units: int = 128,
     weights: str | None = None,
     name: str = "simple_rnn",
 ) -> keras.Sequential:
@@ -46,7 +47,8 @@ def build_simple_rnn(
     Parameters
     ----------
     input_shape : tuple of int, default=(10, 32)
-        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
+        Shape of one sequence: (steps, features), or (steps,) with `vocabulary_size`. Set steps to None for sequences of
+        variable length.
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
@@ -62,6 +64,12 @@ def build_simple_rnn(
     mask_value : float, default=None
         Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
         steps. If None, no steps are masked.
+    vocabulary_size : int, default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, the input is token ids of shape
+        (steps,), and an embedding layer with masking is added; see :class:`kerasnet.features.TextVectorizer`.
+        Estimators also accept "auto": the largest id in the training data plus one.
+    embedding_units : int, default=128
+        Size of the embedding of each token. Ignored if `vocabulary_size` is None.
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
         differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
@@ -72,7 +80,8 @@ def build_simple_rnn(
     Returns
     -------
     keras.Sequential
-        Uncompiled model. Takes floats of shape (n_samples, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features), or token ids of shape
+        (n_samples, steps) with `vocabulary_size`.
 
     Raises
     ------
@@ -108,6 +117,8 @@ def build_lstm(
     l1: float = 0.0,
     l2: float = 0.0,
     mask_value: float | None = None,
+    vocabulary_size: int | None = None,
+    embedding_units: int = 128,
     weights: str | None = None,
     name: str = "lstm",
 ) -> keras.Sequential:
@@ -118,7 +129,8 @@ def build_lstm(
     Parameters
     ----------
     input_shape : tuple of int, default=(10, 32)
-        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
+        Shape of one sequence: (steps, features), or (steps,) with `vocabulary_size`. Set steps to None for sequences of
+        variable length.
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
@@ -134,6 +146,12 @@ def build_lstm(
     mask_value : float, default=None
         Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
         steps. If None, no steps are masked.
+    vocabulary_size : int, default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, the input is token ids of shape
+        (steps,), and an embedding layer with masking is added; see :class:`kerasnet.features.TextVectorizer`.
+        Estimators also accept "auto": the largest id in the training data plus one.
+    embedding_units : int, default=128
+        Size of the embedding of each token. Ignored if `vocabulary_size` is None.
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
         differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
@@ -144,7 +162,8 @@ def build_lstm(
     Returns
     -------
     keras.Sequential
-        Uncompiled model. Takes floats of shape (n_samples, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features), or token ids of shape
+        (n_samples, steps) with `vocabulary_size`.
 
     Raises
     ------
@@ -186,6 +205,8 @@ def build_gru(
     l1: float = 0.0,
     l2: float = 0.0,
     mask_value: float | None = None,
+    vocabulary_size: int | None = None,
+    embedding_units: int = 128,
     weights: str | None = None,
     name: str = "gru",
 ) -> keras.Sequential:
@@ -196,7 +217,8 @@ def build_gru(
     Parameters
     ----------
     input_shape : tuple of int, default=(10, 32)
-        Shape of one sequence: (steps, features). Set steps to None for sequences of variable length.
+        Shape of one sequence: (steps, features), or (steps,) with `vocabulary_size`. Set steps to None for sequences of
+        variable length.
     n_outputs : int, default=10
         Number of outputs.
     units : int or tuple of int, default=(64,)
@@ -212,6 +234,12 @@ def build_gru(
     mask_value : float, default=None
         Value that marks padding: a step is masked if all its features equal this value. Recurrent layers skip masked
         steps. If None, no steps are masked.
+    vocabulary_size : int, default=None
+        Number of token ids, including 0 for padding and 1 for unknown tokens. If given, the input is token ids of shape
+        (steps,), and an embedding layer with masking is added; see :class:`kerasnet.features.TextVectorizer`.
+        Estimators also accept "auto": the largest id in the training data plus one.
+    embedding_units : int, default=128
+        Size of the embedding of each token. Ignored if `vocabulary_size` is None.
     weights : str, default=None
         Name of the pretrained weights to load, such as "mnist"; see :func:`kerasnet.models.model_card`. If `n_outputs`
         differs from that of the pretrained model, the output layer is randomly initialized. If None, all weights are
@@ -222,7 +250,8 @@ def build_gru(
     Returns
     -------
     keras.Sequential
-        Uncompiled model. Takes floats of shape (n_samples, steps, features).
+        Uncompiled model. Takes floats of shape (n_samples, steps, features), or token ids of shape
+        (n_samples, steps) with `vocabulary_size`.
 
     Raises
     ------
@@ -261,18 +290,19 @@ def _recurrent(
     l1,
     l2,
     mask_value,
+    vocabulary_size,
+    embedding_units,
     weights,
     name,
 ):
     """Build a network of stacked recurrent layers of class `layer_class`."""
-    input_shape = check_input_shape(input_shape, ("steps", "features"))
     n_outputs = check_size("n_outputs", n_outputs)
     units = check_sizes("units", units)
     if not units:
         raise ValueError("units must have at least one entry, such as (64,). Received: ().")
     regularizer = make_regularizer(l1, l2)
 
-    network = [keras.Input(input_shape, name="input"), *masking_layers(mask_value)]
+    network = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units)
     for position, n_units in enumerate(units, start=1):
         network.append(
             layer_class(

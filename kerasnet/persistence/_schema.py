@@ -18,7 +18,7 @@ from kerasnet.errors import CorruptFileError, UnsafeFileError
 # are types whose compiled code relies on valid learned attributes: kernel support vector machines, nearest neighbors,
 # coordinate descent, gradient boosting. Decision trees and one-hot encoders are included, and validated after loading.
 _CLASSES = {
-    "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer"),
+    "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer", "TextVectorizer"),
     "kerasnet.preprocessing": ("InterpolationImputer", "OutlierClipper"),
     "kerasnet.preprocessing._pipeline": ("ArrayPipeline",),
     "sklearn.compose": ("ColumnTransformer", "make_column_selector"),

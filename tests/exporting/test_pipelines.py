@@ -29,7 +29,7 @@ from sklearn.svm import SVC, LinearSVC
 
 import kerasnet as kn
 from kerasnet.errors import ExportError
-from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer
+from kerasnet.features import HOGTransformer, ImagePreprocessor, SIFTTransformer, TextVectorizer
 from kerasnet.preprocessing import make_tabular_preprocessor
 
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
@@ -252,6 +252,9 @@ def test_unsupported_steps_are_named(mnist, table, tmp_path):
     with pytest.raises(ExportError, match=r"SIFTTransformer \(step 'sifttransformer'\) cannot .* Supported: networks"):
         kn.export(pipeline, tmp_path / "m.onnx", verify=X)
     preprocessor = make_tabular_preprocessor(imputation="interpolate").fit(table[0])
+    texts = make_pipeline(TextVectorizer(), kn.KerasNetClassifier("text_cnn", epochs=1, filters=2, embedding_units=2))
+    with pytest.raises(ExportError, match=r"TextVectorizer cannot be exported: exported models do not take text"):
+        kn.export(texts.fit(["a b", "c"], [0, 1]), tmp_path / "m.onnx")
     with pytest.raises(ExportError, match=r"InterpolationImputer \(step 'columns__numeric__imputation'\) cannot"):
         kn.export(preprocessor, tmp_path / "m.onnx")
     pipeline = make_pipeline(ImagePreprocessor(image_size=(14, 14), flatten=True), LogisticRegression()).fit(X, y)

@@ -19,6 +19,10 @@ CASES = [
     ("mlp", {"input_shape": (4,), "n_outputs": 1, "output_activation": "sigmoid"}),
     ("resnet_small", {"depth": 14, "width": 4, "dropout": 0.3}),
     ("simple_rnn", {"units": 3, "dropout": 0.1}),
+    (
+        "text_cnn",
+        {"vocabulary_size": 20, "filters": (4, 3), "kernel_size": (2, 3), "embedding_dropout": 0.0, "l2": 0.1},
+    ),
 ]
 
 
@@ -40,6 +44,14 @@ def test_recognized_arguments_build_an_equal_model(name, arguments, tmp_path):
     np.testing.assert_array_equal(rebuilt(X), loaded(X))
     for key, value in arguments.items():
         assert recognized_arguments[key] in (value, (value,)), key
+
+
+def test_tokens_of_sequence_models_are_recognized():
+    model = kn.create_model("gru", input_shape=(None,), vocabulary_size=20, embedding_units=4)
+    name, arguments = recognize_model(model)
+    assert name == "gru"
+    assert arguments["vocabulary_size"] == 20
+    assert arguments["embedding_units"] == 4
 
 
 def test_unknown_architecture_is_not_recognized():

@@ -41,7 +41,7 @@ TABLE = pd.DataFrame(RNG.random((60, 3)), columns=["size", "weight", "age"]).ass
     color=["red", "blue", "green", "blue"] * 15
 )
 TABLE.loc[::7, "size"] = np.nan
-SAMPLES = {"image": IMAGES, "sequence": SEQUENCES, "vector": VECTORS}
+SAMPLES = {"image": IMAGES, "sequence": SEQUENCES, "tokens": RNG.integers(30, size=(60, 7)), "vector": VECTORS}
 FAST = {"epochs": 2, "random_state": 0}
 LINEAR = {"code_units": 2, "output_activation": "linear", **FAST}
 

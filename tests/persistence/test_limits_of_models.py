@@ -15,7 +15,7 @@ from kerasnet.models import _registry, register_model, registered_model
 
 X, Y = np.random.default_rng(0).random((30, 4), dtype=np.float32), np.arange(30) % 3
 BUILT_IN = [name for name in kn.list_models() if registered_model(name).builder.__module__.startswith("kerasnet.")]
-SHAPES = {"image": (32, 32, 3), "sequence": (10, 4), "vector": (4,)}
+SHAPES = {"image": (32, 32, 3), "sequence": (10, 4), "tokens": (10,), "vector": (4,)}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kerasnet.models import create_model, list_models
 from kerasnet.models._registry import registered_model
 from kerasnet.training import _engine, _loop, _pool, _predict, clear_cache
 
-SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "vector": (12,)}
+SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "tokens": (6,), "vector": (12,)}
 
 
 def order(seed, epoch, n_samples):
@@ -168,6 +168,7 @@ LONGER = [*(name for name in list_models() if name not in ("cnn", "lstm", "backb
 def check_epochs(name, build, weighted=False):
     ours, oracle = seeded(build), seeded(build)
     X, y = samples((12,) if name == "custom training step" else oracle.input_shape[1:])
+    X = (50 * X).astype(np.int32) if name == "text_cnn" else X
     y = {**dict.fromkeys(AUTOENCODERS, X), "two outputs": {"label": y, "number": X[:, :1]}}.get(name, y)
     weight = np.linspace(0, 2, len(X), dtype=np.float32) if weighted else None
     train(ours, X, y, weight, epochs=2, batch_size=8, seed=3)

@@ -25,7 +25,7 @@ from kerasnet.training import EpochMemory, learning_rates, memory
 from kerasnet.training import _resume as resume
 from kerasnet.training.memory import as_memory
 
-SHAPES = {"image": (16, 16, 1), "sequence": (6, 4), "vector": (12,)}
+SHAPES = {"image": (16, 16, 1), "sequence": (6, 4), "tokens": (6,), "vector": (12,)}
 
 
 @pytest.fixture
@@ -181,6 +181,8 @@ class Kill(keras.callbacks.Callback):
 
 random = np.random.default_rng(0)
 X = random.random((40, *shape)).astype(np.float32)
+if name == "text_cnn":
+    X = (100 * X).astype(np.int32)
 y = X if task == "reconstruction" else random.integers(0, 10, 40)
 rates = learning_rates("cosine", 0.01, 5 * 4)
 for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("uninterrupted", None)):

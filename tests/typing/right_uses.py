@@ -30,6 +30,7 @@ def builders() -> list[Any]:
         kn.build_mlp(input_shape=(4,), n_outputs=3, dense_units=(8,), dropout=0),
         kn.build_resnet_small(input_shape=(28, 28, 1), n_outputs=10),
         kn.build_simple_rnn(input_shape=(10, 32), n_outputs=3),
+        kn.build_text_cnn(input_shape=(None,), n_outputs=2, vocabulary_size=1000),
     ]
 
 
@@ -99,6 +100,7 @@ def other_modules(paths: list[Path]) -> list[Any]:
         kn.demo.make_app(["lenet", *paths], onnxruntime_web=paths[0], hosts=["example.com"]),
         kn.estimators.CNNClassifier(memory=kn.training.EpochMemory(paths[0], max_bytes=1000)).fit(files, y),
         kn.features.HOGTransformer(orientations=9).fit(X).transform(X),
+        kn.features.TextVectorizer(sequence_length=50).fit(["one", "two"]).transform(["one"]),
         kn.features.hog(X, pixels_per_cell=(8, 8)),
         kn.features.prepare_images(["digit.png", *X], image_size=(28, 28)),
         kn.models.list_models(),
