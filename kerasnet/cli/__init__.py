@@ -18,12 +18,12 @@ COMMANDS = {  # by name: summary and module
     "list": ("list the registered models", _list),
     "card": ("show the model card of a registered model", _card),
     "inspect": ("describe a saved model without loading it", _inspect),
-    "predict": ("predict the classes of images", _predict),
+    "predict": ("predict the classes of images or texts", _predict),
     "report": ("evaluate a model and write an HTML report", _report),
     "export": ("write a model as ONNX, LiteRT or SavedModel", _export),
     "demo": ("open a page to draw on, with predictions of models", _demo),
 }
-_DESCRIPTION = "Models of kerasnet: list them, look at files, predict images, write reports, and try them in a browser."
+_DESCRIPTION = "Models of kerasnet: list them, look at files, predict, write reports, and try them in a browser."
 _EPILOG = """\
 MODEL is one of:
   NAME          a pretrained model, such as lenet (kerasnet list --weights)

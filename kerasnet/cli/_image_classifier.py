@@ -74,7 +74,11 @@ class ImageClassifier:
     @classmethod
     def load(cls, model):
         """Load a model that is named on the command line; see `load_model`."""
-        classifier, metadata = load_model(model)
+        return cls.named(model, *load_model(model))
+
+    @classmethod
+    def named(cls, model, classifier, metadata):
+        """Return a classifier whose errors begin with its name on the command line."""
         try:
             return cls(classifier, metadata)
         except (TypeError, DataFormatError) as error:

@@ -1,9 +1,11 @@
-"""``kerasnet predict``: the classes of images."""
+"""``kerasnet predict``: the classes of images and texts."""
+
+import textwrap
 
 from kerasnet.cli._command import fail, import_quietly, print_json, print_line, printable, with_progress
 
 DESCRIPTION = """\
-Predict the classes of images with a pretrained or saved classifier.
+Predict the classes of images or texts with a pretrained or saved classifier.
 
 Models of MNIST and EMNIST digits find the digit in a photograph or a drawing:
 each image must show exactly one. Models of other data sets in the format of
@@ -13,12 +15,17 @@ article. All other models receive the whole image.
 An image that cannot be read, is empty, or does not show exactly one digit is
 reported as an error, and the exit status is 1. The other images are predicted.
 
+Pipelines that begin with a TextVectorizer take files with one text per line, or
+CSV files with --column. A text without a known word is reported as an error.
+
 examples:
   kerasnet predict lenet photo.jpg
   kerasnet predict runs/mnist-cnn-20260101-120000 photos/*.png --polarity dark-on-light
   kerasnet predict --model model.kerasnet photos/*.png --json
+  kerasnet predict reviews.kerasnet new.csv --column review
 """
-USAGE = "%(prog)s MODEL IMAGE... [options]\n       %(prog)s --model MODEL IMAGE... [options]"
+USAGE = "%(prog)s MODEL FILE... [options]\n       %(prog)s --model MODEL FILE... [options]"
+_WIDTH = 60  # of a text in a line of output
 POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 
 
@@ -31,7 +38,7 @@ def add_arguments(parser):
         help="name of a pretrained model, file or folder, see kerasnet --help; by default, the first argument",
     )
     parser.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="image files: PNG, JPEG, WebP, TIFF, GIF, BMP or PPM"
+        "files", metavar="FILE", nargs="+", help="image files (PNG, JPEG, WebP, TIFF, GIF, BMP or PPM) or text files"
     )
     content = parser.add_mutually_exclusive_group()
     content.add_argument(
@@ -54,27 +61,27 @@ def add_arguments(parser):
         choices=POLARITIES,
         help="whether digits are darker or lighter than the background (default: auto, detected per image)",
     )
+    parser.add_argument("--column", metavar="NAME", help="column of CSV files that contains the texts")
     parser.add_argument("--json", action="store_true", help="print a JSON list with the probabilities of all classes")
 
 
 def run(arguments):
     """Run the command and return its exit status."""
-    model, images = arguments.model, arguments.images
+    model, files = arguments.model, arguments.files
     if model is None:
-        model, *images = images
-        if not images:
+        model, *files = files
+        if not files:
             arguments.parser.error("expected a model and images, as in: kerasnet predict lenet photo.jpg")
     import_quietly("kerasnet.estimators")
-    from kerasnet.cli._image_classifier import ImageClassifier
+    from kerasnet.cli._models import load_model
+    from kerasnet.cli._text_classifier import takes_text
 
-    classifier = ImageClassifier.load(model)
-    options = {"content": _content(classifier, arguments), "polarity": arguments.polarity}
+    estimator, metadata = load_model(model)
+    predictions_of = _of_texts if takes_text(estimator) else _of_images
     predictions, status = [], 0
-    for path in with_progress(images, "Predicting"):
-        try:
-            prediction = classifier.predict(path, **options)
-        except (OSError, ValueError) as error:
-            status = fail("kerasnet predict", error)
+    for prediction in predictions_of(model, estimator, metadata, files, arguments):
+        if isinstance(prediction, Exception):
+            status = fail("kerasnet predict", prediction)
             continue
         predictions.append(prediction)
         if not arguments.json:
@@ -82,6 +89,37 @@ def run(arguments):
     if arguments.json:
         print_json(predictions)
     return status
+
+
+def _of_images(model, estimator, metadata, paths, arguments):
+    """Yield the prediction, or the error, for each image file."""
+    from kerasnet.cli._image_classifier import ImageClassifier
+
+    if arguments.column is not None:
+        raise ValueError(f"--column requires a classifier of text; {model} is none")
+    classifier = ImageClassifier.named(model, estimator, metadata)
+    options = {"content": _content(classifier, arguments), "polarity": arguments.polarity}
+    for path in with_progress(paths, "Predicting"):
+        try:
+            yield classifier.predict(path, **options)
+        except (OSError, ValueError) as error:
+            yield error
+
+
+def _of_texts(model, estimator, metadata, paths, arguments):
+    """Yield the prediction, or the error, for each text of each file."""
+    from kerasnet.cli._text_classifier import predict_texts, read_texts
+
+    if arguments.content is not None or arguments.polarity != "auto":
+        raise ValueError(f"--digit, --as-is and --polarity require a classifier of images; {model} takes text")
+    for path in paths:
+        try:
+            predictions = predict_texts(estimator, read_texts(path, arguments.column))
+        except (OSError, ValueError) as error:
+            yield error
+            continue
+        for number, prediction in enumerate(predictions, start=1):
+            yield prediction or ValueError(f"{path}: text {number} has no known word")
 
 
 def _content(classifier, arguments):
@@ -99,4 +137,5 @@ def _content(classifier, arguments):
 def _as_line(prediction):
     probability = prediction["probability"]
     percent = "" if probability is None else f" ({probability:.1%})"
-    return f"{printable(prediction['image'])}: {printable(str(prediction['class']))}{percent}"
+    source = prediction["image"] if "image" in prediction else textwrap.shorten(prediction["text"], _WIDTH)
+    return f"{printable(source)}: {printable(str(prediction['class']))}{percent}"

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 import kerasnet as kn
 from kerasnet.cli import main
 from kerasnet.datasets import load_mnist
-from kerasnet.features import ImagePreprocessor
+from kerasnet.features import ImagePreprocessor, TextVectorizer
 
 ROOT = Path(__file__).parents[2]
 SIZES = ((480, 640), (640, 480), (300, 900))
@@ -309,3 +309,29 @@ def test_script_is_the_same_command(photographs):
     assert done.stdout.startswith(f"{path}: ")
     (line,) = done.stderr.splitlines()
     assert line.startswith("kerasnet predict: image, 'missing\\udcff\\n.png': ")
+
+
+def test_texts_of_lines_and_columns(tmp_path, capsys):
+    texts, labels = ["good film", "nice and good", "bad film", "awful and bad"] * 5, ["pos", "pos", "neg", "neg"] * 5
+    network = kn.KerasNetClassifier("text_cnn", filters=4, embedding_units=4, epochs=10, learning_rate=0.05)
+    pipeline = make_pipeline(TextVectorizer(), network.set_params(random_state=0)).fit(texts, labels)
+    model, lines, table = (str(tmp_path / name) for name in ("m.kerasnet", "lines.txt", "table.csv"))
+    kn.save(pipeline, model)
+    Path(lines).write_text("a good film\nbad\n")
+    Path(table).write_text('id,review\n1,"good, nice"\n')
+    found = predictions(capsys, model, lines)
+    assert [each["class"] for each in found] == ["pos", "neg"]
+    expected = pipeline.predict_proba(["a good film", "bad"])
+    np.testing.assert_allclose([[*each["probabilities"].values()] for each in found], expected)
+    assert predictions(capsys, model, table, "--column", "review")[0]["text"] == "good, nice"
+    Path(lines).write_text("zzz\ngood\n")
+    assert main(["predict", model, lines, table, "--column", "text"]) == 1
+    assert capsys.readouterr().err.count("expected a column 'text'. Found: ['") == 2
+    assert main(["predict", model, lines]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("good: pos (")
+    assert "text 1 has no known word" in captured.err
+    assert main(["predict", model, lines, "--digit"]) == 1
+    assert "require a classifier of images" in capsys.readouterr().err
+    assert main(["predict", "lenet", lines, "--column", "text"]) == 1
+    assert "--column requires a classifier of text; lenet is none" in capsys.readouterr().err
