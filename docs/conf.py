@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import make_benchmark_table  # noqa: E402 - found on the path above
 import make_export_table  # noqa: E402
 import make_model_table  # noqa: E402
+import make_results_table  # noqa: E402
 
 import kerasnet  # noqa: E402
 from kerasnet.cli import COMMANDS, main  # noqa: E402
@@ -85,7 +86,7 @@ def write_generated(app):
     """Write the pages and tables that are made from model cards, benchmark records and notebooks."""
     generated = DOCS / "_generated"
     generated.mkdir(exist_ok=True)
-    for module in (make_model_table, make_benchmark_table, make_export_table):
+    for module in (make_model_table, make_benchmark_table, make_export_table, make_results_table):
         for name, table in module.tables().items():
             _write(generated / f"{name}.md", table + "\n")
     _write(generated / "cards.md", make_model_table.cards())

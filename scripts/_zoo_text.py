@@ -1,6 +1,7 @@
 """Training recipes for text: questions (TREC) and sentences of movie reviews (MR).
 
-The hyperparameters for TREC were chosen on held-out parts of its training data, and are used for MR as they are.
+The hyperparameters were chosen on held-out parts of the training data: for TREC a fifth of it, for MR the last of ten
+folds, which is not among those that are reported.
 """
 
 import numpy as np
@@ -38,17 +39,26 @@ def mr(folder, fold):
 
 def network(name, seed, **parameters):
     """Return a pipeline of tokens and a network."""
-    return make_pipeline(TextVectorizer(), kn.KerasNetClassifier(name, random_state=seed, **parameters))
+    training = {"batch_size": 50, "learning_rate_schedule": "cosine", "random_state": seed}
+    return make_pipeline(TextVectorizer(), kn.KerasNetClassifier(name, **training, **parameters))
 
 
 def text_cnn(seed):
-    """Return the pipeline of ``text_cnn``."""
-    return network("text_cnn", seed, epochs=8, batch_size=50, learning_rate_schedule="cosine")
+    """Return the pipeline of ``text_cnn`` for questions."""
+    smooth = {"loss": "CategoricalCrossentropy", "loss__label_smoothing": 0.1}
+    return network("text_cnn", seed, epochs=8, learning_rate=0.002, embedding_units=300, **smooth)
+
+
+def text_cnn_for_reviews(seed):
+    """Return the pipeline of ``text_cnn`` for sentences of reviews, which overfits earlier."""
+    return network("text_cnn", seed, epochs=4, learning_rate=0.001, embedding_dropout=0.3)
 
 
 def gru(seed):
     """Return the pipeline of ``gru``."""
-    return network("gru", seed, vocabulary_size="auto", epochs=8, batch_size=50, learning_rate_schedule="cosine")
+    parameters = {"units": 100, "embedding_units": 200, "dropout": 0.5, "vocabulary_size": "auto"}
+    smooth = {"loss": "CategoricalCrossentropy", "loss__label_smoothing": 0.1}
+    return network("gru", seed, epochs=8, learning_rate=0.003, **parameters, **smooth)
 
 
 def linear(seed):
@@ -77,12 +87,16 @@ def on_mr(make):
     return run
 
 
-CNN = "8 epochs, batches of 50, Adam with cosine decay"
 TFIDF = "words, punctuation marks and pairs of them; defaults of scikit-learn"
+SMOOTH = "label smoothing 0.1"
+CNN = f"embedding 300, {SMOOTH}, Adam, learning rate 0.002 with cosine decay, batch size 50, 8 epochs"
+GRU = f"100 units, embedding 200, dropout 0.5, {SMOOTH}, Adam, learning rate 0.003 with cosine decay, batch size 50, 8 epochs"
+REVIEWS = "embedding 128, embedding dropout 0.3, Adam, learning rate 0.001 with cosine decay, batch size 50, 4 epochs"
+FOLDS = "MR, three of ten folds"
 RECIPES = {
     "trec text_cnn": Recipe("TREC", "`text_cnn`", CNN, on_trec(text_cnn), published=91.2, source=KIM),
-    "trec gru": Recipe("TREC", "`gru`", CNN, on_trec(gru)),
+    "trec gru": Recipe("TREC", "`gru`", GRU, on_trec(gru)),
     "trec linear": Recipe("TREC", "TF-IDF + linear SVM", TFIDF, on_trec(linear), seeds=(0,)),
-    "mr text_cnn": Recipe("MR, three of ten folds", "`text_cnn`", CNN, on_mr(text_cnn), published=76.1, source=KIM),
-    "mr linear": Recipe("MR, three of ten folds", "TF-IDF + linear SVM", TFIDF, on_mr(linear)),
+    "mr text_cnn": Recipe(FOLDS, "`text_cnn`", REVIEWS, on_mr(text_cnn_for_reviews), published=76.1, source=KIM),
+    "mr linear": Recipe(FOLDS, "TF-IDF + linear SVM", TFIDF, on_mr(linear)),
 }

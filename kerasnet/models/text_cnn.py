@@ -114,14 +114,7 @@ def build_text_cnn(
     input_shape = check_input_shape(input_shape, ("steps",))
     n_outputs = check_size("n_outputs", n_outputs)
     vocabulary_size = _DEFAULT_VOCABULARY_SIZE if vocabulary_size is None else vocabulary_size
-    filters, kernel_sizes = check_sizes("filters", filters), check_sizes("kernel_size", kernel_size)
-    n_branches = max(len(filters), len(kernel_sizes))
-    filters, kernel_sizes = (sizes * n_branches if len(sizes) == 1 else sizes for sizes in (filters, kernel_sizes))
-    if not n_branches or len(filters) != len(kernel_sizes):
-        raise ValueError(
-            "filters and kernel_size must have the same number of entries, at least one. "
-            f"Received: filters={filters!r}, kernel_size={kernel_sizes!r}."
-        )
+    branches = _branches(filters, kernel_size)
     regularizer = make_regularizer(l1, l2)
 
     inputs = keras.Input(input_shape, dtype="int32", name="input")
@@ -129,20 +122,33 @@ def build_text_cnn(
     for layer in dropout_layers(embedding_dropout, "embedding_dropout"):
         values = layer(values)
     pooled = []
-    for branch, (n_filters, size) in enumerate(zip(filters, kernel_sizes, strict=True), start=1):
+    for number, (n_filters, size) in enumerate(branches, start=1):
         convolution = MaskedConv1D(
             n_filters,
             size,
             padding="same",
             activation=activation,
             kernel_regularizer=regularizer,
-            name=f"conv_{branch}",
+            name=f"conv_{number}",
         )
-        pooled.append(MaskedMaxPooling1D(name=f"maximum_{branch}")(convolution(values)))
-    values = layers.Concatenate(name="maxima")(pooled) if n_branches > 1 else pooled[0]
+        pooled.append(MaskedMaxPooling1D(name=f"maximum_{number}")(convolution(values)))
+    values = layers.Concatenate(name="maxima")(pooled) if len(branches) > 1 else pooled[0]
     for layer in dropout_layers(dropout, "dropout"):
         values = layer(values)
     outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output")(
         values
     )
     return with_pretrained_weights(keras.Model(inputs, outputs, name=name), "text_cnn", weights, activation)
+
+
+def _branches(filters, kernel_size):
+    """Return the number of filters and the kernel size of each branch; a single value applies to all branches."""
+    filters, sizes = check_sizes("filters", filters), check_sizes("kernel_size", kernel_size)
+    n_branches = max(len(filters), len(sizes))
+    filters, sizes = (each * n_branches if len(each) == 1 else each for each in (filters, sizes))
+    if not n_branches or len(filters) != len(sizes):
+        raise ValueError(
+            "filters and kernel_size must have the same number of entries, at least one. "
+            f"Received: filters={filters!r}, kernel_size={sizes!r}."
+        )
+    return [*zip(filters, sizes, strict=True)]

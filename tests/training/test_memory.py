@@ -183,7 +183,7 @@ random = np.random.default_rng(0)
 X = random.random((40, *shape)).astype(np.float32)
 if name == "text_cnn":
     X = (100 * X).astype(np.int32)
-y = X if task == "reconstruction" else random.integers(0, 10, 40)
+y = X if task == "reconstruction" else random.integers(0, 2, 40)
 rates = learning_rates("cosine", 0.01, 5 * 4)
 for output, memory in (("resumed", EpochMemory(f"{folder}/memory")), ("uninterrupted", None)):
     keras.utils.set_random_seed(0)

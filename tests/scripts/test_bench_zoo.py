@@ -1,0 +1,53 @@
+"""Training recipes of bench_zoo.py: accuracy on small parts of the data, records and tables."""
+
+import json
+from pathlib import Path
+
+import _zoo
+import _zoo_text
+import bench_zoo
+import make_results_table
+import pytest
+
+RECORDS = json.loads(bench_zoo.RESULTS.read_text())
+
+
+def data(family):
+    """Return the folder of the public data; skip the test if it is missing."""
+    if not (_zoo.DATA / family).is_dir():
+        pytest.skip(f"there is no {family} data in {_zoo.DATA}")
+    return _zoo.DATA
+
+
+def test_text_cnn_classifies_questions_after_a_short_training():
+    X, X_test, y, y_test = _zoo_text.trec(data("text"))
+    short = {"epochs": 5, "embedding_units": 32, "filters": 32}
+    classifier = _zoo_text.text_cnn(0).set_params(**{f"kerasnetclassifier__{name}": short[name] for name in short})
+    assert classifier.fit(X[:2000], y[:2000]).score(X_test, y_test) > 0.7
+
+
+def test_a_recipe_runs_in_a_process_and_is_recorded(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(bench_zoo, "RESULTS", tmp_path / "results.json")
+    folder = str(data("text"))
+    assert bench_zoo.main(["--family", "text", "--only", "trec linear", "--data", folder]) == 0
+    (record,) = json.loads(bench_zoo.RESULTS.read_text())["text"].values()
+    assert record["values"] == RECORDS["text"]["trec linear"]["values"]
+    assert record["seconds"] > 0
+
+
+@pytest.mark.parametrize("family", RECORDS)
+def test_all_recipes_have_records_and_a_row_in_the_documentation(family):
+    recipes = __import__(f"_zoo_{family}").RECIPES
+    assert list(RECORDS[family]) == list(recipes)
+    for name, recipe in recipes.items():
+        assert len(RECORDS[family][name]["values"]) == len(recipe.seeds)
+        assert RECORDS[family][name]["recipe"] == recipe.recipe
+    rows = make_results_table.tables()[f"results_{family}"].splitlines()[2:]
+    assert len(rows) == len(recipes)
+    assert f"results_{family}.md" in (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+
+
+def test_text_models_reach_the_accuracy_that_the_documentation_claims():
+    means = {name: sum(record["values"]) / len(record["values"]) for name, record in RECORDS["text"].items()}
+    assert means["trec gru"] >= 88
+    assert means["mr text_cnn"] >= 75
