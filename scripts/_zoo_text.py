@@ -90,7 +90,10 @@ def on_mr(make):
 TFIDF = "words, punctuation marks and pairs of them; defaults of scikit-learn"
 SMOOTH = "label smoothing 0.1"
 CNN = f"embedding 300, {SMOOTH}, Adam, learning rate 0.002 with cosine decay, batch size 50, 8 epochs"
-GRU = CNN.replace("embedding 300", "100 units, embedding 200, dropout 0.5").replace("0.002", "0.003")
+GRU = (
+    f"100 units, embedding 200, dropout 0.5, {SMOOTH}, Adam, learning rate 0.003 with cosine decay, batch size 50, "
+    "8 epochs"
+)
 REVIEWS = "embedding 128, embedding dropout 0.3, Adam, learning rate 0.001 with cosine decay, batch size 50, 4 epochs"
 FOLDS = "MR, three of ten folds"
 RECIPES = {
