@@ -312,18 +312,17 @@ def test_script_is_the_same_command(photographs):
 
 
 def test_texts_of_lines_and_columns(tmp_path, capsys):
-    texts, labels = ["good film", "nice and good", "bad film", "awful and bad"] * 5, ["pos", "pos", "neg", "neg"] * 5
-    network = kn.KerasNetClassifier("text_cnn", filters=4, embedding_units=4, epochs=10, learning_rate=0.05)
-    pipeline = make_pipeline(TextVectorizer(), network.set_params(random_state=0)).fit(texts, labels)
+    texts, labels = ["good film", "good one", "bad film", "bad one"], ["pos", "pos", "neg", "neg"]
+    pipeline = make_pipeline(TextVectorizer(), RandomForestClassifier(5, random_state=0)).fit(texts, labels)
     model, lines, table = (str(tmp_path / name) for name in ("m.kerasnet", "lines.txt", "table.csv"))
     kn.save(pipeline, model)
-    Path(lines).write_text("a good film\nbad\n")
-    Path(table).write_text('id,review\n1,"good, nice"\n')
+    Path(lines).write_text("good film\nbad\n")
+    Path(table).write_text('id,review\n1,"good, one"\n')
     found = predictions(capsys, model, lines)
     assert [each["class"] for each in found] == ["pos", "neg"]
-    expected = pipeline.predict_proba(["a good film", "bad"])
+    expected = pipeline.predict_proba(["good film", "bad"])
     np.testing.assert_allclose([[*each["probabilities"].values()] for each in found], expected)
-    assert predictions(capsys, model, table, "--column", "review")[0]["text"] == "good, nice"
+    assert predictions(capsys, model, table, "--column", "review")[0]["text"] == "good, one"
     Path(lines).write_text("zzz\ngood\n")
     assert main(["predict", model, lines, table, "--column", "text"]) == 1
     assert capsys.readouterr().err.count("expected a column 'text'. Found: ['") == 2

@@ -98,7 +98,7 @@ def test_pipelines_learn_the_vocabulary_and_are_saved_pickled_and_searched(revie
         clone(pipeline).fit(texts[:60], y[:60]),
     ):
         np.testing.assert_array_equal(same.predict_proba(texts), expected)
-    grid = {"textvectorizer__max_tokens": [4, None], "kerasnetclassifier__filters": [8]}
+    grid = {"textvectorizer__max_tokens": [4, None], "kerasnetclassifier__vocabulary_size": [30]}  # one architecture
     search = GridSearchCV(pipeline, grid, cv=2).fit(texts, y)
     assert search.best_params_["textvectorizer__max_tokens"] is None
 
@@ -161,6 +161,7 @@ def test_invalid_tokens_raise_an_error(convert, message, reviews):
         classifier(vocabulary_size="all").fit(ids, y)
 
 
+@pytest.mark.exhaustive
 def test_exported_networks_take_token_ids(reviews, tmp_path):
     _, y, ids = reviews
     fitted = classifier(epochs=1).fit(ids, y)

@@ -21,12 +21,13 @@ def data(family):
 
 def test_text_cnn_classifies_questions_after_a_short_training():
     X, X_test, y, y_test = _zoo_text.trec(data("text"))
-    short = {"epochs": 5, "embedding_units": 32, "filters": 32}
+    short = {"epochs": 4, "embedding_units": 32, "filters": 32, "learning_rate": 0.005}
     classifier = _zoo_text.text_cnn(0).set_params(**{f"kerasnetclassifier__{name}": short[name] for name in short})
-    assert classifier.fit(X[:2000], y[:2000]).score(X_test, y_test) > 0.7
+    assert classifier.fit(X[:1500], y[:1500]).score(X_test, y_test) > 0.7
 
 
-def test_a_recipe_runs_in_a_process_and_is_recorded(tmp_path, monkeypatch, capfd):
+@pytest.mark.exhaustive
+def test_a_recipe_runs_in_a_process_and_is_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_zoo, "RESULTS", tmp_path / "results.json")
     folder = str(data("text"))
     assert bench_zoo.main(["--family", "text", "--only", "trec linear", "--data", folder]) == 0
