@@ -11,7 +11,7 @@ examples:
   kerasnet list --weights mnist      models with weights that were trained on MNIST
 """
 TASKS = ("classification", "regression", "reconstruction")
-INPUT_KINDS = ("image", "sequence", "vector")
+INPUT_KINDS = ("image", "sequence", "tokens", "vector")
 _HEADER = ("NAME", "INPUT", "TASKS", "PARAMETERS", "PRETRAINED WEIGHTS")
 
 
