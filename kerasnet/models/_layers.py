@@ -1,9 +1,9 @@
 """Layers for masked sequences that Keras does not provide."""
 
-import math
-
 import keras
 from keras import ops
+
+_LOWEST = -3e4  # finite, also in float16: ONNX models multiply it by 0
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
@@ -66,7 +66,7 @@ class MaskedMaxPooling1D(keras.layers.GlobalMaxPooling1D):
         if mask is None:
             return super().call(inputs)
         unmasked = mask[..., None]
-        largest = ops.max(ops.where(unmasked, inputs, -math.inf), axis=1)
+        largest = ops.max(ops.where(unmasked, inputs, _LOWEST), axis=1)
         return ops.where(ops.any(unmasked, axis=1), largest, 0.0)
 
     def compute_mask(self, inputs, mask=None):

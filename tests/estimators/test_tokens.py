@@ -164,7 +164,9 @@ def test_invalid_tokens_raise_an_error(convert, message, reviews):
 @pytest.mark.exhaustive
 def test_exported_networks_take_token_ids(reviews, tmp_path):
     _, y, ids = reviews
+    ids = ids.copy()
     fitted = classifier(epochs=1).fit(ids, y)
+    ids[0] = 0  # a text without tokens
     kn.export(fitted, tmp_path / "m.onnx")
     exported = kn.load_exported(tmp_path / "m.onnx")
     assert exported.description.inputs[0].dtype == "int32"
