@@ -93,11 +93,31 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
+class _CommandParser(_Parser):
+    """Parser of a sub-command, which accepts options between other arguments."""
+
+    _is_parsing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_parsing:  # called by parse_known_intermixed_args
+            return super().parse_known_args(args, namespace)
+        self._is_parsing = True
+        try:
+            namespace, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_parsing = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line and all its sub-commands."""
     parser = _Parser("kerasnet", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"kerasnet {importlib.metadata.version('kerasnet')}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, title="commands", parser_class=_CommandParser
+    )
     for name, (summary, module) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=module.DESCRIPTION)
         module.add_arguments(command)

@@ -19,7 +19,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import kerasnet as kn
-from kerasnet.cli import COMMANDS, _command, _inspect, _list, _predict, main
+from kerasnet.cli import COMMANDS, _command, _inspect, _list, _predict, main, make_parser
 from kerasnet.models import _registry
 
 ROOT = Path(__file__).parents[2]
@@ -284,3 +284,11 @@ def test_progress_is_shown_on_terminals_only(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     assert [*_command.with_progress([1], "Predicting")] == [1]
     assert not terminal.getvalue()
+
+
+def test_options_may_be_between_other_arguments(capsys):
+    arguments = make_parser().parse_args(["predict", "lenet", "--as-is", "a.png", "--json", "b.png"])
+    assert (arguments.files, arguments.content, arguments.json) == (["lenet", "a.png", "b.png"], "whole", True)
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["predict", "lenet", "a.png", "--unknown"])
+    assert "kerasnet predict: unrecognized arguments: --unknown" in capsys.readouterr().err

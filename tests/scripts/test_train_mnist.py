@@ -304,6 +304,7 @@ def test_missed_target_accuracy_exits_with_status_1(main, tmp_path, capfd):  # s
         (["--set", "dropout"], "expected NAME=JSON, got 'dropout'"),
         (["--set", "optimizer=sgd"], "write text in double quotes, as in 'optimizer=\"sgd\"'"),
         (["--set", "random_state=1"], "--set random_state is not supported; use --seed"),
+        (["--set", "validation_fraction=0.3"], "--set validation_fraction is not supported; use --validation-fraction"),
         (["--set", "epochs=2", "--epochs", "1"], "--set epochs and --epochs set the same parameter"),
         (["--early-stopping", "--validation-fraction", "0"], "--early-stopping requires a --validation-fraction"),
         (["--validation-fraction", "1"], "no training images would be left"),
