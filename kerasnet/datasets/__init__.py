@@ -7,6 +7,7 @@ from kerasnet.datasets._idx import read_idx
 from kerasnet.datasets._idx_folder import load_idx_folder
 from kerasnet.datasets._image_folder import load_image_folder
 from kerasnet.datasets._mnist import load_mnist
+from kerasnet.datasets._ucr import load_ucr
 
 __all__ = [
     "LazyArray",
@@ -15,5 +16,6 @@ __all__ = [
     "load_idx_folder",
     "load_image_folder",
     "load_mnist",
+    "load_ucr",
     "read_idx",
 ]
