@@ -30,9 +30,13 @@ from .models import build_cnn as build_cnn
 from .models import build_conv1d as build_conv1d
 from .models import build_conv_autoencoder as build_conv_autoencoder
 from .models import build_gru as build_gru
+from .models import build_inception_time as build_inception_time
 from .models import build_lenet as build_lenet
+from .models import build_lite as build_lite
 from .models import build_lstm as build_lstm
+from .models import build_lstm_fcn as build_lstm_fcn
 from .models import build_mlp as build_mlp
+from .models import build_resnet1d as build_resnet1d
 from .models import build_resnet_small as build_resnet_small
 from .models import build_simple_rnn as build_simple_rnn
 from .models import build_text_cnn as build_text_cnn

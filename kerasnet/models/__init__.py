@@ -7,9 +7,13 @@ from kerasnet.models.autoencoder import build_autoencoder, build_conv_autoencode
 from kerasnet.models.backbone import build_backbone
 from kerasnet.models.cnn import build_cnn, build_lenet
 from kerasnet.models.conv1d import build_conv1d
+from kerasnet.models.inception_time import build_inception_time
+from kerasnet.models.lite import build_lite
+from kerasnet.models.lstm_fcn import build_lstm_fcn
 from kerasnet.models.mlp import build_mlp
 from kerasnet.models.recurrent import build_gru, build_lstm, build_simple_rnn
 from kerasnet.models.resnet import build_resnet_small
+from kerasnet.models.resnet1d import build_resnet1d
 from kerasnet.models.text_cnn import build_text_cnn
 
 __all__ = [
@@ -22,9 +26,13 @@ __all__ = [
     "build_conv1d",
     "build_conv_autoencoder",
     "build_gru",
+    "build_inception_time",
     "build_lenet",
+    "build_lite",
     "build_lstm",
+    "build_lstm_fcn",
     "build_mlp",
+    "build_resnet1d",
     "build_resnet_small",
     "build_simple_rnn",
     "build_text_cnn",

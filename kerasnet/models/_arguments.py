@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import keras
 
-from kerasnet.models._layers import TokenEmbedding
+from kerasnet.models._layers import PaddingMask, SequenceMask, TokenEmbedding
 
 _MIN_VOCABULARY_SIZE = 2  # padding and unknown tokens
 
@@ -42,6 +42,17 @@ def check_sizes(name, values):
     return tuple(map(int, sizes))
 
 
+def check_sizes_per_layer(name, values, n_layers):
+    """Return `values` as a tuple of `n_layers` positive ints; an int is the size in every layer."""
+    sizes = (values,) * n_layers if is_positive_int(values) else check_sizes(name, values)
+    if len(sizes) != n_layers:
+        raise ValueError(
+            f"{name} must be a positive int, or a tuple with one entry per layer: {n_layers} entries. "
+            f"Received: {values!r}."
+        )
+    return tuple(map(int, sizes))
+
+
 def count_layers(name, values):
     """Return the number of layers that `values` defines."""
     return len(check_sizes(name, values))
@@ -56,15 +67,24 @@ def dropout_layers(rate, name):
 
 def masking_layers(mask_value):
     """Return a list with one masking layer, or an empty list if `mask_value` is None."""
+    mask_value = check_mask_value(mask_value)
+    return [] if mask_value is None else [keras.layers.Masking(mask_value, name="mask")]
+
+
+def check_mask_value(mask_value):
+    """Return `mask_value` as a float or None."""
     if mask_value is None:
-        return []
+        return None
     if not isinstance(mask_value, Real) or not math.isfinite(mask_value):
         raise ValueError(f"mask_value must be a finite number or None. Received: {mask_value!r}.")
-    return [keras.layers.Masking(float(mask_value), name="mask")]
+    return float(mask_value)
 
 
-def embedding_layer(vocabulary_size, embedding_units, scale=0.05):
-    """Return an embedding layer that masks padding (0); its initial weights are uniform in [-`scale`, `scale`]."""
+def embedding_layer(vocabulary_size, embedding_units, scale=0.05, mask_zero=True):
+    """Return an embedding layer with initial weights that are uniform in [-`scale`, `scale`].
+
+    With `mask_zero`, it returns a mask of padding (0), as in Keras.
+    """
     if check_size("vocabulary_size", vocabulary_size) < _MIN_VOCABULARY_SIZE:
         raise ValueError(
             "vocabulary_size must be at least 2: the ids 0 and 1 are padding and unknown tokens. "
@@ -74,12 +94,12 @@ def embedding_layer(vocabulary_size, embedding_units, scale=0.05):
         int(vocabulary_size),
         check_size("embedding_units", embedding_units),
         embeddings_initializer=keras.initializers.RandomUniform(-scale, scale),
-        mask_zero=True,
+        mask_zero=mask_zero,
         name="embedding",
     )
 
 
-def sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units):
+def sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units, mask_zero=True):
     """Return the first layers of a network for sequences: input and masking layer, or input and embedding of tokens."""
     if vocabulary_size is None:
         return [
@@ -92,7 +112,23 @@ def sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units):
             f"vocabulary_size={vocabulary_size!r}. Leave out one of them."
         )
     shape = check_input_shape(input_shape, ("steps",))
-    return [keras.Input(shape, dtype="int32", name="input"), embedding_layer(vocabulary_size, embedding_units)]
+    embedding = embedding_layer(vocabulary_size, embedding_units, mask_zero=mask_zero)
+    return [keras.Input(shape, dtype="int32", name="input"), embedding]
+
+
+def sequence_inputs(input_shape, mask_value, vocabulary_size, embedding_units):
+    """Return the input of a functional model for sequences, the sequences with zeros at masked steps, and the mask.
+
+    Tokens are embedded. The mask is None if no steps are masked. Otherwise it is a tensor that is True at steps that
+    are not masked, to be passed to layers explicitly: implicit masks of Keras add layers without fixed names to a
+    functional model.
+    """
+    if vocabulary_size is not None:
+        inputs, embedding = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units, mask_zero=False)
+        return inputs, embedding(inputs), PaddingMask(name="mask")(inputs)
+    inputs = keras.Input(check_input_shape(input_shape, ("steps", "features")), name="input")
+    mask_value = check_mask_value(mask_value)
+    return inputs, *((inputs, None) if mask_value is None else SequenceMask(mask_value, name="mask")(inputs))
 
 
 def make_regularizer(l1, l2):

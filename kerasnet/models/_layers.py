@@ -1,9 +1,28 @@
 """Layers for masked sequences that Keras does not provide."""
 
 import keras
+import numpy as np
 from keras import ops
 
 _LOWEST = -3e4  # finite, also in float16: ONNX models multiply it by 0
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class SequenceMask(keras.layers.Layer):
+    """Return the sequences with zeros at masked steps, and the mask, which is True at steps that are not masked."""
+
+    def __init__(self, mask_value, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def call(self, inputs):
+        """Compute the sequences and the mask."""
+        mask = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
+        return ops.where(mask[..., None], inputs, ops.zeros_like(inputs)), mask
+
+    def get_config(self):
+        """Return the configuration."""
+        return {**super().get_config(), "mask_value": self.mask_value}
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
@@ -17,6 +36,34 @@ class MaskedConv1D(keras.layers.Conv1D):
     def call(self, inputs, mask=None):
         """Apply the convolution."""
         return super().call(_zero_masked_steps(inputs, mask))
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class MaskedSeparableConv1D(keras.layers.SeparableConv1D):
+    """Separable 1D convolution that treats masked steps as zeros, like its zero padding, and propagates the mask."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        """Apply the convolution."""
+        return super().call(_zero_masked_steps(inputs, mask))
+
+
+@keras.saving.register_keras_serializable(package="kerasnet")
+class SlidingMaximum1D(keras.layers.MaxPooling1D):
+    """Maximum over the unmasked steps of windows with stride 1; propagates the mask."""
+
+    def __init__(self, pool_size, **kwargs):
+        super().__init__(pool_size, **{"strides": 1, "padding": "same", **kwargs})
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        """Compute the maximum."""
+        if mask is not None:
+            inputs = ops.where(mask[..., None], inputs, np.finfo(keras.backend.floatx()).min)
+        return super().call(inputs)
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
@@ -37,7 +84,7 @@ class TokenEmbedding(keras.layers.Embedding):
 
     def compute_mask(self, inputs, mask=None):
         """Return whether tokens are not padding."""
-        return PaddingMask(name="mask")(inputs)
+        return PaddingMask(name="mask")(inputs) if self.mask_zero else None
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")

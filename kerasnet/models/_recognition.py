@@ -1,10 +1,12 @@
 """Identification of the registered builder and the arguments that build a given Keras model."""
 
 import inspect
+import re
 
 from kerasnet.models._registry import list_models, registered_model
 
 _CONVOLUTIONS = ("conv", "encoder_conv")
+_FIRST_CONVOLUTIONS = ("module_1_conv_1", "multiplexed_1")  # of models whose convolutions have the same filters
 _RECURRENT = ("rnn", "lstm", "gru")
 
 
@@ -70,27 +72,40 @@ def _read_arguments(model):
         return value[0] if isinstance(value, list | tuple) else value
 
     embedding_dropout = configs.pop("embedding_dropout", {}).get("rate", 0.0)
-    kernel_sizes = tuple(map(size, sizes("kernel_size", *_CONVOLUTIONS)))
+    filters = sizes("filters", *_CONVOLUTIONS) or tuple(
+        config["filters"] for name, config in configs.items() if re.fullmatch(r"block_\d+_conv_1", name)
+    )
+    kernel_sizes, of_block = (
+        tuple(map(size, sizes("kernel_size", *prefixes))) for prefixes in (_CONVOLUTIONS, ("block_1_conv",))
+    )
     n_outputs = tuple(model.output_shape)[1:]
     regularizer = (read("kernel_regularizer", "output") or {}).get("config", {})
     n_blocks = sum(name.startswith("stage_1") and name.endswith("sum") for name in configs)
     arguments = {
         "activation": read(
-            "activation", "activation_1", "stem_activation", "conv_1", "encoder_conv_1", "dense_1", "dense_1_1", "code"
+            "activation",
+            *("activation_1", "stem_activation", "block_1", "module_1"),
+            *("conv_1", "encoder_conv_1", "dense_1", "dense_1_1", "code"),
         ),
         "code_activation": read("activation", "code"),
         "code_units": read("units", "code"),
         "dense_units": sizes("units", "dense"),
-        "depth": 6 * n_blocks + 2,
+        "depth": sum(bool(re.fullmatch(r"module_\d+", name)) for name in configs) or 6 * n_blocks + 2,
+        "dimension_shuffle": "dimension_shuffle" in configs,
         "dropout": next((config["rate"] for config in configs.values() if "rate" in config), 0.0),
         "embedding_dropout": embedding_dropout,
         "embedding_units": read("units", "embedding") or read("output_dim", "embedding"),
         "feed_forward_units": read("units", "dense_1_1"),
-        "filters": sizes("filters", *_CONVOLUTIONS),
+        "filters": read("filters", *_FIRST_CONVOLUTIONS) or filters,
         "input_shape": tuple(model.input_shape)[1:],
-        "kernel_size": kernel_sizes[0] if len(set(kernel_sizes)) == 1 else kernel_sizes,
+        "kernel_size": (
+            size(read("kernel_size", *_FIRST_CONVOLUTIONS))
+            or of_block
+            or (kernel_sizes[0] if len(set(kernel_sizes)) == 1 else kernel_sizes or None)
+        ),
         "l1": regularizer.get("l1", 0.0),
         "l2": regularizer.get("l2", 0.0),
+        "lstm_units": read("units", "lstm"),
         "mask_value": read("mask_value", "mask"),
         "n_blocks": len(sizes("num_heads", "attention")),
         "n_heads": read("num_heads", "attention_1"),

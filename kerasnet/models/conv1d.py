@@ -10,6 +10,7 @@ from keras import layers
 from kerasnet.models._arguments import (
     check_size,
     check_sizes,
+    check_sizes_per_layer,
     count_layers,
     dropout_layers,
     make_regularizer,
@@ -31,7 +32,7 @@ def build_conv1d(
     n_outputs: int = 10,
     *,
     filters: int | Sequence[int] = (64, 128, 64),
-    kernel_size: int = 5,
+    kernel_size: int | Sequence[int] = 5,
     activation: str = "relu",
     output_activation: str = "softmax",
     dropout: float = 0.0,
@@ -57,8 +58,9 @@ def build_conv1d(
         Number of outputs.
     filters : int or tuple of int, default=(64, 128, 64)
         Number of filters in each convolutional block. An int builds a single block.
-    kernel_size : int, default=5
-        Length of the convolution kernels, in steps. The convolutions pad with zeros and keep the sequence length.
+    kernel_size : int or tuple of int, default=5
+        Length of the convolution kernels, in steps. A tuple has one entry per block. The convolutions pad with zeros
+        and keep the sequence length.
     activation : str, default="relu"
         Activation function of the convolutional blocks.
     output_activation : str, default="softmax"
@@ -107,15 +109,16 @@ def build_conv1d(
     (None, 2)
     """
     n_outputs = check_size("n_outputs", n_outputs)
-    kernel_size = check_size("kernel_size", kernel_size)
+    filters_of_blocks = check_sizes("filters", filters)
+    kernel_sizes = check_sizes_per_layer("kernel_size", kernel_size, len(filters_of_blocks))
     regularizer = make_regularizer(l1, l2)
 
     network = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units)
-    for block, n_filters in enumerate(check_sizes("filters", filters), start=1):
+    for block, (n_filters, length) in enumerate(zip(filters_of_blocks, kernel_sizes, strict=True), start=1):
         network += [
             MaskedConv1D(
                 n_filters,
-                kernel_size,
+                length,
                 padding="same",
                 use_bias=False,
                 kernel_regularizer=regularizer,

@@ -16,7 +16,11 @@ SMALL = {
     "attention": {"embedding_units": 4, "n_heads": 2, "n_blocks": 1, "feed_forward_units": 4},
     "conv1d": {"filters": (4,)},
     "gru": {"units": (3,)},
+    "inception_time": {"depth": 3, "filters": 4},
+    "lite": {"filters": 4, "kernel_size": 8},
     "lstm": {"units": (3,)},
+    "lstm_fcn": {"lstm_units": 3, "filters": (4,), "kernel_size": 5},
+    "resnet1d": {"filters": (4,)},
     "simple_rnn": {"units": (3,)},
 }
 
@@ -47,7 +51,7 @@ def test_padding_does_not_change_predictions(name):
     assert np.isfinite(masked(np.full((1, 4, 2), -7.0))).all()
 
 
-@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru"]))  # same masking as simple_rnn
+@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru", "inception_time", "lite", "lstm_fcn", "resnet1d"]))
 def test_fit_save_and_predict_lists_of_sequences(name, ragged, tmp_path):
     X, y = ragged
     classifier = small(name, epochs=40, learning_rate=0.03).fit(X, y)

@@ -10,8 +10,13 @@ import pytest
 from kerasnet.models import (
     build_autoencoder,
     build_cnn,
+    build_conv1d,
     build_conv_autoencoder,
+    build_inception_time,
+    build_lite,
+    build_lstm_fcn,
     build_mlp,
+    build_resnet1d,
     build_simple_rnn,
     create_model,
     list_models,
@@ -161,6 +166,12 @@ def test_image_size_check_agrees_with_keras():
         (build_cnn, {"n_outputs": 0}, r"n_outputs must be a positive int. Received: 0"),
         (build_cnn, {"n_outputs": True}, r"n_outputs must be a positive int. Received: True"),
         (build_cnn, {"kernel_size": 2.5}, r"kernel_size must be"),
+        (build_conv1d, {"kernel_size": (8, 5)}, r"kernel_size must be .*: 3 entries. Received: \(8, 5\)"),
+        (build_lite, {"kernel_size": 3}, r"kernel_size must be at least 4. Received: 3"),
+        (build_inception_time, {"kernel_size": 3}, r"kernel_size must be at least 4. Received: 3"),
+        (build_lite, {"mask_value": np.nan}, r"mask_value must be a finite number or None. Received: nan"),
+        (build_resnet1d, {"kernel_size": ()}, r"kernel_size must have at least one entry"),
+        (build_lstm_fcn, {"input_shape": (None, 2), "dimension_shuffle": True}, r"needs sequences of one length"),
         (build_cnn, {"dropout": 1.0}, r"dropout must be a number in \[0, 1\). Received: 1.0"),
         (build_mlp, {"l1": -1}, r"l1 must be a number of at least 0. Received: -1"),
         (build_mlp, {"input_shape": ()}, r"input_shape must be a tuple of sizes"),
@@ -193,3 +204,18 @@ def test_builders_share_one_signature():
         assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in others if parameter.name != "n_outputs")
         assert next(parameter for parameter in others if parameter.name == "weights").default is None
         assert others[-1].default == name
+
+
+def test_custom_filters_of_lite_equal_separate_convolutions():
+    """Compare the single convolution with one convolution per filter; peaks as in the paper's formula."""
+    X = np.random.default_rng(0).normal(size=(2, 70, 3)).astype(np.float32)
+    model = build_lite((70, 3), 2)
+    found = model.get_layer("custom_filters")(X)
+    signs = [(-1.0) ** np.arange(1, length + 1) for length in (2, 4, 8, 16, 32, 64)]
+    filters = [*signs, *(-each for each in signs), [-1, -1, 2, 2, -1, -1]]
+    filters.append([-1 / 4, -1, -1, -1 / 4, 1 / 2, 2, 2, 1 / 2, -1 / 4, -1, -1, -1 / 4])
+    for number, values in enumerate(filters):
+        kernel = np.repeat(np.array(values, np.float32)[:, None, None], 3, axis=1)
+        expected = keras.ops.conv(X, kernel, padding="same")
+        np.testing.assert_allclose(found[..., number : number + 1], expected, atol=1e-4)
+    assert not model.get_layer("custom_filters").trainable_weights

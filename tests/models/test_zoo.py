@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import os
 from pathlib import Path
 
@@ -96,7 +97,19 @@ def test_numbers_of_parameters_match_a_count_by_hand():
     conv1d = convolution(5, 32, 64) + convolution(5, 64, 128) + convolution(5, 128, 64) + 650
     block = 4 * (64 * 64 + 64) + 2 * 2 * 64 + (64 * 128 + 128) + (128 * 64 + 64)
     attention = 33 * 64 + 2 * block + 2 * 64 + 650
+    resnet1d = convolution(1, 32, 64) + convolution(1, 64, 128) + 4 * 128 + 129 * 10
+    for n_in, width in ((32, 64), (64, 128), (128, 128)):
+        resnet1d += convolution(8, n_in, width) + convolution(5, width, width) + convolution(3, width, width)
+    inception = 32 * 32 + 5 * 128 * 32 + 6 * ((40 + 20 + 10) * 32 * 32 + 4 * 128) + 32 * 32 + 5 * 128 * 32
+    inception += convolution(1, 32, 128) + convolution(1, 128, 128) + 129 * 10
+    fcn = convolution(8, 32, 128) + convolution(5, 128, 256) + convolution(3, 256, 128)
+    lite = (40 + 20 + 10) * 32 * 32 + 96 * 32 * 17 + 4 * 113
+    lite += 20 * 113 + convolution(1, 113, 32) + 10 * 32 + convolution(1, 32, 32) + 33 * 10
     expected = {
+        "inception_time": inception,
+        "lite": lite,
+        "lstm_fcn": 4 * (32 + 8 + 1) * 8 + fcn + 137 * 10,
+        "resnet1d": resnet1d,
         "lenet": lenet,
         "resnet_small": resnet,
         "lstm": lstm,
@@ -105,6 +118,10 @@ def test_numbers_of_parameters_match_a_count_by_hand():
         "attention": attention,
     }
     assert {name: create_model(name).count_params() for name in expected} == expected
+    published = create_model("conv1d", filters=(128, 256, 128), kernel_size=(8, 5, 3))
+    assert published.count_params() == fcn + 129 * 10
+    trainable = create_model("lite", input_shape=(150, 1), n_outputs=2).trainable_weights
+    assert sum(math.prod(weight.shape) for weight in trainable) == 9814 + 33 * 2  # paper, without the output layer
 
 
 def test_the_registry_holds_the_public_builders():

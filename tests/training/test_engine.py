@@ -143,11 +143,18 @@ def samples(shape=(12,), n_samples=21):
 AUTOENCODERS = list_models(task="reconstruction")
 
 
+SMALL = {  # networks for small images, or with fewer layers: see DEEP
+    "inception_time": {"depth": 2, "filters": 4},
+    "lenet": {"kernel_size": 3, "pool_size": 1},
+    "resnet1d": {"filters": (8,)},
+}
+
+
 def build_registered(name):
     def build():
         outputs = {} if name in AUTOENCODERS else {"n_outputs": 3}
-        arguments = {"kernel_size": 3, "pool_size": 1} if name == "lenet" else {}  # for small images
-        model = create_model(name, input_shape=SHAPES[registered_model(name).input_kind], **outputs, **arguments)
+        shape = SHAPES[registered_model(name).input_kind]
+        model = create_model(name, input_shape=shape, **outputs, **SMALL.get(name, {}))
         model.compile(
             "adam", "mse" if name in AUTOENCODERS else "sparse_categorical_crossentropy", metrics=["accuracy"]
         )

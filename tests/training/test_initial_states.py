@@ -17,6 +17,7 @@ from kerasnet.training import clear_cache
 
 SHAPES = {"image": (8, 8, 1), "sequence": (6, 4), "tokens": (6,), "vector": (12,)}
 SLOW = ["backbone", "resnet_small", "attention", "lstm", "gru", "lenet", "text_cnn"]
+SLOW += ["inception_time", "resnet1d", "lstm_fcn"]
 OPTIMIZERS = {
     "adam": {"optimizer": "adam"},
     "amsgrad": {"optimizer": "adam", "optimizer__amsgrad": True},

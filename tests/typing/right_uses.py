@@ -22,12 +22,16 @@ def builders() -> list[Any]:
         kn.build_autoencoder(input_shape=(28, 28)),
         kn.build_backbone(input_shape=(96, 96, 3), n_outputs=2, weights=None),
         kn.build_cnn(input_shape=(28, 28, 1), n_outputs=10, filters=(32, 64), dropout=0.25),
-        kn.build_conv1d(input_shape=(10, 32), n_outputs=3),
+        kn.build_conv1d(input_shape=(10, 32), n_outputs=3, filters=(8, 4), kernel_size=(8, 5)),
         kn.build_conv_autoencoder(input_shape=(28, 28, 1)),
         kn.build_gru(input_shape=(10, 32), n_outputs=3, units=16),
+        kn.build_inception_time(input_shape=(10, 32), n_outputs=3, depth=3),
         kn.build_lenet(input_shape=(28, 28, 1), n_outputs=10),
+        kn.build_lite(input_shape=(None, 32), n_outputs=3, mask_value=-1.0),
         kn.build_lstm(input_shape=(10, 32), n_outputs=3, units=(16, 16)),
+        kn.build_lstm_fcn(input_shape=(10, 32), n_outputs=3, dimension_shuffle=True),
         kn.build_mlp(input_shape=(4,), n_outputs=3, dense_units=(8,), dropout=0),
+        kn.build_resnet1d(input_shape=(10, 32), n_outputs=3, filters=(8, 8)),
         kn.build_resnet_small(input_shape=(28, 28, 1), n_outputs=10),
         kn.build_simple_rnn(input_shape=(10, 32), n_outputs=3),
         kn.build_text_cnn(input_shape=(None,), n_outputs=2, vocabulary_size=1000),
@@ -92,10 +96,12 @@ def network(X: npt.NDArray[np.float64], y: list[int]) -> float:
 def other_modules(paths: list[Path]) -> list[Any]:
     X, y = kn.datasets.load_mnist(n_samples=500, random_state=0, return_X_y=True)
     table, target = kn.datasets.load_csv("table.csv", return_X_y=True, target="label")
+    series = kn.datasets.load_ucr("series.ts", data_format="channels_first")
     files = kn.features.ImageFiles(paths, size=(96, 96), channels=3)
     rates = kn.training.learning_rates("cosine", 0.01, 100)
     assert_type(kn.training.n_batches(100, 32), int)
     return [
+        series,
         kn.datasets.read_idx(paths[0]),
         kn.demo.make_app(["lenet", *paths], onnxruntime_web=paths[0], hosts=["example.com"]),
         kn.estimators.CNNClassifier(memory=kn.training.EpochMemory(paths[0], max_bytes=1000)).fit(files, y),
