@@ -186,3 +186,22 @@ def test_nested_callbacks_refer_to_the_fitted_model(iris):
     assert callback.inner.model is fitted.model_
     assert callback.seen["models"] == [fitted.model_]
     assert (callback.count, wrapper.count) == (3, 0)
+
+
+def test_plateaus_and_best_training_loss_of_published_recipes(iris, tmp_path):
+    """The weights are those of a fit that ends with the best epoch, also if the fit is resumed."""
+    X, y = iris
+    halve = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=3, min_lr=0.1)
+    best = keras.callbacks.EarlyStopping("loss", patience=100, restore_best_weights=True)
+    parameters = {"learning_rate": 0.4, "callbacks": [halve, best]}
+    classifier = mlp(epochs=30, **parameters).fit(X, y)
+    losses, rates = (np.array(classifier.history_[name]) for name in ("loss", "learning_rate"))
+    assert len(losses) == 30
+    np.testing.assert_allclose(np.unique(rates), [0.1, 0.2, 0.4], rtol=1e-6)
+    assert losses.argmin() < 29
+    until_best = mlp(epochs=int(losses.argmin()) + 1, **parameters).fit(X, y)
+    np.testing.assert_array_equal(classifier.predict_proba(X), until_best.predict_proba(X))
+    mlp(epochs=20, memory=tmp_path, **parameters).fit(X, y)
+    resumed = mlp(epochs=30, memory=tmp_path, **parameters).fit(X, y)
+    assert resumed.n_iter_from_memory_ == 20
+    np.testing.assert_array_equal(classifier.predict_proba(X), resumed.predict_proba(X))
