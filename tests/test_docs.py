@@ -56,6 +56,9 @@ def folder(tmp_path, monkeypatch):
         for n in range(60)
     ]
     Path("patients.csv").write_text("\n".join(["age,pressure,smoker,diagnosis", *ages]))
+    lines = [",".join(f"{(n % 2) * np.sin(step) + n / 60:.3f}" for step in range(20)) + f":{n % 2}" for n in range(30)]
+    for part in ("TRAIN", "TEST"):
+        Path(f"GunPoint_{part}.ts").write_text("\n".join(["@univariate true", "@classLabel true 0 1", "@data", *lines]))
     yield tmp_path
     plt.close("all")
 
