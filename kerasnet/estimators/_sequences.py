@@ -12,6 +12,7 @@ from kerasnet.estimators._inputs import as_float32
 from kerasnet.estimators._parameters import get_builder
 from kerasnet.estimators._tokens import check_not_text
 from kerasnet.estimators._validation import validate_samples
+from kerasnet.models import list_models
 
 PADDING = float(np.finfo(np.float32).min)  # default padding value if `mask_value` is None
 
@@ -88,7 +89,7 @@ class SequenceInput:
         if not supports_masking:
             raise ValueError(
                 f"X contains sequences of different lengths, but the builder of {self.model!r} has no argument "
-                "mask_value. Use a sequence model: lstm, gru, conv1d, attention or simple_rnn."
+                f"mask_value. Use a sequence model: {', '.join(list_models(input_kind='sequence'))}."
             )
         if not reset and not is_ragged:
             raise ValueError(
