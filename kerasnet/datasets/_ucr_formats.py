@@ -7,7 +7,6 @@ import numpy as np
 
 from kerasnet.errors import DataFormatError
 
-_MISSING = {"?", "nan"}
 _FLAGS = {"true": True, "false": False}
 _SEPARATE_DIMENSIONS = re.compile(r"\\n|\n")
 
@@ -170,7 +169,7 @@ def parse_values(text, where):
     values = np.empty(len(texts))
     for position, each in enumerate(texts):
         try:
-            values[position] = np.nan if each.lower() in _MISSING else float(each)
+            values[position] = np.nan if each == "?" else float(each)
         except ValueError:
             raise DataFormatError(f"{where}: expected a number, '?' or 'NaN', found {each[:50]!r}.") from None
     with np.errstate(over="ignore"):

@@ -161,7 +161,7 @@ class CustomFilters(keras.initializers.Initializer):
         """Return the kernels."""
         kernels = np.zeros(shape)
         for number, values in enumerate(_custom_filters()):
-            start = (shape[0] - 1) // 2 - (len(values) - 1) // 2
+            start = (shape[0] - len(values)) // 2
             kernels[start : start + len(values), :, number] = values[:, None]
         return keras.ops.convert_to_tensor(kernels, dtype=dtype)
 
