@@ -2,6 +2,7 @@
 
     python scripts/bench_training.py                          # one epoch of each network on the full MNIST
     python scripts/bench_training.py --cases cnn --epochs 6   # the default run of train_mnist.py
+    python scripts/bench_training.py --cases lite inception_time --limit 100  # networks for time series, small data
 
 Both train the same network on the same images with the same batch size and number of epochs, alternately, in one
 process, after compilation. Compare the ratios: absolute times depend on the machine and its load.
@@ -10,6 +11,7 @@ process, after compilation. Compare the ratios: absolute times depend on the mac
 import argparse
 import os
 import sys
+from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # suppress TensorFlow's start-up messages
 
@@ -39,13 +41,21 @@ CASES = {
     "simple_rnn": (kn.SimpleRNNClassifier, lambda: kn.build_simple_rnn((28, 28)), 128, False),
     "lstm": (lambda **training: kn.KerasNetClassifier(build_lstm, **training), build_lstm, 128, False),
 }
+SERIES = {
+    name: (partial(kn.KerasNetClassifier, name), partial(kn.create_model, name, input_shape=(28, 28)), 16, False)
+    for name in ("conv1d", "inception_time", "lite", "lstm_fcn", "resnet1d")
+}
 
 
 def main(argv=None):
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--cases", nargs="+", choices=CASES, default=list(CASES), help="networks to train (default: all)"
+        "--cases",
+        nargs="+",
+        choices=CASES | SERIES,
+        default=list(CASES),
+        help="networks to train (default: all but those for time series)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="number of timed rounds (default: 5)")
     parser.add_argument("--epochs", type=int, default=1, help="number of epochs (default: 1)")
@@ -56,9 +66,10 @@ def main(argv=None):
     X, y = kn.datasets.load_mnist(n_samples=arguments.limit, random_state=0, return_X_y=True)
     result = {"images": len(X), "epochs": arguments.epochs, "rounds": arguments.rounds, "cases": {}}
     for name in arguments.cases:
-        seconds = compare(*CASES[name], X, y, arguments.epochs, arguments.rounds)
+        case = {**CASES, **SERIES}[name]
+        seconds = compare(*case, X, y, arguments.epochs, arguments.rounds)
         result["cases"][name] = {
-            "batch_size": CASES[name][2],
+            "batch_size": case[2],
             "seconds": {side: spread(times) for side, times in seconds.items()},
             "times_faster": ratios(seconds),
         }

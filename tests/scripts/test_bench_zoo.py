@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 
 import _zoo
+import _zoo_series
 import _zoo_text
 import bench_zoo
 import make_results_table
@@ -25,6 +26,13 @@ def test_text_cnn_classifies_questions_after_a_short_training():
     short = {"epochs": 4, "embedding_units": 32, "filters": 32, "learning_rate": 0.005}
     classifier = _zoo_text.text_cnn(0).set_params(**{f"kerasnetclassifier__{name}": short[name] for name in short})
     assert classifier.fit(X[:1500], y[:1500]).score(X_test, y_test) > 0.7
+
+
+def test_lite_classifies_series_after_a_short_training():
+    run = _zoo_series.short(
+        "ItalyPowerDemand", model="lite", epochs=20, learning_rate=0.01, learning_rate_schedule="one_cycle"
+    )
+    assert run(data("series"), 0) > 95  # 96.8
 
 
 @pytest.mark.exhaustive
@@ -54,3 +62,13 @@ def test_text_models_reach_the_accuracy_that_the_documentation_claims():
     assert means["trec text_cnn"] >= 90.5
     assert means["trec gru"] >= 88
     assert means["mr text_cnn"] >= 75
+
+
+def test_networks_for_series_reach_the_accuracy_that_the_documentation_claims():
+    means = {name: sum(record["values"]) / len(record["values"]) for name, record in RECORDS["series"].items()}
+    bounds = {"GunPoint": (99.5, 99), "ItalyPowerDemand": (95.5, 95), "ArrowHead": (81, 81)}
+    for name, (fcn, lite) in bounds.items():
+        assert means[f"{name} fcn"] >= fcn
+        assert means[f"{name} lite"] >= lite
+    assert means["BasicMotions fcn short"] == 100
+    assert means["JapaneseVowels fcn short"] >= 97.5
