@@ -13,7 +13,7 @@ FAWAZ = "Ismail Fawaz 2019, mean of ten runs"
 LITE = "Ismail-Fawaz 2023"
 UEA = "Ismail-Fawaz 2024, UEA archive"
 FCN = {"model": "conv1d", "filters": (128, 256, 128), "kernel_size": (8, 5, 3)}
-FCN_SEEDS = {"GunPoint": (0,), "ItalyPowerDemand": (0, 1, 2), "ArrowHead": (0, 1)}
+FCN_SEEDS = {"GunPoint": (0, 1), "ItalyPowerDemand": (0, 1, 2), "ArrowHead": (0, 1)}
 PLATEAU = "rate halved after 50 epochs without a lower training loss, weights of the lowest training loss"
 
 
