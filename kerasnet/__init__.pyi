@@ -18,6 +18,7 @@ from .estimators import CNNClassifier as CNNClassifier
 from .estimators import KerasNetClassifier as KerasNetClassifier
 from .estimators import KerasNetRegressor as KerasNetRegressor
 from .estimators import SimpleRNNClassifier as SimpleRNNClassifier
+from .estimators import make_tabular_pipeline as make_tabular_pipeline
 from .exporting.exported_model import ExportedModel as ExportedModel
 from .exporting.exported_model import load_exported as load_exported
 from .exporting.exporter import export as export
@@ -36,6 +37,7 @@ from .models import build_lite as build_lite
 from .models import build_lstm as build_lstm
 from .models import build_lstm_fcn as build_lstm_fcn
 from .models import build_mlp as build_mlp
+from .models import build_real_mlp as build_real_mlp
 from .models import build_resnet1d as build_resnet1d
 from .models import build_resnet_small as build_resnet_small
 from .models import build_simple_rnn as build_simple_rnn

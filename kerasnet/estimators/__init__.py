@@ -7,6 +7,7 @@ from kerasnet.estimators.cnn import CNNClassifier
 from kerasnet.estimators.outlier_detector import AutoencoderOutlierDetector
 from kerasnet.estimators.regressor import KerasNetRegressor
 from kerasnet.estimators.simple_rnn import SimpleRNNClassifier
+from kerasnet.estimators.tabular import make_tabular_pipeline
 
 __all__ = [
     "Autoencoder",
@@ -16,4 +17,5 @@ __all__ = [
     "KerasNetClassifier",
     "KerasNetRegressor",
     "SimpleRNNClassifier",
+    "make_tabular_pipeline",
 ]

@@ -91,6 +91,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "standardize_targets": ["boolean"],
         "warm_start": ["boolean"],
         "memory": [str, os.PathLike, EpochMemory, HasMethods("cache"), None],
         "random_state": ["random_state"],

@@ -44,7 +44,7 @@ _FITTED_ATTRIBUTES = (
     *("X_dtype_", "X_shape_", "autoencoder_", "callbacks_", "classes_", "feature_encoder_", "feature_names_in_"),
     *("history_", "input_shape_", "model_", "n_classes_", "n_features_in_", "n_iter_", "n_iter_from_memory_"),
     *("n_outputs_", "n_outputs_expected_", "offset_", "output_shape_", "sample_shape_", "target_encoder_"),
-    *("target_type_", "vocabulary_size_", "y_dtype_", "y_ndim_"),
+    *("target_mean_", "target_scale_", "target_type_", "vocabulary_size_", "y_dtype_", "y_ndim_"),
 )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.preprocessing import StandardScaler
 
 from kerasnet.estimators._base import KerasNetBase
 from kerasnet.estimators._inputs import as_float32
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 class KerasNetRegressor(RegressorMixin, KerasNetBase):
     """Regressor with a registered model, the model of a user's builder, or a Keras model.
 
-    Targets are not scaled. Networks learn best from targets of unit scale; see
-    :class:`sklearn.compose.TransformedTargetRegressor`.
+    Networks learn best from targets of unit scale. By default, targets are not scaled; see `standardize_targets`.
 
     Parameters
     ----------
@@ -79,6 +79,9 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Number of epochs without improvement after which training stops. Only used if `early_stopping` is True.
     tol : float, default=1e-4
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
+    standardize_targets : bool, default=False
+        Whether to train on targets with mean 0 and standard deviation 1, computed in :meth:`fit` (in the first call of
+        :meth:`partial_fit`). Predictions have the scale of `y`; `history_` and `tol` have the standardized scale.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
@@ -102,6 +105,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         The trained model. It does not divide uint8 images by 255.
     output_shape_ : tuple of int
         Shape of one target: () or (n_outputs,).
+    target_mean_, target_scale_ : ndarray of shape (n_outputs,), dtype float64
+        Mean and standard deviation of the targets. Only defined if `standardize_targets` is True.
     history_ : dict of str to list of float
         Loss and metrics after each epoch.
     n_iter_ : int
@@ -124,13 +129,12 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
     Examples
     --------
     >>> from kerasnet import KerasNetRegressor
-    >>> from sklearn.compose import TransformedTargetRegressor
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> network = make_pipeline(StandardScaler(), KerasNetRegressor("mlp", epochs=20, random_state=0))
-    >>> regressor = TransformedTargetRegressor(network, transformer=StandardScaler()).fit(X[:300], y[:300])
+    >>> network = KerasNetRegressor("mlp", epochs=20, standardize_targets=True, random_state=0)
+    >>> regressor = make_pipeline(StandardScaler(), network).fit(X[:300], y[:300])
     >>> bool(regressor.score(X[300:], y[300:]) > 0.4)
     True
     """
@@ -155,6 +159,7 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
+        standardize_targets: bool = False,
         warm_start: bool = False,
         memory: Memory = None,
         random_state: RandomState = None,
@@ -280,6 +285,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         outputs = self._predict_raw(X)
         if self.target_encoder is not None:
             return self.target_encoder_.inverse_transform(outputs)
+        if hasattr(self, "target_scale_"):
+            outputs = outputs * self.target_scale_ + self.target_mean_
         return outputs.reshape(len(outputs), *self.output_shape_).astype(np.float64)
 
     def __sklearn_tags__(self):
@@ -297,7 +304,18 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
                 f"Received: y with targets of shape {y.shape[1:]}."
             )
-        return as_float32(y, "y").reshape(len(y), -1)
+        return self._standardized(y.reshape(len(y), -1), reset)
+
+    def _standardized(self, y, reset):
+        """Return the targets as float32; standardize them if the network is, or was, fitted on standardized targets."""
+        if reset:
+            vars(self).pop("target_mean_", None), vars(self).pop("target_scale_", None)
+            if self.standardize_targets:
+                scaler = StandardScaler().fit(y)
+                self.target_mean_, self.target_scale_ = scaler.mean_, scaler.scale_
+        if hasattr(self, "target_scale_"):
+            y = (y - self.target_mean_) / self.target_scale_
+        return as_float32(y, "y")
 
     def _targets(self, loss):
         return RegressionTargets(self.input_shape_, n_columns=self.n_outputs_)

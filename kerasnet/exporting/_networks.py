@@ -121,8 +121,15 @@ def inference_model(estimator, described, unroll=False):
     elif hasattr(estimator, "predict_proba"):
         outputs = {"probabilities": _probabilities(estimator, network(values, training=False))}
     else:
-        outputs = {"variable": network(values, training=False)}
+        outputs = {"variable": _predictions(estimator, network(values, training=False))}
     return keras.Model(inputs, outputs, name=network.name)
+
+
+def _predictions(estimator, outputs):
+    if not hasattr(estimator, "target_scale_"):
+        return outputs
+    scale, mean = estimator.target_scale_.tolist(), estimator.target_mean_.tolist()
+    return keras.layers.Rescaling(scale, mean, dtype="float32", name="target_scale")(outputs)
 
 
 def _autoencoder_outputs(estimator, network, values):

@@ -11,6 +11,7 @@ from kerasnet.models.inception_time import build_inception_time
 from kerasnet.models.lite import build_lite
 from kerasnet.models.lstm_fcn import build_lstm_fcn
 from kerasnet.models.mlp import build_mlp
+from kerasnet.models.real_mlp import build_real_mlp
 from kerasnet.models.recurrent import build_gru, build_lstm, build_simple_rnn
 from kerasnet.models.resnet import build_resnet_small
 from kerasnet.models.resnet1d import build_resnet1d
@@ -32,6 +33,7 @@ __all__ = [
     "build_lstm",
     "build_lstm_fcn",
     "build_mlp",
+    "build_real_mlp",
     "build_resnet1d",
     "build_resnet_small",
     "build_simple_rnn",

@@ -97,6 +97,7 @@ def _read_arguments(model):
         "embedding_units": read("units", "embedding") or read("output_dim", "embedding"),
         "feed_forward_units": read("units", "dense_1_1"),
         "filters": read("filters", *_FIRST_CONVOLUTIONS) or filters,
+        "frequency_scale": read("frequency_scale", "embedding"),
         "input_shape": tuple(model.input_shape)[1:],
         "kernel_size": (
             size(read("kernel_size", *_FIRST_CONVOLUTIONS))
@@ -108,6 +109,7 @@ def _read_arguments(model):
         "lstm_units": read("units", "lstm"),
         "mask_value": read("mask_value", "mask"),
         "n_blocks": len(sizes("num_heads", "attention")),
+        "n_frequencies": read("n_frequencies", "embedding"),
         "n_heads": read("num_heads", "attention_1"),
         "n_outputs": n_outputs[0] if len(n_outputs) == 1 else None,
         "name": model.name,

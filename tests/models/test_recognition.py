@@ -22,6 +22,7 @@ CASES = [
     ("lstm", {"units": 5, "input_shape": (None, 3), "l2": 0.1}),
     ("lstm_fcn", {"lstm_units": 3, "dimension_shuffle": True, "filters": (4, 5), "kernel_size": 3, "dropout": 0.5}),
     ("mlp", {"input_shape": (4,), "n_outputs": 1, "output_activation": "sigmoid"}),
+    ("real_mlp", {"input_shape": (4,), "n_frequencies": 2, "frequency_scale": 0.5, "dense_units": 5}),
     ("resnet1d", {"filters": (4, 4), "kernel_size": (3, 3), "activation": "tanh"}),
     ("resnet_small", {"depth": 14, "width": 4, "dropout": 0.3}),
     ("simple_rnn", {"units": 3, "dropout": 0.1}),

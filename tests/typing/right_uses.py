@@ -31,6 +31,7 @@ def builders() -> list[Any]:
         kn.build_lstm(input_shape=(10, 32), n_outputs=3, units=(16, 16)),
         kn.build_lstm_fcn(input_shape=(10, 32), n_outputs=3, dimension_shuffle=True),
         kn.build_mlp(input_shape=(4,), n_outputs=3, dense_units=(8,), dropout=0),
+        kn.build_real_mlp(input_shape=(4,), n_outputs=3, frequency_scale=0.5),
         kn.build_resnet1d(input_shape=(10, 32), n_outputs=3, filters=(8, 8)),
         kn.build_resnet_small(input_shape=(28, 28, 1), n_outputs=10),
         kn.build_simple_rnn(input_shape=(10, 32), n_outputs=3),
