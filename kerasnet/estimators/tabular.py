@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TRAINING = {
     "epochs": 64,
-    "batch_size": 256,
+    "batch_size": 128,
     "learning_rate_schedule": "cosine",
     "early_stopping": True,
     "validation_fraction": 0.15,
@@ -30,7 +30,7 @@ _OF_TASK = {
 }
 _OF_REAL_MLP = {
     "classification": {"learning_rate": 0.02, "optimizer__beta_2": 0.95},
-    "regression": {"learning_rate": 0.05, "optimizer__beta_2": 0.95},
+    "regression": {"learning_rate": 0.04, "optimizer__beta_2": 0.95},
 }
 
 
@@ -85,12 +85,12 @@ def make_tabular_pipeline(
     -----
     The training settings are parameters of the step "network":
 
-    - at most 64 epochs with batches of 256 samples and a cosine learning rate schedule. 15 % of the training data are
+    - at most 64 epochs with batches of 128 samples and a cosine learning rate schedule. 15 % of the training data are
       set aside to choose the epoch with the lowest loss; training stops 20 epochs after it;
     - for classification, the cross-entropy with label smoothing of 0.1. For multilabel targets, pass
       ``loss="binary_crossentropy"``;
     - for regression, standardized targets;
-    - for "real_mlp", a learning rate of 0.02 (classification) or 0.05 (regression), and a second moment decay of Adam
+    - for "real_mlp", a learning rate of 0.02 (classification) or 0.04 (regression), and a second moment decay of Adam
       of 0.95. Other models have the learning rate of their estimator.
 
     Examples

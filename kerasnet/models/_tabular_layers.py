@@ -13,7 +13,7 @@ _LIMIT = 3.0
 _SCALE_FACTOR = 6.0
 _BIAS_FACTOR = _EMBEDDING_FACTOR = 0.1
 _EMBEDDING_UNITS = 3  # per feature
-_INITIAL_EMBEDDING = 0.05  # small, so that a network is smooth before it is trained
+_INITIAL_EMBEDDING = 0.1  # small, so that a network is smooth before it is trained
 
 
 @keras.saving.register_keras_serializable(package="kerasnet")
@@ -48,7 +48,7 @@ class FeatureScaling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerasnet")
 class NTKDense(keras.layers.Layer):
-    """Dense layer in neural tangent parametrization: with weights of unit variance, divided by the root of their number.
+    """Dense layer in neural tangent parametrization: weights of unit variance, divided by the root of their number.
 
     The same learning rate is then suitable for layers of all sizes.
     """

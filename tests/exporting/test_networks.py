@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
@@ -124,6 +125,14 @@ def test_regressor(n_outputs, iris, tmp_path):
     model = exported(regressor, tmp_path / "m.onnx")
     np.testing.assert_allclose(model.predict(X), regressor.predict(X), rtol=1e-5)
     assert model.predict(X).shape == y.shape
+
+
+def test_pipeline_for_tables_with_standardized_targets(iris, tmp_path):
+    X, y = pd.DataFrame(iris[0]).add_prefix("size_"), 1000 + 500 * iris[0][:, 0].astype(float)
+    X["kind"] = np.where(iris[1] == 2, "virginica", "other")
+    pipeline = kn.make_tabular_pipeline(X, task="regression", epochs=1, dense_units=(4,), random_state=0).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx")
+    np.testing.assert_allclose(model.predict(X), pipeline.predict(X), rtol=1e-5)
 
 
 def test_autoencoder_has_reconstruction_and_code(mnist, tmp_path):
