@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kerasnet.estimators._typing import Model, RandomState
 
-_TRAINING = {
+_TRAINING: dict[str, Any] = {
     "epochs": 64,
     "batch_size": 128,
     "learning_rate_schedule": "cosine",
@@ -24,11 +24,11 @@ _TRAINING = {
     "n_iter_no_change": 20,
     "tol": 0.0,
 }
-_OF_TASK = {
+_OF_TASK: dict[str, dict[str, Any]] = {
     "classification": {"loss": "categorical_crossentropy", "loss__label_smoothing": 0.1, "metrics": None},
     "regression": {"standardize_targets": True},
 }
-_OF_REAL_MLP = {
+_OF_REAL_MLP: dict[str, dict[str, Any]] = {
     "classification": {"learning_rate": 0.02, "optimizer__beta_2": 0.95},
     "regression": {"learning_rate": 0.04, "optimizer__beta_2": 0.95},
 }

@@ -58,6 +58,8 @@ def estimators(X: Images, y: npt.NDArray[np.int64], rows: kn.datasets.LazyArray)
         kn.KerasNetClassifier("mlp", dense_units=(8,), optimizer__momentum=0.9).partial_fit(X, y, classes=[0, 1]),
         kn.KerasNetRegressor(build_linear, memory="folder", random_state=0).fit(X, y / 2, X_val=X, y_val=y / 2),
         kn.SimpleRNNClassifier(units=8).fit(list(X), y).history_,
+        kn.make_tabular_pipeline(X, task="regression", random_state=0, dropout=0.1).fit(X, y / 2),
+        kn.KerasNetRegressor("mlp", standardize_targets=True).fit(X, y / 2).target_mean_,
     ]
 
 
