@@ -24,12 +24,8 @@ _TRAINING: dict[str, Any] = {
     "n_iter_no_change": 20,
     "tol": 0.0,
 }
-_OF_TASK: dict[str, dict[str, Any]] = {
-    "classification": {"loss": "categorical_crossentropy", "loss__label_smoothing": 0.1, "metrics": None},
-    "regression": {"standardize_targets": True},
-}
 _OF_REAL_MLP: dict[str, dict[str, Any]] = {
-    "classification": {"learning_rate": 0.02, "optimizer__beta_2": 0.95},
+    "classification": {"learning_rate": 0.01, "optimizer__beta_2": 0.95},
     "regression": {"learning_rate": 0.04, "optimizer__beta_2": 0.95},
 }
 
@@ -87,10 +83,8 @@ def make_tabular_pipeline(
 
     - at most 64 epochs with batches of 128 samples and a cosine learning rate schedule. 15 % of the training data are
       set aside to choose the epoch with the lowest loss; training stops 20 epochs after it;
-    - for classification, the cross-entropy with label smoothing of 0.1. For multilabel targets, pass
-      ``loss="binary_crossentropy"``;
     - for regression, standardized targets;
-    - for "real_mlp", a learning rate of 0.02 (classification) or 0.04 (regression), and a second moment decay of Adam
+    - for "real_mlp", a learning rate of 0.01 (classification) or 0.04 (regression), and a second moment decay of Adam
       of 0.95. Other models have the learning rate of their estimator.
 
     Examples
@@ -111,6 +105,9 @@ def make_tabular_pipeline(
     []
     """
     preprocessor = make_tabular_preprocessor(X, task=task)
-    settings = {**_TRAINING, **_OF_TASK[task], **(_OF_REAL_MLP[task] if model == "real_mlp" else {}), **parameters}
+    settings = {**_TRAINING, **(_OF_REAL_MLP[task] if model == "real_mlp" else {})}
+    if task == "regression":
+        settings["standardize_targets"] = True
     kind = KerasNetClassifier if task == "classification" else KerasNetRegressor
-    return Pipeline([("preprocessor", preprocessor), ("network", kind(model, random_state=random_state, **settings))])
+    network = kind(model, random_state=random_state, **{**settings, **parameters})
+    return Pipeline([("preprocessor", preprocessor), ("network", network)])
