@@ -98,7 +98,7 @@ def make_tabular_pipeline(
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> pipeline = make_tabular_pipeline(X, task="regression", random_state=0).fit(X_train, y_train)
-    >>> bool(pipeline.score(X_test, y_test) > 0.3)
+    >>> bool(pipeline.score(X_test, y_test) > 0.25)
     True
 
     Parameters of both steps can be searched, for example with :class:`sklearn.model_selection.GridSearchCV`:

@@ -25,15 +25,15 @@ def mixed_table(n_samples=120):
 
 def test_default_regression_of_diabetes_keeps_its_figure():
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    pipeline = make_tabular_pipeline(X, task="regression", random_state=0).fit(X_train, y_train)
-    assert pipeline.score(X_test, y_test) > 0.33
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=100)
+    pipeline = make_tabular_pipeline(X, task="regression", random_state=100).fit(X_train, y_train)
+    assert pipeline.score(X_test, y_test) > 0.48
 
 
 def test_default_classification_of_breast_cancer_keeps_its_figure():
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    pipeline = make_tabular_pipeline(X, random_state=0).fit(X_train, y_train)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=100)
+    pipeline = make_tabular_pipeline(X, random_state=100).fit(X_train, y_train)
     assert roc_auc_score(y_test, pipeline.predict_proba(X_test)[:, 1]) > 0.99
 
 
