@@ -13,7 +13,6 @@ FAWAZ = "Ismail Fawaz 2019, mean of ten runs"
 LITE = "Ismail-Fawaz 2023"
 UEA = "Ismail-Fawaz 2024, UEA archive"
 FCN = {"model": "conv1d", "filters": (128, 256, 128), "kernel_size": (8, 5, 3)}
-FCN_SEEDS = {"GunPoint": (0, 1), "ItalyPowerDemand": (0, 1, 2), "ArrowHead": (0, 1)}
 PLATEAU = "rate halved after 50 epochs without a lower training loss, weights of the lowest training loss"
 
 
@@ -62,9 +61,7 @@ def recipes():
     words = f"2,000 epochs, batches of a tenth, at most 16; {PLATEAU}"
     for data, figure in {"GunPoint": 100, "ItalyPowerDemand": 96.1, "ArrowHead": 84.3}.items():
         run = published(data, **FCN, epochs=2000, largest_batch=16, tenth=True)
-        found[f"{data} fcn"] = Recipe(
-            data, "`conv1d`, FCN", words, run, FCN_SEEDS[data], published=figure, source=FAWAZ
-        )
+        found[f"{data} fcn"] = Recipe(data, "`conv1d`, FCN", words, run, published=figure, source=FAWAZ)
     words = f"1,500 epochs, batches of 64; {PLATEAU}"
     for data, figure in {"GunPoint": 99.73, "ItalyPowerDemand": 96.85, "ArrowHead": 82.17}.items():
         run = published(data, model="lite", epochs=1500, largest_batch=64)
