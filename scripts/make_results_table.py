@@ -13,9 +13,31 @@ def tables():
     """Return the tables of the documentation site in Markdown, by name: one for each family."""
     results = json.loads(RESULTS.read_text())
     return {
-        f"results_{family}": as_table(HEADER, [row(each) for each in found.values()])
+        f"results_{family}": comparison([*found.values()])
+        if family == "tables"
+        else as_table(HEADER, [row(each) for each in found.values()])
         for family, found in results.items()
     }
+
+
+def comparison(records):
+    """Return a table with a column for each model: mean (sd), mean rank, and the longest time per fit."""
+    models = list(dict.fromkeys(each["model"] for each in records))
+    cells, ranks = [], []
+    for data in dict.fromkeys(each["data"] for each in records):
+        of_data = {each["model"]: each for each in records if each["data"] == data}
+        means = [statistics.mean(of_data[model]["values"]) for model in models]
+        ranks.append([1 + sum(other > mean for other in means) for mean in means])
+        texts = [
+            f"{mean:.1f} ({statistics.stdev(of_data[model]['values']):.1f})"
+            for model, mean in zip(models, means, strict=True)
+        ]
+        texts = [f"**{text}**" if rank == 1 else text for text, rank in zip(texts, ranks[-1], strict=True)]
+        cells.append([f"{data}, {of_data[models[0]]['metric']}", *texts])
+    cells.append(["mean rank", *(f"{statistics.mean(column):.1f}" for column in zip(*ranks, strict=True))])
+    longest = [max(each["seconds"] for each in records if each["model"] == model) for model in models]
+    cells.append(["longest time per fit", *(f"{seconds:.0f} s" for seconds in longest)])
+    return as_table(["data", *models], cells)
 
 
 def row(record):

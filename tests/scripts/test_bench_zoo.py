@@ -6,6 +6,7 @@ from pathlib import Path
 
 import _zoo
 import _zoo_series
+import _zoo_tables
 import _zoo_text
 import bench_zoo
 import make_results_table
@@ -52,8 +53,8 @@ def test_all_recipes_have_records_and_a_row_in_the_documentation(family):
     for name, recipe in recipes.items():
         assert len(RECORDS[family][name]["values"]) == len(recipe.seeds)
         assert RECORDS[family][name]["recipe"] == recipe.recipe
-    rows = make_results_table.tables()[f"results_{family}"].splitlines()[2:]
-    assert len(rows) == len(recipes)
+    table = make_results_table.tables()[f"results_{family}"]
+    assert all(recipe.data in table and recipe.model in table for recipe in recipes.values())
     assert f"results_{family}.md" in (Path(__file__).parents[2] / "docs" / "results.md").read_text()
 
 
@@ -72,3 +73,12 @@ def test_networks_for_series_reach_the_accuracy_that_the_documentation_claims():
         assert means[f"{name} lite"] >= lite
     assert means["BasicMotions fcn short"] == 100
     assert means["JapaneseVowels fcn short"] >= 97.5
+
+
+def test_network_for_tables_is_first_and_never_far_behind_gradient_boosting():
+    means = {name: statistics.mean(record["values"]) for name, record in RECORDS["tables"].items()}
+    for data in _zoo_tables.TARGETS:
+        assert means[f"{data} real_mlp"] >= means[f"{data} boosting"] - 2
+    *_, ranks, _ = make_results_table.tables()["results_tables"].splitlines()
+    first, *others = (float(cell) for cell in ranks.strip("| ").split("|")[1:])
+    assert first < min(others)
