@@ -63,7 +63,8 @@ def _errors_of(path):
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).endswith(".tmp"):
+        is_temporary = error.filename is None or str(error.filename).endswith(".tmp")
+        if is_temporary and error.errno is not None:
             error.filename = str(path)
             if error.filename2 is not None:
                 del error.filename2  # None would be a part of the message

@@ -126,6 +126,12 @@ def test_errors_name_the_given_path():
             pass
 
 
+def test_errors_of_the_caller_keep_their_message(tmp_path):
+    for write in (atomic_file, atomic_folder):
+        with pytest.raises(OSError, match="^missing$"), write(tmp_path / "run"):
+            raise OSError("missing")
+
+
 def test_write_without_enough_disk_space_leaves_the_old_file(tmp_path):
     (tmp_path / "kept").write_bytes(b"old")
     code = textwrap.dedent(f"""
