@@ -137,7 +137,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
 
         Returns
         -------
-        ids : ndarray of shape (n_samples, sequence_length_), dtype int32
+        ids : ndarray of shape (n_samples, sequence_length), dtype int32
             Token ids: 0 is padding, and 1 is an unknown token.
 
         Raises
