@@ -25,7 +25,7 @@ from _tables import as_table
 RESULTS = Path(__file__).with_name("exports.json")
 HEADER = ["exported", "ONNX", "LiteRT", "SavedModel", "ONNX file", "one sample: `predict`, ONNX", "1,000 samples"]
 INT8_HEADER = ["network", "format", "size", "equal labels", "accuracy", "one image"]
-PRETRAINED = ("lenet", "cnn", "resnet_small", "attention", "lstm", "simple_rnn")
+PRETRAINED = ("lenet", "cnn", "resnet_small", "attention", "lstm")
 FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m"}
 
 

@@ -63,6 +63,7 @@ def test_recurrent_network_on_a_known_number_of_steps_is_unrolled_for_litert(tmp
     assert not classifier.model_.layers[0].forward_layer.unroll, "the model of the estimator is not changed"
 
 
+@pytest.mark.exhaustive
 def test_quantized_litert_file_is_small_and_samples_do_not_depend_on_each_other(iris, tmp_path):
     from kerasnet.training._litert import litert_runner
 

@@ -275,6 +275,7 @@ def test_normalizer_is_rejected_since_its_conversion_has_no_answer_for_rows_of_z
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore:Attribute `prob:FutureWarning")  # read by skl2onnx
 @pytest.mark.parametrize("model", [SVC(), AdaBoostRegressor(n_estimators=3, random_state=0)])
 def test_models_that_skl2onnx_supports_for_float32_only(model, tmp_path):
     X, y = load_iris(return_X_y=True)
@@ -304,6 +305,7 @@ def test_columns_of_an_array_behind_another_step(tmp_path):
     np.testing.assert_allclose(model.predict_proba(X), pipeline.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize("step", [make_column_transformer((StandardScaler(), [0, 1])), StandardScaler()])
 def test_values_too_large_for_float32_are_rejected(step, tmp_path):
     X, y = load_iris(return_X_y=True)
