@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import string
 
 from _tables import as_table
 from bench_zoo import RESULTS
@@ -15,7 +16,7 @@ def tables():
     return {
         f"results_{family}": comparison([*found.values()])
         if family == "tables"
-        else as_table(HEADER, [row(each) for each in found.values()])
+        else with_recipes([*found.values()])
         for family, found in results.items()
     }
 
@@ -40,11 +41,19 @@ def comparison(records):
     return as_table(["data", *models], cells)
 
 
-def row(record):
+def with_recipes(records):
+    """Return a table with a row for each record, and a list of the training recipes below."""
+    recipes = list(dict.fromkeys(each["recipe"] for each in records))
+    letters = dict(zip(recipes, string.ascii_uppercase, strict=False))
+    table = as_table(HEADER, [row(each, letters[each["recipe"]]) for each in records])
+    return table + "\n\n" + "\n".join(f"- Recipe {letter}: {recipe}." for recipe, letter in letters.items()) + "\n"
+
+
+def row(record, recipe):
     """Return the cells of a row."""
     values = record["values"]
     mean = f"**{statistics.mean(values):.1f}**"
     spread = f" ({statistics.stdev(values):.1f})" if len(values) > 1 else ""
     published = "–" if record["published"] is None else f"{record['published']:g} ({record['source']})"
-    cells = [record["data"], record["model"], mean + spread, published, record["recipe"]]
+    cells = [record["data"], record["model"], mean + spread, published, recipe]
     return [*cells, f"{record['seconds']:.0f} s", f"{record['megabytes']:,} MB"]
