@@ -14,9 +14,7 @@ def tables():
     """Return the tables of the documentation site in Markdown, by name: one for each family."""
     results = json.loads(RESULTS.read_text())
     return {
-        f"results_{family}": comparison([*found.values()])
-        if family == "tables"
-        else with_recipes([*found.values()])
+        f"results_{family}": comparison([*found.values()]) if family == "tables" else with_recipes([*found.values()])
         for family, found in results.items()
     }
 
