@@ -9,8 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from kerasnet.errors import DataFormatError
 from kerasnet.features import TextVectorizer
-
-_UNKNOWN = 1
+from kerasnet.features.text import UNKNOWN
 
 
 def takes_text(estimator):
@@ -67,7 +66,7 @@ def predict_texts(pipeline, texts):
     """
     if not texts:
         return []
-    is_known = (pipeline[0].transform(texts) > _UNKNOWN).any(axis=1)
+    is_known = (pipeline[0].transform(texts) > UNKNOWN).any(axis=1)
     classes, labels = pipeline.classes_.tolist(), pipeline.predict(texts).tolist()
     rows = [None] * len(texts)
     if hasattr(pipeline, "predict_proba"):

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kerasnet._documentation import DocumentedEstimator
 
-_PADDING, _UNKNOWN = 0, 1
+_PADDING, UNKNOWN = 0, 1
 _N_RESERVED = 2  # the ids of padding and unknown tokens
 
 
@@ -149,7 +149,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         texts, length, id_of = as_texts(X), self.sequence_length_, self.vocabulary_.get
         ids = np.full((len(texts), length), _PADDING, np.int32)
         for row, tokens in zip(ids, map(self._tokenizer(), texts), strict=True):
-            kept = [id_of(token, _UNKNOWN) for token in tokens[:length]]
+            kept = [id_of(token, UNKNOWN) for token in tokens[:length]]
             row[: len(kept)] = kept
         return ids
 

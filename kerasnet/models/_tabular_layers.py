@@ -1,7 +1,7 @@
 """Layers for tables that Keras does not provide.
 
-Their weights are stored in units of a factor, by which the layers multiply them. For optimizers such as Adam, whose
-steps do not depend on the scale of the gradients, this multiplies the learning rate of these weights by the factor.
+The layers multiply their weights by constant factors. With optimizers such as Adam, whose steps do not depend on the
+scale of the gradients, this multiplies the learning rate of these weights by the factor.
 """
 
 import math

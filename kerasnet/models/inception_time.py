@@ -8,8 +8,9 @@ import keras
 from keras import layers
 
 from kerasnet.models._arguments import check_size, dropout_layers, make_regularizer, sequence_inputs
-from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D, SlidingMaximum1D
+from kerasnet.models._layers import MaskedAveragePooling1D, SlidingMaximum1D
 from kerasnet.models._registry import register_model
+from kerasnet.models._series import convolution, normalized
 from kerasnet.models._weights import with_pretrained_weights
 
 _MODULES_PER_SHORTCUT = 3
@@ -138,27 +139,20 @@ def _inception_module(values, mask, filters, kernel_size, activation, regularize
     """Apply an Inception module."""
     reduced = values
     if values.shape[-1] > 1:
-        reduced = _convolution(values, mask, filters, 1, f"{name}_bottleneck", regularizer)
+        reduced = convolution(values, mask, filters, 1, f"{name}_bottleneck", regularizer)
     parts = [
-        _convolution(reduced, mask, filters, kernel_size // 2**i, f"{name}_conv_{i + 1}", regularizer) for i in range(3)
+        convolution(reduced, mask, filters, kernel_size // 2**i, f"{name}_conv_{i + 1}", regularizer) for i in range(3)
     ]
     maximum = SlidingMaximum1D(3, name=f"{name}_maximum")(values, mask=mask)
-    parts.append(_convolution(maximum, mask, filters, 1, f"{name}_conv_4", regularizer))
+    parts.append(convolution(maximum, mask, filters, 1, f"{name}_conv_4", regularizer))
     values = layers.Concatenate(name=f"{name}_parts")(parts)
-    values = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(values, mask=mask)
+    values = normalized(values, mask, f"{name}_norm")
     return layers.Activation(activation, name=name)(values)
 
 
 def _add_shortcut(shortcut, values, mask, activation, regularizer, name):
     """Add a projection of the input of the last modules."""
-    shortcut = _convolution(shortcut, mask, values.shape[-1], 1, f"{name}_conv", regularizer)
-    shortcut = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(shortcut, mask=mask)
+    shortcut = convolution(shortcut, mask, values.shape[-1], 1, f"{name}_conv", regularizer)
+    shortcut = normalized(shortcut, mask, f"{name}_norm")
     values = layers.Add(name=f"{name}_sum")([shortcut, values])
     return layers.Activation(activation, name=name)(values)
-
-
-def _convolution(values, mask, filters, kernel_size, name, regularizer):
-    """Apply a convolution that keeps the number of steps."""
-    return MaskedConv1D(
-        filters, kernel_size, padding="same", use_bias=False, kernel_regularizer=regularizer, name=name
-    )(values, mask=mask)

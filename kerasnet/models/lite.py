@@ -9,8 +9,9 @@ import numpy as np
 from keras import layers
 
 from kerasnet.models._arguments import check_size, dropout_layers, make_regularizer, sequence_inputs
-from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D, MaskedSeparableConv1D
+from kerasnet.models._layers import MaskedAveragePooling1D, MaskedSeparableConv1D
 from kerasnet.models._registry import register_model
+from kerasnet.models._series import convolution, normalized
 from kerasnet.models._weights import with_pretrained_weights
 
 _LENGTHS = (2, 4, 8, 16, 32, 64)  # of the custom filters for increases and decreases; 1.5 times that for peaks
@@ -115,26 +116,18 @@ def build_lite(
     n_outputs, filters = check_size("n_outputs", n_outputs), check_size("filters", filters)
     if check_size("kernel_size", kernel_size) < 4:
         raise ValueError(f"kernel_size must be at least 4. Received: {kernel_size!r}.")
-    settings = {"padding": "same", "use_bias": False}
     regularizer = make_regularizer(l1, l2)
 
     inputs, values, mask = sequence_inputs(input_shape, mask_value, vocabulary_size, embedding_units)
     parts = [
-        MaskedConv1D(
-            filters, kernel_size // 2**i, kernel_regularizer=regularizer, name=f"multiplexed_{i + 1}", **settings
-        )(values, mask=mask)
-        for i in range(3)
+        convolution(values, mask, filters, kernel_size // 2**i, f"multiplexed_{i + 1}", regularizer) for i in range(3)
     ]
-    custom = MaskedConv1D(
-        3 * len(_LENGTHS) - 1,
-        3 * _LENGTHS[-1] // 2,
-        kernel_initializer=CustomFilters(),
-        trainable=False,
-        name="custom_filters",
-        **settings,
-    )(values, mask=mask)
+    n_custom, longest = 3 * len(_LENGTHS) - 1, 3 * _LENGTHS[-1] // 2
+    custom = convolution(
+        values, mask, n_custom, longest, "custom_filters", None, kernel_initializer=CustomFilters(), trainable=False
+    )
     parts.append(layers.Activation("relu", name="custom_activation")(custom))
-    values = _normalized(layers.Concatenate(name="multiplexed")(parts), mask, activation, 1)
+    values = _activated(layers.Concatenate(name="multiplexed")(parts), mask, activation, 1)
     for block in (2, 3):
         values = MaskedSeparableConv1D(
             filters,
@@ -142,10 +135,11 @@ def build_lite(
             dilation_rate=2 ** (block - 1),
             depthwise_regularizer=regularizer,
             pointwise_regularizer=regularizer,
+            padding="same",
+            use_bias=False,
             name=f"separable_{block}",
-            **settings,
         )(values, mask=mask)
-        values = _normalized(values, mask, activation, block)
+        values = _activated(values, mask, activation, block)
     values = MaskedAveragePooling1D(name="average")(values, mask=mask)
     for layer in dropout_layers(dropout, "dropout"):
         values = layer(values)
@@ -177,7 +171,7 @@ def _custom_filters():
     return [*increases, *(-values for values in increases), *peaks]
 
 
-def _normalized(values, mask, activation, block):
+def _activated(values, mask, activation, block):
     """Apply batch normalization and activation."""
-    values = layers.BatchNormalization(momentum=0.9, name=f"norm_{block}")(values, mask=mask)
+    values = normalized(values, mask, f"norm_{block}")
     return layers.Activation(activation, name=f"activation_{block}")(values)

@@ -16,8 +16,9 @@ from kerasnet.models._arguments import (
     make_regularizer,
     sequence_inputs,
 )
-from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
+from kerasnet.models._layers import MaskedAveragePooling1D
 from kerasnet.models._registry import register_model
+from kerasnet.models._series import convolution, normalized
 from kerasnet.models._weights import with_pretrained_weights
 
 
@@ -140,16 +141,10 @@ def build_lstm_fcn(
     for layer in dropout_layers(dropout, "dropout"):
         state = layer(state)
     for block, (n_filters, length) in enumerate(zip(filters_of_blocks, kernel_sizes, strict=True), start=1):
-        values = MaskedConv1D(
-            n_filters,
-            length,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_uniform",
-            kernel_regularizer=regularizer,
-            name=f"conv_{block}",
-        )(values, mask=mask)
-        values = layers.BatchNormalization(momentum=0.9, name=f"norm_{block}")(values, mask=mask)
+        values = convolution(
+            values, mask, n_filters, length, f"conv_{block}", regularizer, kernel_initializer="he_uniform"
+        )
+        values = normalized(values, mask, f"norm_{block}")
         values = layers.Activation(activation, name=f"activation_{block}")(values)
     average = MaskedAveragePooling1D(name="average")(values, mask=mask)
     values = layers.Concatenate(name="features")([state, average])

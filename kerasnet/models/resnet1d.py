@@ -15,8 +15,9 @@ from kerasnet.models._arguments import (
     make_regularizer,
     sequence_inputs,
 )
-from kerasnet.models._layers import MaskedAveragePooling1D, MaskedConv1D
+from kerasnet.models._layers import MaskedAveragePooling1D
 from kerasnet.models._registry import register_model
+from kerasnet.models._series import convolution, normalized
 from kerasnet.models._weights import with_pretrained_weights
 
 
@@ -134,19 +135,12 @@ def _residual_block(values, mask, filters, kernel_sizes, activation, regularizer
     """Apply a residual block with one convolution per kernel size."""
     shortcut = values
     if values.shape[-1] != filters:
-        shortcut = _convolution(values, mask, filters, 1, f"{name}_shortcut", regularizer)
-    shortcut = layers.BatchNormalization(momentum=0.9, name=f"{name}_shortcut_norm")(shortcut, mask=mask)
+        shortcut = convolution(values, mask, filters, 1, f"{name}_shortcut", regularizer)
+    shortcut = normalized(shortcut, mask, f"{name}_shortcut_norm")
     for number, kernel_size in enumerate(kernel_sizes, start=1):
-        values = _convolution(values, mask, filters, kernel_size, f"{name}_conv_{number}", regularizer)
-        values = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm_{number}")(values, mask=mask)
+        values = convolution(values, mask, filters, kernel_size, f"{name}_conv_{number}", regularizer)
+        values = normalized(values, mask, f"{name}_norm_{number}")
         if number < len(kernel_sizes):
             values = layers.Activation(activation, name=f"{name}_activation_{number}")(values)
     values = layers.Add(name=f"{name}_sum")([shortcut, values])
     return layers.Activation(activation, name=name)(values)
-
-
-def _convolution(values, mask, filters, kernel_size, name, regularizer):
-    """Apply a convolution that keeps the number of steps."""
-    return MaskedConv1D(
-        filters, kernel_size, padding="same", use_bias=False, kernel_regularizer=regularizer, name=name
-    )(values, mask=mask)
