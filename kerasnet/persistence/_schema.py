@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 import skops.io
+from sklearn.utils import Bunch
 
 from kerasnet._formats import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, UnsafeFileError
@@ -21,12 +22,13 @@ _CLASSES = {
     "kerasnet.features": ("HOGTransformer", "ImagePreprocessor", "SIFTTransformer", "TextVectorizer"),
     "kerasnet.preprocessing": ("InterpolationImputer", "OutlierClipper"),
     "kerasnet.preprocessing._pipeline": ("ArrayPipeline",),
-    "sklearn.compose": ("ColumnTransformer", "make_column_selector"),
+    "sklearn.compose": ("ColumnTransformer", "TransformedTargetRegressor", "make_column_selector"),
     "sklearn.decomposition": ("IncrementalPCA", "PCA", "TruncatedSVD"),
     "sklearn.discriminant_analysis": ("LinearDiscriminantAnalysis",),
     "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
     "sklearn.ensemble": (
         *("ExtraTreesClassifier", "ExtraTreesRegressor", "RandomForestClassifier", "RandomForestRegressor"),
+        *("VotingClassifier", "VotingRegressor"),
     ),
     "sklearn.feature_selection": (
         *("GenericUnivariateSelect", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe", "SelectKBest"),
@@ -109,7 +111,7 @@ def _allowed():
     """Return the full names that are allowed in a file, by type of skops node."""
     return {
         "DTypeNode": {"numpy.dtype"},
-        "DictNode": {"builtins.dict"},
+        "DictNode": {"builtins.dict", name_of(Bunch)},
         "FunctionNode": {*_resolved(_FUNCTIONS), *(f"numpy.{name}" for name in _ufuncs())},
         "JsonNode": {"builtins.str"},
         "ListNode": {"builtins.list"},

@@ -41,8 +41,8 @@ _TREE, _NODE = type(_stump), _stump.__getstate__()["nodes"].dtype  # scikit-lear
 _MAX_FEATURES = 10_000_000
 _NAMES_OUT = re.compile(r"[^{}]*(\{(transformer_name|feature_name)\}[^{}]*)*")
 _REMEDY = (
-    "Supported are estimators and transformers of kerasnet, the scikit-learn steps listed in the documentation of "
-    "kerasnet.save, and their compositions by Pipeline, FeatureUnion and ColumnTransformer."
+    "Supported are estimators and transformers of kerasnet, and the scikit-learn classes listed in the documentation "
+    "of kerasnet.save."
 )
 
 

@@ -53,9 +53,8 @@ def save(
     Parameters
     ----------
     estimator : estimator
-        A fitted or unfitted estimator or transformer of kerasnet, or a ``Pipeline``, ``FeatureUnion`` or
-        ``ColumnTransformer`` of these and of the scikit-learn classes listed in Notes. For a search, save its
-        ``best_estimator_``.
+        A fitted or unfitted estimator or transformer of kerasnet, or a composition of these and of the scikit-learn
+        classes listed in Notes. For a search, save its ``best_estimator_``.
     path : str or path-like
         Path of the file, by convention with the suffix ``.kerasnet``. The folder must exist.
     include_optimizer : bool, default=False
@@ -92,6 +91,8 @@ def save(
 
     The supported classes of scikit-learn are
 
+    - compositions: ``ColumnTransformer``, ``FeatureUnion``, ``Pipeline``, ``TransformedTargetRegressor``,
+      ``VotingClassifier``, ``VotingRegressor``;
     - encoders: ``KBinsDiscretizer``, ``LabelBinarizer``, ``LabelEncoder``, ``OneHotEncoder``, ``OrdinalEncoder``;
     - scalers: ``MaxAbsScaler``, ``MinMaxScaler``, ``Normalizer``, ``PowerTransformer``, ``QuantileTransformer``,
       ``RobustScaler``, ``StandardScaler``;

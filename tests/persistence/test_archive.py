@@ -12,9 +12,9 @@ from _crafted import Crafted
 from _fresh import run
 from _longer import longer
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier, VotingRegressor
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_selection import SelectKBest, f_classif
@@ -535,7 +535,7 @@ UNSUPPORTED = {
         TypeError,
         "support GridSearchCV. Save its best_estimator_",
     ),
-    "voting": (lambda: VotingClassifier([("a", kn.CNNClassifier())]), TypeError, "does not support VotingClassifier"),
+    "stacking": (lambda: StackingClassifier([("a", kn.CNNClassifier())]), TypeError, "not support StackingClassifier"),
     "kernels": (lambda: make_pipeline(HOGTransformer(), SVC()), TypeError, "does not support SVC"),
     "function": (
         lambda: FunctionTransformer(print),
@@ -618,6 +618,28 @@ def test_pipeline_with_multiple_networks(tmp_path):
         (loaded["detector"].autoencoder_, detector.autoencoder_, codes),
     ):
         np.testing.assert_array_equal(mine.partial_fit(X).transform(X), theirs.partial_fit(X).transform(X))
+
+
+@pytest.mark.parametrize("voting", ["soft", "hard"])
+def test_voting_of_networks_is_saved(tmp_path, voting):
+    members = [(f"seed_{seed}", kn.KerasNetClassifier("mlp", epochs=2, random_state=seed)) for seed in range(3)]
+    ensemble = VotingClassifier(members, voting=voting, weights=[1, 2, 2]).fit(
+        VECTORS, np.array(["a", "b", "c"])[LABELS]
+    )
+    loaded = save_and_load(ensemble, tmp_path / "a.kerasnet")
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(ensemble, VECTORS))
+    assert loaded.named_estimators_["seed_1"] is loaded.estimators_[1]
+
+
+def test_regressors_with_transformed_targets_and_their_mean_are_saved(tmp_path):
+    network = kn.KerasNetRegressor("mlp", **FAST)
+    members = [
+        ("scaled", TransformedTargetRegressor(network, transformer=StandardScaler())),
+        ("logarithmic", TransformedTargetRegressor(network, func=np.log1p, inverse_func=np.expm1)),
+    ]
+    ensemble = VotingRegressor(members).fit(VECTORS, VECTORS.sum(axis=1, dtype=float))
+    loaded = save_and_load(ensemble, tmp_path / "a.kerasnet")
+    assert_equal_outputs(outputs(loaded, VECTORS), outputs(ensemble, VECTORS))
 
 
 def test_optimizer_state_that_does_not_match_raises(tmp_path):
