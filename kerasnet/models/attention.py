@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from kerasnet.models._arguments import (
-    check_size,
-    dropout_layers,
-    make_regularizer,
-    sequence_layers,
-)
+from kerasnet.models._arguments import check_size, dropout_layers, make_regularizer, sequence_inputs
 from kerasnet.models._layers import MaskedAveragePooling1D, SinusoidalPositions
 from kerasnet.models._registry import register_model
 from kerasnet.models._weights import with_pretrained_weights
@@ -125,19 +120,16 @@ def build_attention(
         )
     regularizer = make_regularizer(l1, l2)
 
-    inputs, *first_layers = sequence_layers(input_shape, mask_value, vocabulary_size, embedding_units)
+    inputs, values, mask = sequence_inputs(input_shape, mask_value, vocabulary_size, embedding_units)
     if vocabulary_size is None:
-        first_layers.append(layers.Dense(embedding_units, kernel_regularizer=regularizer, name="embedding"))
-    values = inputs
-    for layer in first_layers:
-        values = layer(values)
+        values = layers.Dense(embedding_units, kernel_regularizer=regularizer, name="embedding")(values)
     values = SinusoidalPositions(name="positions")(values)
     for block in range(1, n_blocks + 1):
         normalized = layers.LayerNormalization(name=f"attention_norm_{block}")(values)
         attention = layers.MultiHeadAttention(
             n_heads, embedding_units // n_heads, kernel_regularizer=regularizer, name=f"attention_{block}"
         )
-        residual = attention(normalized, normalized)
+        residual = attention(normalized, normalized, query_mask=mask, value_mask=mask)
         for layer in dropout_layers(dropout, f"attention_dropout_{block}"):
             residual = layer(residual)
         values = layers.Add(name=f"attention_sum_{block}")([values, residual])
@@ -153,7 +145,7 @@ def build_attention(
             residual = layer(residual)
         values = layers.Add(name=f"dense_sum_{block}")([values, residual])
     values = layers.LayerNormalization(name="norm")(values)
-    values = MaskedAveragePooling1D(name="average")(values)
+    values = MaskedAveragePooling1D(name="average")(values, mask=mask)
     outputs = layers.Dense(n_outputs, activation=output_activation, kernel_regularizer=regularizer, name="output")(
         values
     )

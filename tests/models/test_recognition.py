@@ -9,6 +9,7 @@ from kerasnet.models._recognition import recognize_model
 
 CASES = [
     ("attention", {"n_blocks": 1, "embedding_units": 8, "n_heads": 2, "feed_forward_units": 5}),
+    ("attention", {"n_blocks": 1, "embedding_units": 4, "n_heads": 1, "mask_value": -1.0}),
     ("autoencoder", {"input_shape": (6,), "code_units": 3, "output_activation": "linear"}),
     ("cnn", {"input_shape": (12, 10, 1), "filters": (2, 3), "dense_units": (5, 4), "dropout": 0.2, "l1": 0.1}),
     ("cnn", {"input_shape": (6, 5, 1), "filters": (), "dense_units": (4,)}),
@@ -53,10 +54,11 @@ def test_recognized_arguments_build_an_equal_model(name, arguments, tmp_path):
         assert recognized_arguments[key] in (value, (value,)), key
 
 
-def test_tokens_of_sequence_models_are_recognized():
-    model = kn.create_model("gru", input_shape=(None,), vocabulary_size=20, embedding_units=4)
+@pytest.mark.parametrize("given", ["attention", "gru"])
+def test_tokens_of_sequence_models_are_recognized(given):
+    model = kn.create_model(given, input_shape=(None,), vocabulary_size=20, embedding_units=4)
     name, arguments = recognize_model(model)
-    assert name == "gru"
+    assert name == given
     assert arguments["vocabulary_size"] == 20
     assert arguments["embedding_units"] == 4
 
