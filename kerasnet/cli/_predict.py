@@ -108,10 +108,11 @@ def _of_images(model, estimator, metadata, paths, arguments):
 
 def _of_texts(model, estimator, metadata, paths, arguments):
     """Yield the prediction, or the error, for each text of each file."""
-    from kerasnet.cli._text_classifier import predict_texts, read_texts
+    from kerasnet.cli._text_classifier import check_classifier, predict_texts, read_texts
 
     if arguments.content is not None or arguments.polarity != "auto":
         raise ValueError(f"--digit, --as-is and --polarity require a classifier of images; {model} takes text")
+    check_classifier(model, estimator)
     for path in paths:
         try:
             predictions = predict_texts(estimator, read_texts(path, arguments.column))
@@ -119,7 +120,7 @@ def _of_texts(model, estimator, metadata, paths, arguments):
             yield error
             continue
         for number, prediction in enumerate(predictions, start=1):
-            yield prediction or ValueError(f"{path}: text {number} has no known word")
+            yield {"file": path, **prediction} if prediction else ValueError(f"{path}: text {number} has no known word")
 
 
 def _content(classifier, arguments):

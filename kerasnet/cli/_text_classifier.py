@@ -1,9 +1,9 @@
 """Classifiers of text for ``kerasnet predict``: pipelines that begin with a TextVectorizer."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
@@ -13,8 +13,17 @@ from kerasnet.features.text import UNKNOWN
 
 
 def takes_text(estimator):
-    """Return whether an estimator is a pipeline that begins with a TextVectorizer and classifies."""
-    return isinstance(estimator, Pipeline) and isinstance(estimator[0], TextVectorizer) and is_classifier(estimator)
+    """Return whether an estimator is a pipeline that begins with a TextVectorizer."""
+    return isinstance(estimator, Pipeline) and isinstance(estimator[0], TextVectorizer)
+
+
+def check_classifier(model, pipeline):
+    """Raise an error that begins with the name of the model if a pipeline does not predict one class per text."""
+    if not is_classifier(pipeline) or np.ndim(getattr(pipeline, "classes_", None)) != 1:
+        last = type(pipeline[-1]).__name__
+        raise TypeError(
+            f"{model}: expected a fitted classifier with one class per text. Received: a pipeline to {last}."
+        )
 
 
 def read_texts(path, column=None):
@@ -37,15 +46,17 @@ def read_texts(path, column=None):
         If the file cannot be read, or has no such column.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline=None if column is None else "") as file:
-            if column is None:
-                return file.read().splitlines()
-            reader = csv.DictReader(file)
-            if column not in (reader.fieldnames or ()):
-                raise DataFormatError(f"{path}: expected a column {column!r}. Found: {reader.fieldnames}.")
-            return [row[column] or "" for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+        if column is None:
+            with Path(path).open(encoding="utf-8-sig") as file:
+                return [line.removesuffix("\n") for line in file]
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataFormatError(f"{path}: expected text in UTF-8. Found: {error}.") from error
+    except ValueError as error:
+        raise DataFormatError(f"{path}: expected a CSV file with column names. Found: {error}") from error
+    if column not in table.columns:
+        raise DataFormatError(f"{path}: expected a column {column!r}. Found: {table.columns.tolist()}.")
+    return table[column].fillna("").tolist()
 
 
 def predict_texts(pipeline, texts):
@@ -61,8 +72,8 @@ def predict_texts(pipeline, texts):
     Returns
     -------
     predictions : list of dict or None
-        For each text ``text``, ``class``, ``probability`` of the class and ``probabilities`` of all classes, None
-        if the classifier does not estimate probabilities. None for a text without a known token.
+        For each text its ``number``, from 1; ``text``; ``class``; ``probability`` of the class and ``probabilities`` of
+        all classes, None if the classifier does not estimate probabilities. None for a text without a known token.
     """
     if not texts:
         return []
@@ -74,6 +85,8 @@ def predict_texts(pipeline, texts):
             dict(zip(map(str, classes), row, strict=True)) for row in np.float64(pipeline.predict_proba(texts)).tolist()
         ]
     return [
-        {"text": text, "class": label, "probability": row and row[str(label)], "probabilities": row} if known else None
-        for text, label, row, known in zip(texts, labels, rows, is_known, strict=True)
+        {"number": number, "text": text, "class": label, "probability": row and row[str(label)], "probabilities": row}
+        if known
+        else None
+        for number, (text, label, row, known) in enumerate(zip(texts, labels, rows, is_known, strict=True), start=1)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from kerasnet._files import read_bytes
-from kerasnet.datasets._ucr_formats import parse_arff, parse_ts, parse_tsv, parse_values
+from kerasnet.datasets._ucr_formats import parse_arff, parse_number, parse_ts, parse_tsv, parse_values
 from kerasnet.errors import DataFormatError
 
 if TYPE_CHECKING:
@@ -164,10 +165,13 @@ def _without_padding(values, where):
 
 def _label(label, header, where):
     """Return the label of a series."""
-    if header.is_regression:
-        return float(parse_values(label, where)[0])
-    if header.has_labels and (not label or label == "?"):
+    if header.has_labels and label.lower() in ("", "?", "nan"):
         raise DataFormatError(f"{where}: expected a label, found none.")
+    if header.is_regression:
+        target = parse_number(label, where)
+        if not math.isfinite(target):
+            raise DataFormatError(f"{where}: expected a finite number as target, found {label[:50]!r}.")
+        return target
     if header.classes is not None and label not in header.classes:
         raise DataFormatError(f"{where}: expected a label among {list(header.classes)}, found {label[:50]!r}.")
     return label

@@ -28,13 +28,13 @@ def parse_ts(lines, path):
     """Return the header of a .ts file and an iterator over (line, dimensions as text, label)."""
     fields, comments, number = {}, [], 0
     for number, line in lines:
-        key, _, value = line.partition(" ")
+        key, *value = line.split(None, 1)
         if line.startswith(("#", "%")):
             comments.append(line[1:].strip())
         elif key.lower() == "@data":
             break
         elif key.startswith("@"):
-            fields[key[1:].lower()] = value.strip()
+            fields[key[1:].lower()] = "".join(value)
         else:
             raise DataFormatError(f"{path}: line {number}: expected '@data' before the series, found {line[:50]!r}.")
     else:
@@ -45,7 +45,7 @@ def parse_ts(lines, path):
 
 def _ts_header(fields, where):
     def flag(name):
-        value = fields.get(name, "false").split(" ")[0].lower()
+        value = fields.get(name, "false").partition(" ")[0].lower()
         if value not in _FLAGS:
             raise DataFormatError(f"{where}: expected true or false after '@{name}', found {fields[name]!r}.")
         return _FLAGS[value]
@@ -73,7 +73,7 @@ def _ts_header(fields, where):
 def _ts_rows(lines, path, header):
     for number, line in lines:
         dimensions = line.split(":")
-        label = dimensions.pop().strip() if header.has_labels else None
+        label = dimensions.pop().strip() if header.has_labels or not dimensions[-1] else None  # may end with ":"
         if not dimensions:
             raise DataFormatError(f"{path}: line {number}: expected a series, ':' and a label, found {line[:50]!r}.")
         yield number, dimensions, label
@@ -85,8 +85,10 @@ def parse_tsv(lines, path):
     def rows():
         for number, line in lines:
             label, separator, series = line.partition("\t")
-            if not separator:
-                raise DataFormatError(f"{path}: line {number}: expected a label and a tab, found {line[:50]!r}.")
+            if not separator or "," in series:
+                raise DataFormatError(
+                    f"{path}: line {number}: expected a label and numbers, separated by tabs, found {line[:50]!r}."
+                )
             yield number, [series.replace("\t", ",")], label.strip()
 
     return Header(n_dimensions=1, is_padded=True), rows()
@@ -166,15 +168,18 @@ def _unquoted(text):
 def parse_values(text, where):
     """Parse numbers separated by commas as a float32 array; "?" and "NaN" are missing values."""
     texts = [each.strip() for each in text.split(",")]
-    values = np.empty(len(texts))
-    for position, each in enumerate(texts):
-        try:
-            values[position] = np.nan if each == "?" else float(each)
-        except ValueError:
-            raise DataFormatError(f"{where}: expected a number, '?' or 'NaN', found {each[:50]!r}.") from None
+    values = np.array([np.nan if each == "?" else parse_number(each, where) for each in texts])
     with np.errstate(over="ignore"):
         converted = values.astype(np.float32)
     if np.isinf(converted).any():
         found = texts[int(np.isinf(converted).argmax())]
         raise DataFormatError(f"{where}: expected finite numbers in the range of float32, found {found[:50]!r}.")
     return converted
+
+
+def parse_number(text, where):
+    """Parse a number, which may be "NaN"."""
+    try:
+        return float("" if "_" in text else text)  # Python accepts 1_000
+    except ValueError:
+        raise DataFormatError(f"{where}: expected a number, '?' or 'NaN', found {text[:50]!r}.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral
 from typing import Any, Self
 
@@ -38,7 +38,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         Regular expression of a token, as in :func:`re.findall`. By default, words and punctuation marks are tokens.
         Ignored if `tokenizer` is given.
     tokenizer : callable, default=None
-        Function that splits a text into a list of tokens.
+        Function that splits a text into tokens, which are strings.
     lowercase : bool, default=True
         Whether to convert texts to lowercase first.
     min_frequency : int, default=1
@@ -77,7 +77,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         sequence_length: int | None = None,
         *,
         token_pattern: str = r"\w+|[^\w\s]",
-        tokenizer: Callable[[str], list[str]] | None = None,
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
         lowercase: bool = True,
         min_frequency: int = 1,
     ) -> None:
@@ -107,6 +107,8 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         ------
         ValueError
             If a text is missing or not a string, if there are no tokens, or if a parameter is invalid.
+        TypeError
+            If `tokenizer` is not callable, or returns tokens that are not strings.
         """
         self._check_parameters()
         counts: collections.Counter[str] = collections.Counter()
@@ -114,6 +116,12 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         for tokens in map(self._tokenizer(), as_texts(X)):
             counts.update(tokens)
             longest = max(longest, len(tokens))
+        for token in counts:
+            if not isinstance(token, str):
+                raise TypeError(
+                    f"tokenizer must return strings. Received a token of {type(token).__name__}: {token!r:.100}. "
+                    "Convert it, for example with str(token) or ' '.join(token)."
+                )
         frequent = [token for token, n in counts.items() if n >= self.min_frequency]
         if not frequent:
             raise ValueError(
@@ -156,7 +164,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
     def _tokenizer(self):
         """Return a function that splits a text into tokens."""
         split = re.compile(self.token_pattern).findall if self.tokenizer is None else self.tokenizer
-        return (lambda text: split(text.lower())) if self.lowercase else split
+        return (lambda text: list(split(text.lower()))) if self.lowercase else (lambda text: list(split(text)))
 
     def _check_parameters(self):
         if self.max_tokens is not None:
@@ -164,7 +172,17 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         if self.sequence_length is not None:
             check_scalar(self.sequence_length, "sequence_length", Integral, min_val=1)
         check_scalar(self.min_frequency, "min_frequency", Integral, min_val=1)
-        if self.tokenizer is None and re.compile(self.token_pattern).groups > 1:
+        if self.tokenizer is not None:
+            if not callable(self.tokenizer):
+                raise TypeError(f"tokenizer must be a function that returns tokens. Received: {self.tokenizer!r}.")
+            return
+        try:
+            n_groups = re.compile(self.token_pattern).groups
+        except (TypeError, re.error) as error:
+            raise ValueError(
+                f"token_pattern must be a regular expression. Received: {self.token_pattern!r} ({error})."
+            ) from error
+        if n_groups > 1:
             raise ValueError(
                 "token_pattern must have at most one capturing group, which is the token. "
                 f"Received: {self.token_pattern!r}."

@@ -10,7 +10,7 @@ import pytest
 import train_mnist
 from _fresh import run as run_process
 from PIL import Image
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -316,13 +316,17 @@ def test_texts_of_lines_and_columns(tmp_path, capsys):
     pipeline = make_pipeline(TextVectorizer(), RandomForestClassifier(5, random_state=0)).fit(texts, labels)
     model, lines, table = (str(tmp_path / name) for name in ("m.kerasnet", "lines.txt", "table.csv"))
     kn.save(pipeline, model)
-    Path(lines).write_text("good film\nbad\n")
-    Path(table).write_text('id,review\n1,"good, one"\n')
+    Path(lines).write_text("good film\r\nbad\x85\u2028\f\n", encoding="utf-8")
+    long = "good " * 40_000
+    Path(table).write_text(f'id,review\n1,"good, one"\n2,{long}\n3\n')
     found = predictions(capsys, model, lines)
-    assert [each["class"] for each in found] == ["pos", "neg"]
+    assert [(each["file"], each["number"], each["class"]) for each in found] == [(lines, 1, "pos"), (lines, 2, "neg")]
     expected = pipeline.predict_proba(["good film", "bad"])
     np.testing.assert_allclose([[*each["probabilities"].values()] for each in found], expected)
-    assert predictions(capsys, model, table, "--column", "review")[0]["text"] == "good, one"
+    assert main(["predict", model, table, "--column", "review", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert [each["text"] for each in json.loads(captured.out)] == ["good, one", long]
+    assert "text 3 has no known word" in captured.err
     Path(lines).write_text("zzz\ngood\n")
     assert main(["predict", model, lines, table, "--column", "text"]) == 1
     assert capsys.readouterr().err.count("expected a column 'text'. Found: ['") == 2
@@ -330,6 +334,9 @@ def test_texts_of_lines_and_columns(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out.startswith("good: pos (")
     assert "text 1 has no known word" in captured.err
+    kn.save(make_pipeline(TextVectorizer(), RandomForestRegressor(1)).fit(texts, [1, 2, 3, 4]), tmp_path / "r.kerasnet")
+    assert main(["predict", str(tmp_path / "r.kerasnet"), lines]) == 1
+    assert "r.kerasnet: expected a fitted classifier with one class per text" in capsys.readouterr().err
     assert main(["predict", model, lines, "--digit"]) == 1
     assert "require a classifier of images" in capsys.readouterr().err
     assert main(["predict", "lenet", lines, "--column", "text"]) == 1

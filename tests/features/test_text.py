@@ -40,6 +40,7 @@ def test_parameters_limit_the_vocabulary_and_define_tokens():
     assert "IT" in TextVectorizer(lowercase=False).fit(TEXTS).vocabulary_
     assert "list?" in TextVectorizer(token_pattern=r"\S+").fit(TEXTS).vocabulary_
     assert list(TextVectorizer(tokenizer=list).fit(["aba"]).vocabulary_) == ["a", "b"]
+    assert TextVectorizer(tokenizer=reversed).fit_transform(["aba c"]).tolist() == [[5, 3, 2, 4, 2]]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,14 @@ def test_invalid_texts_raise_an_error(texts, message):
         ({"sequence_length": 0}, "sequence_length == 0, must be >= 1"),
         ({"min_frequency": 9}, "The vocabulary is empty: no token occurs at least min_frequency=9 times"),
         ({"token_pattern": "(a)(b)"}, "at most one capturing group"),
+        ({"token_pattern": "("}, r"token_pattern must be a regular expression. Received: '\('"),
+        ({"tokenizer": "split"}, "tokenizer must be a function that returns tokens. Received: 'split'"),
+        ({"tokenizer": lambda text: [(text, text)]}, "tokenizer must return strings. Received a token of tuple"),
+        ({"tokenizer": lambda text: [len(text)]}, "tokenizer must return strings. Received a token of int: "),
     ],
 )
 def test_invalid_parameters_raise_an_error(parameters, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         TextVectorizer(**parameters).fit(TEXTS)
 
 
