@@ -26,13 +26,20 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from kerasnet.estimators._callbacks import EpochTasks, check_callbacks_with_memory, make_callbacks, separate_logs
+from kerasnet.estimators._callbacks import (
+    EpochTasks,
+    check_callbacks_with_memory,
+    check_no_learning_rates,
+    make_callbacks,
+    separate_logs,
+)
 from kerasnet.estimators._inputs import (
     as_model_input,
     as_numbers,
     cast_to_input_dtypes,
     check_augmentation,
     n_samples_of,
+    warn_about_integers,
     warn_about_pretrained_range,
     warn_about_uint8,
 )
@@ -203,6 +210,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, n_samples_of(X))
         if self.target_encoder is None:
+            y = self._scale_targets(y, sample_weight, reset)
             sample_weight = self._combine_weights(y, sample_weight)
         return X, y, sample_weight
 
@@ -225,6 +233,7 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
                     f"The optimizer has a learning rate schedule, and learning_rate_schedule={schedule!r} is set. Set "
                     'learning_rate_schedule="constant", or set the learning rate of the optimizer to a number.'
                 )
+            check_no_learning_rates(callbacks, schedule)
             n_steps = epochs * n_batches(n_samples_of(data[0]), batch_size)
             rates = learning_rates(schedule, float(optimizer.learning_rate), n_steps)
         history = keras.callbacks.History()
@@ -278,7 +287,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
         X, y = self._validated(X, y, reset=reset)
         if reset:
             self.n_outputs_expected_ = 1
-            self.y_dtype_, self.y_ndim_, self.target_type_ = y.dtype, y.ndim, type_of_target(y)
+            with np.errstate(invalid="ignore"):  # for numbers beyond the range of int
+                self.y_dtype_, self.y_ndim_, self.target_type_ = y.dtype, y.ndim, type_of_target(y)
             if classes is not None and self.target_type_ in ("binary", "multiclass"):
                 self.target_type_ = type_of_target(classes)
         if self.target_encoder is None:
@@ -301,6 +311,10 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
     def _stratify_by(self, y):
         """Return the labels to stratify the validation split by, or None."""
         return None  # noqa: RET501 - a value
+
+    def _scale_targets(self, y, sample_weight, reset):
+        """Return the targets of the network."""
+        return y
 
     def _combine_weights(self, y, sample_weight):
         """Return the weights of the samples in the loss, or None."""
@@ -327,6 +341,8 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
     def _as_model_input(self, X, reset):
         if reset:  # later changes of the registry do not affect a fitted model
             self._input_kind = self._kind_of_input()
+            if self._input_kind == "sequence":
+                warn_about_integers(X, type(self).__name__)
         if reset or X.dtype != self.X_dtype_:
             warn_about_uint8(X, self.model, type(self).__name__)
         X = as_model_input(X, self._input_kind, self.image_shape, type(self).__name__)
@@ -372,7 +388,10 @@ class KerasNetBase(CallbackSupportMixin, SequenceInput, TokenInput, ModelOwner):
             weights = self._fit_keywords.get("validation_sample_weight")
             if weights is not None:
                 weights = check_sample_weight(weights, len(y_val))
-            return data, (*self._check_data(X_val, y_val, reset=False), weights)
+            X_val, y_val = self._check_data(X_val, y_val, reset=False)
+            if self.target_encoder is None:
+                y_val = self._scale_targets(y_val, weights, reset=False)
+            return data, (X_val, y_val, weights)
         last_part = self._fit_parameter("validation_split") or 0
         if self.early_stopping and not last_part:
             strata = self._stratify_by(y) if self.target_encoder is None else None

@@ -51,6 +51,16 @@ def copy_callbacks(callbacks):
     return copied
 
 
+def check_no_learning_rates(callbacks, schedule):
+    """Raise an error for callbacks that set the learning rate of each epoch, which a schedule would overwrite."""
+    kinds = keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau
+    if found := [type(callback).__name__ for callback in callbacks if isinstance(callback, kinds)]:
+        raise ValueError(
+            f"{' and '.join(found)} would have no effect, since learning_rate_schedule={schedule!r} sets the learning "
+            'rate of each step. Set learning_rate_schedule="constant", or leave out the callback.'
+        )
+
+
 def separate_logs(callbacks, estimator, previous=()):
     """Let each TensorBoard callback of a fit write to a subfolder of its own: "fit-1", "fit-2", ... of ``log_dir``.
 

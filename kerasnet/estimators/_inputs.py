@@ -152,6 +152,16 @@ def warn_about_uint8(X, model, owner):
         )
 
 
+def warn_about_integers(X, owner):
+    """Warn that sequences of integers are used as numbers, since they may be token ids."""
+    if X.ndim == 2 and X.dtype.kind == "i":
+        warnings.warn(
+            f"X contains sequences of integers, which {owner} uses as numbers. If they are token ids, as those of "
+            'TextVectorizer, set vocabulary_size="auto". Otherwise, convert X to float.',
+            stacklevel=2,
+        )
+
+
 def warn_about_pretrained_range(X, weights, owner):
     """Warn if samples exceed the range that pretrained weights were trained on."""
     _, largest = value_range(X)

@@ -66,11 +66,15 @@ class SequenceInput:
         if reset:
             self._padding = None
         takes_tokens = self._kind_of_input() == "tokens"
-        if takes_tokens:
-            check_not_text(X, type(self).__name__)
+        check_not_text(X, type(self).__name__, takes_tokens=takes_tokens)
         is_ragged = self._padding is not None
         if is_ragged and isinstance(X, list | tuple | np.ndarray) and not len(X):
             raise ValueError("Expected a list of arrays of shape (steps, features). Received: an empty list.")
+        if is_ragged and isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == self.n_features_in_ > 1:
+            raise ValueError(
+                "Expected a list of arrays of shape (steps, features). Received: one array of shape "
+                f"{X.shape}. Pass a single sequence as a list: [sequence]."
+            )
         if not are_sequences(X) and not (is_ragged and isinstance(X, np.ndarray)):
             return None
         if takes_tokens:
@@ -126,7 +130,7 @@ def are_sequences(X, *, strict=False):
     if not is_list and not (isinstance(getattr(X, "dtype", None), np.dtypes.ObjectDType) and X.ndim == 1):
         return False
     least = 2 if strict and is_list else 1
-    axes = [np.ndim(each) if hasattr(each, "ndim") else isinstance(each, list | tuple) for each in X]
+    axes = [len(each.shape) if hasattr(each, "shape") else isinstance(each, list | tuple) for each in X]
     return len(axes) > 0 and min(axes) >= least
 
 

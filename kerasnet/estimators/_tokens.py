@@ -1,7 +1,7 @@
 """Token ids as inputs: the size of the vocabulary, and ids beyond it."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -42,12 +42,17 @@ class TokenInput:
         return _as_known_tokens(X, self.vocabulary_size_)
 
 
-def check_not_text(X, owner):
-    """Raise an error if X contains strings instead of token ids."""
-    if isinstance(X, Collection) and not hasattr(X, "columns") and isinstance(next(iter(X), None), str):
+def check_not_text(X, owner, *, takes_tokens):
+    """Raise an error if X contains strings instead of numbers or token ids."""
+    if hasattr(X, "columns"):
+        first = next(iter(np.asarray(X[:1], dtype=object).ravel()), None) if takes_tokens else None
+    else:
+        first = next(iter(X), None) if isinstance(X, Collection) and not isinstance(X, Mapping) else None
+    if isinstance(first, str):
+        expected, arguments = ("token ids", "...") if takes_tokens else ("numbers", '"text_cnn"')
         raise ValueError(
-            f"{owner} expects token ids. Received: strings. Put a TextVectorizer in front: "
-            f"make_pipeline(TextVectorizer(), {owner}(...))."
+            f"{owner} expects {expected}. Received: strings. For text, put a TextVectorizer in front: "
+            f"make_pipeline(TextVectorizer(), {owner}({arguments}))."
         )
 
 

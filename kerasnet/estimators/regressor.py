@@ -81,7 +81,8 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
         Minimum decrease of the validation loss that counts as an improvement. Only used if `early_stopping` is True.
     standardize_targets : bool, default=False
         Whether to train on targets with mean 0 and standard deviation 1, computed in :meth:`fit` (in the first call of
-        :meth:`partial_fit`). Predictions have the scale of `y`; `history_` and `tol` have the standardized scale.
+        :meth:`partial_fit`) with the sample weights. Predictions have the scale of `y`; `history_` and `tol` have the
+        standardized scale.
     warm_start : bool, default=False
         If True, :meth:`fit` starts from the weights of the previous fit, with a new optimizer, and extends `history_`.
     memory : str, path-like, EpochMemory or joblib.Memory, default=None
@@ -304,15 +305,23 @@ class KerasNetRegressor(RegressorMixin, KerasNetBase):
                 f"{type(self).__name__} was fitted on targets of shape {self.output_shape_}. "
                 f"Received: y with targets of shape {y.shape[1:]}."
             )
-        return self._standardized(y.reshape(len(y), -1), reset)
+        return y.reshape(len(y), -1)
 
-    def _standardized(self, y, reset):
+    def _scale_targets(self, y, sample_weight, reset):
         """Return the targets as float32; standardize them if the network is, or was, fitted on standardized targets."""
         if reset:
             vars(self).pop("target_mean_", None), vars(self).pop("target_scale_", None)
             if self.standardize_targets:
-                scaler = StandardScaler().fit(y)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    scaler = StandardScaler().fit(y, sample_weight=sample_weight)
                 self.target_mean_, self.target_scale_ = scaler.mean_, scaler.scale_
+                if not np.isfinite([self.target_mean_, self.target_scale_]).all():
+                    raise ValueError(f"y is too large to be standardized: its maximum is {np.abs(y).max():g}. Scale y.")
+        elif self.standardize_targets and not hasattr(self, "target_scale_"):
+            raise ValueError(
+                f"standardize_targets=True, but this {type(self).__name__} was fitted without it, and its network "
+                "continues on targets of the same scale. Call fit with warm_start=False, or set it to False."
+            )
         if hasattr(self, "target_scale_"):
             y = (y - self.target_mean_) / self.target_scale_
         return as_float32(y, "y")

@@ -120,6 +120,7 @@ def checks_for_class(estimator):
     return cases
 
 
+@pytest.mark.filterwarnings("ignore:X contains sequences of integers")
 @pytest.mark.parametrize(
     ("estimator", "check"),
     checks_for_class(SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3)),

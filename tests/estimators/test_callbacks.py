@@ -205,3 +205,11 @@ def test_plateaus_and_best_training_loss_of_published_recipes(iris, tmp_path):
     resumed = mlp(epochs=30, memory=tmp_path, **parameters).fit(X, y)
     assert resumed.n_iter_from_memory_ == 20
     np.testing.assert_array_equal(classifier.predict_proba(X), resumed.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)]
+)
+def test_callbacks_that_a_schedule_would_overwrite_raise(iris, callback):
+    with pytest.raises(ValueError, match=f'{type(callback).__name__} would have no effect.*="constant"'):
+        mlp(learning_rate_schedule="cosine", callbacks=[callback]).fit(*iris)

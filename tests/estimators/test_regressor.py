@@ -53,14 +53,17 @@ def test_linear_network_reaches_the_least_squares_solution(diabetes):
     assert estimator.history_["loss"][-1] < estimator.history_["loss"][0]
 
 
-def test_integer_weights_equal_repeated_samples(diabetes):
+@pytest.mark.parametrize("standardize", [False, True])
+def test_integer_weights_equal_repeated_samples(diabetes, standardize):
     X, y = diabetes
     weight = np.arange(442) % 3
     full_batch = {"batch_size": -1, "optimizer": "sgd", "epochs": 5, "learning_rate": 0.05}
-    weighted = mlp(**full_batch).fit(X, y, sample_weight=weight)
-    repeated = mlp(**full_batch).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    network = mlp(standardize_targets=standardize, **full_batch)
+    repeated = clone(network).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    weighted = network.fit(X, np.where(weight, y, 1e6), sample_weight=weight)
     for a, b in zip(weighted.model_.get_weights(), repeated.model_.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4, atol=1e-4)
 
 
 def test_regression_of_images_and_sequences(digits):
@@ -95,6 +98,11 @@ def test_invalid_targets_raise_an_error(diabetes):
         mlp().fit(X, np.full(442, "high", dtype=object))
     with pytest.raises(ValueError, match="contains NaN"):
         mlp().fit(X, np.full(442, np.nan))
+    with pytest.raises(ValueError, match=r"too large to be standardized: its maximum is 4.41e\+202"):
+        mlp(standardize_targets=True).fit(X, 1e200 * np.arange(442))
+    fitted = mlp(epochs=1, warm_start=True).fit(X, np.arange(442))
+    with pytest.raises(ValueError, match="standardize_targets=True, but this KerasNetRegressor was fitted without it"):
+        fitted.set_params(standardize_targets=True).fit(X, np.arange(442))
 
 
 def test_transformed_target_regressor():

@@ -107,6 +107,7 @@ def test_one_dimensional_sequences_and_mask_value(ragged):
         ("lstm", [np.ones((2, 3, 1)), np.ones((3, 3, 1))], r"arrays of shape \(steps, features\)"),
         ("lstm", [[[1, 2], [1, 2]], []], r"at least one step\. Received: empty sequences \[1\]"),
         ("cnn", [np.ones((8, 9)), np.ones((7, 8))], "different lengths, but the builder of 'cnn' has no argument"),
+        ("lstm", ["some", "text"], r"expects numbers. Received: strings. .*make_pipeline\(TextVectorizer\(\), Keras"),
     ],
 )
 def test_invalid_lists_raise_an_error(model, X, message):
@@ -122,6 +123,8 @@ def test_model_fitted_on_one_length_rejects_other_lengths(ragged):
     of_any_length = small("conv1d").fit(X, y)
     with pytest.raises(ValueError, match="X has 3 features"):
         of_any_length.predict([np.ones((4, 3))])
+    with pytest.raises(ValueError, match=r"one array of shape \(9, 2\)\. Pass a single sequence as a list: \[seq"):
+        of_any_length.predict(np.ones((9, 2)))
     for nothing in ([], np.empty((0, 4, 2))):
         with pytest.raises(ValueError, match=r"a list of arrays .*\. Received: an empty list"):
             of_any_length.predict(nothing)

@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -150,7 +151,11 @@ def test_streamed_rows_and_checkpoints_do_not_change_results(reviews, tmp_path, 
         (lambda ids: ids[..., None], r"expects token ids of shape \(n, steps\)"),
         (lambda ids: ids.astype(np.int64) * 10**8, "one embedding per token id up to the largest one"),
         (lambda ids: [row[: 3 + number % 2] for number, row in enumerate(ids)], "the same number of token ids"),
-        (lambda ids: ["some text"] * len(ids), r"Received: strings. Put a TextVectorizer in front: make_pipeline"),
+        (lambda ids: ["some text"] * len(ids), r"Received: strings. For text, put a TextVectorizer in front"),
+        (
+            lambda ids: pd.DataFrame({"text": ["some text"] * len(ids)}),
+            "Received: strings. For text, put a TextVectori",
+        ),
     ],
 )
 def test_invalid_tokens_raise_an_error(convert, message, reviews):
@@ -159,6 +164,12 @@ def test_invalid_tokens_raise_an_error(convert, message, reviews):
         classifier(epochs=1).fit(convert(ids), y)
     with pytest.raises(ValueError, match="'vocabulary_size' parameter .* must be"):
         classifier(vocabulary_size="all").fit(ids, y)
+
+
+def test_integers_of_sequence_models_without_vocabulary_raise_a_warning(reviews):
+    _, y, ids = reviews
+    with pytest.warns(UserWarning, match='integers, which KerasNetClassifier uses as numbers.* vocabulary_size="auto"'):
+        kn.KerasNetClassifier("gru", units=2).initialize(ids, y)
 
 
 @pytest.mark.exhaustive
