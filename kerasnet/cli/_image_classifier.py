@@ -52,7 +52,7 @@ class ImageClassifier:
 
     def __init__(self, classifier, metadata):
         if not is_classifier(classifier) or np.ndim(getattr(classifier, "classes_", None)) != 1:
-            raise TypeError(f"expected a fitted classifier of images. Received: {type(classifier).__name__}.")
+            raise TypeError(f"expected a fitted classifier of images or text. Received: {type(classifier).__name__}.")
         if getattr(classifier, "target_type_", "").startswith("multilabel"):
             raise TypeError("expected a classifier with one class per image. Received: a multilabel classifier.")
         self.classifier = classifier
@@ -205,8 +205,9 @@ def _checked_size(size):
     is_pair = isinstance(size, list | tuple) and len(size) == 2
     if not is_pair or not all(isinstance(length, int) and 1 <= length <= _MAX_SIZE for length in size):
         raise DataFormatError(
-            "expected a classifier of images, or the height and width of its images in the metadata: "
-            f'kn.save(..., metadata={{"image_size": [28, 28]}}). Received: {size!r:.200}.'
+            "expected a classifier of images or text, or the height and width of its images in the metadata: "
+            f'kn.save(..., metadata={{"image_size": [28, 28]}}). Received: {size!r:.200}. Pipelines for text begin with '
+            "a TextVectorizer. For tables and series, use kerasnet.load(...).predict."
         )
     return tuple(size)
 

@@ -97,7 +97,8 @@ def hold_out(data, fraction, stratify, seed):
     fraction : float
         Fraction of the samples that is split off.
     stratify : ndarray of shape (n_samples,) or None
-        Class labels for a stratified split.
+        Class labels for a stratified split: the sample of a class with a single one is not split off, and with fewer
+        samples than classes in one of the parts, the split is not stratified.
     seed : int
         Seed of the split.
 
@@ -107,7 +108,17 @@ def hold_out(data, fraction, stratify, seed):
         Tuples like `data`.
     """
     rows = np.arange(n_samples_of(data[0]))
-    return _split(data, train_test_split(rows, test_size=fraction, stratify=stratify, random_state=seed))
+    is_single = np.zeros(len(rows), bool)
+    if stratify is not None:
+        _, codes, counts = np.unique(stratify, return_inverse=True, return_counts=True)
+        is_single = counts[codes] == 1
+        n_held_out, n_classes = math.ceil(fraction * np.sum(~is_single)), np.sum(counts > 1)
+        if is_single.all() or min(n_held_out, np.sum(~is_single) - n_held_out) < n_classes:
+            stratify, is_single = None, np.zeros(len(rows), bool)
+        else:
+            stratify = stratify[~is_single]
+    train, held_out = train_test_split(rows[~is_single], test_size=fraction, stratify=stratify, random_state=seed)
+    return _split(data, (np.concatenate([rows[is_single], train]), held_out))
 
 
 def hold_out_last(data, fraction):

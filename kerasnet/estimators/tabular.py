@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
@@ -24,8 +25,8 @@ _TRAINING: dict[str, Any] = {
     "validation_fraction": 0.15,
     "n_iter_no_change": 20,
     "tol": 0.0,
-    "optimizer__global_clipnorm": 0.1,
 }
+_CLIPPING = {f"optimizer__{name}" for name in ("clipnorm", "clipvalue", "global_clipnorm")}
 _LEARNING_RATES_OF_REAL_MLP = {"classification": 0.01, "regression": 0.015}
 
 
@@ -82,7 +83,8 @@ def make_tabular_pipeline(
 
     - at most 64 epochs with batches of 128 samples and a cosine learning rate schedule. 15 % of the training data are
       set aside to choose the epoch with the lowest loss; training stops 20 epochs after it;
-    - Adam with gradients clipped to a norm of 0.1, so that single outliers among the targets have little influence;
+    - Adam with gradients clipped to a norm of 0.1, so that single outliers among the targets have little influence. If
+      `optimizer` is given, such as "adam", it has its own settings, so that optimizers can be searched;
     - for regression, standardized targets;
     - for "real_mlp", a learning rate of 0.01 (classification) or 0.015 (regression), and a second moment decay of 0.95.
       Other models have the learning rate of their estimator.
@@ -108,11 +110,20 @@ def make_tabular_pipeline(
     []
     """
     preprocessor, entry = make_tabular_preprocessor(X, task=task), registered_model(model)
+    if options := sorted(parameters.keys() & inspect.signature(make_tabular_preprocessor).parameters):
+        raise TypeError(
+            f"{', '.join(options)} is not a parameter of the network, but of the preprocessor. Replace it: "
+            f"pipeline.set_params(preprocessor=make_tabular_preprocessor(X, {options[0]}=...))."
+        )
+    is_real_mlp = entry is not None and entry.name == "real_mlp"
     settings = dict(_TRAINING)
-    if entry is not None and entry.name == "real_mlp":
-        settings |= {"learning_rate": _LEARNING_RATES_OF_REAL_MLP[task], "optimizer__beta_2": 0.95}
+    if is_real_mlp:
+        settings["learning_rate"] = _LEARNING_RATES_OF_REAL_MLP[task]
     if task == "regression":
         settings["standardize_targets"] = True
+    if "optimizer" not in parameters:
+        settings |= {} if _CLIPPING & parameters.keys() else {"optimizer__global_clipnorm": 0.1}
+        settings |= {"optimizer__beta_2": 0.95} if is_real_mlp else {}
     kind = KerasNetClassifier if task == "classification" else KerasNetRegressor
     network = kind(model, random_state=random_state, **{**settings, **parameters})
     return Pipeline([("preprocessor", preprocessor), ("network", network)])

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 _LIMIT = 3.0
+_LARGEST, _LARGEST_IN_FLOAT16 = 1e6, 700.0  # numbers whose smoothly clipped value rounds to the limit
 _SCALE_FACTOR = 6.0
 _BIAS_FACTOR = _EMBEDDING_FACTOR = 0.1
 _EMBEDDING_UNITS = 3  # per feature
@@ -22,6 +23,8 @@ class SmoothClipping(keras.layers.Layer):
 
     def call(self, inputs):
         """Clip the values."""
+        largest = _LARGEST_IN_FLOAT16 if inputs.dtype == "float16" else _LARGEST  # larger squares overflow
+        inputs = ops.clip(inputs, -largest, largest)
         return inputs / ops.sqrt(1 + ops.square(inputs / _LIMIT))
 
     def compute_output_shape(self, input_shape):

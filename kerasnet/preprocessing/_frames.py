@@ -7,7 +7,8 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_numeric_dtype
 from sklearn.utils import check_array
 
-_DATES = ("date", "datetime", "datetime64", "timedelta", "timedelta64")
+_DATES = ("date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64")
+_NUMBERS = ("decimal", "floating", "integer", "mixed-integer-float")
 
 
 def is_frame(X):
@@ -17,9 +18,14 @@ def is_frame(X):
 
 
 def as_frame(X):
-    """Convert a table to a pandas DataFrame; keep the column names and dtypes of data frames."""
+    """Convert a table to a pandas DataFrame; keep the column names and dtypes of data frames.
+
+    Columns of Python numbers, whose dtype is object, become columns of floats.
+    """
     if isinstance(X, pd.DataFrame):
-        return X
+        columns = {number: _numbers_of_objects(column) for number, (_, column) in enumerate(X.items())}
+        changed = any(column.dtype != dtype for column, dtype in zip(columns.values(), X.dtypes, strict=True))
+        return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1) if changed else X
     if is_frame(X):
         return pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
     X = check_array(X, dtype=None if hasattr(X, "dtype") else object, ensure_all_finite=False)
@@ -66,6 +72,13 @@ def check_no_dates(columns):
             "Replace them with numbers (year, weekday, days since a date), or exclude them with numeric_columns and "
             "categorical_columns."
         )
+
+
+def _numbers_of_objects(column):
+    """Convert a pandas Series of dtype object that contains only numbers to floats."""
+    if column.dtype != object or infer_dtype(column, skipna=True) not in _NUMBERS:
+        return column
+    return pd.Series(np.where(column.isna(), np.nan, column).astype(np.float64), column.index)
 
 
 def _has_dates(column):

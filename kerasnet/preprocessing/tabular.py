@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ from kerasnet.preprocessing._pipeline import ArrayPipeline
 from kerasnet.preprocessing.interpolation import InterpolationImputer
 from kerasnet.preprocessing.outliers import OutlierClipper
 
+_MANY_VALUES = 1000
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,9 +72,9 @@ def make_tabular_preprocessor(
     Parameters
     ----------
     X : pandas or polars DataFrame or array-like of shape (n_samples, n_features), default=None
-        Table that determines the column types. Columns of numbers are numeric; columns of booleans, strings, objects
-        and categories are categorical. The pipeline is not fitted to the values. If None, the column types are
-        determined in `fit`.
+        Table that determines the column types. Columns of numbers are numeric, also if their dtype is object; columns
+        of booleans, strings, other objects and categories are categorical. The pipeline is not fitted to the values. If
+        None, the column types are determined in `fit`.
     numeric_columns, categorical_columns : list of str or list of int, default=None
         Names or zero-based positions of the numeric and categorical columns; ``[]`` for none. None means all columns
         of this type that are not in the other list. If both lists are given, all other columns are dropped.
@@ -116,6 +119,11 @@ def make_tabular_preprocessor(
         `fit` at the latest.
     TypeError
         If `n_features` is not an int.
+
+    Warns
+    -----
+    UserWarning
+        If a categorical column has more than 1,000 different values and is not in `categorical_columns`.
 
     See Also
     --------
@@ -332,4 +340,13 @@ def _columns_by_dtype(X, numeric, others):
     columns = dict(zip(X.columns if has_names else range(X.shape[1]), (column for _, column in X.items()), strict=True))
     columns = {name: column for name, column in columns.items() if name not in others}
     check_no_dates(columns.items())
-    return [name for name, column in columns.items() if numeric == is_number(column.dtype)]
+    selected = {name: column for name, column in columns.items() if numeric == is_number(column.dtype)}
+    for name, column in () if numeric else selected.items():
+        if (n_values := column.nunique()) > _MANY_VALUES:
+            warnings.warn(
+                f"The column {name!r} has {n_values} different values, which need much memory and time with one-hot "
+                "encoding. Drop it if it identifies rows or is a text; otherwise, pass it in categorical_columns, and "
+                "set columns__categorical__encoding__max_categories.",
+                stacklevel=2,
+            )
+    return list(selected)

@@ -149,7 +149,7 @@ def test_white_ink_on_transparent_background_with_as_is(run, tmp_path, capsys):
     [
         (lambda path: None, "expected an output folder of train_mnist.py or fine_tune.py, with model.kerasnet"),
         (lambda path: path.write_text("{}"), "expected a .kerasnet archive, found b'{}' at its beginning"),
-        (lambda path: kn.save(kn.CNNClassifier(), path), "expected a fitted classifier of images"),
+        (lambda path: kn.save(kn.CNNClassifier(), path), "expected a fitted classifier of images or text"),
         (
             lambda path: path.write_bytes(saved_bytes(path)[:-100]),
             "expected a .kerasnet archive, found something else at its",
@@ -263,7 +263,7 @@ def test_color_classifiers_report_empty_images_and_options_for_grayscale(colored
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("autoencoder", "expected a fitted classifier of images. Received: Autoencoder."),
+        ("autoencoder", "expected a fitted classifier of images or text. Received: Autoencoder."),
         ("mlp", "mlp:mnist: the model mlp has no pretrained weights. See kerasnet list --weights."),
         ("cnn:imagenet", "cnn:imagenet: the model cnn has pretrained weights for mnist."),
         ("lennet", "expected a file, a folder, or the name of a pretrained model. Did you mean lenet?"),
@@ -282,7 +282,7 @@ def test_unsuitable_models_print_one_line(capsys, model, message):
         (LinearSVC(), {}, "or the height and width of its images in the metadata"),
         (LinearSVC(), {"image_size": [28, 10**9]}, r"Received: [28, 1000000000]"),
         (LinearSVC(), {"image_size": [2, 3], "class_names": ["a"]}, "expected the names of 2 classes"),
-        (LinearRegression(), {"image_size": [2, 3]}, "expected a fitted classifier of images"),
+        (LinearRegression(), {"image_size": [2, 3]}, "expected a fitted classifier of images or text"),
     ],
 )
 def test_metadata_must_describe_the_images(tmp_path, capsys, estimator, metadata, message):

@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import kerasnet as kn
-from kerasnet import KerasNetRegressor, make_tabular_pipeline
+from kerasnet import KerasNetClassifier, KerasNetRegressor, make_tabular_pipeline
+from kerasnet.estimators._validation import hold_out
 
 
 def mixed_table(n_samples=120):
@@ -53,6 +54,9 @@ def test_other_models_and_given_parameters_take_precedence():
     network = make_tabular_pipeline(model="mlp", task="regression", epochs=3, dense_units=(4,))["network"]
     assert (network.epochs, network.dense_units, network.learning_rate) == (3, (4,), 0.001)
     assert make_tabular_pipeline(learning_rate=0.1)["network"].learning_rate == 0.1
+    X, y = mixed_table()
+    for optimizer in ({"optimizer": "sgd"}, {"optimizer__clipnorm": 1.0}):
+        make_tabular_pipeline(epochs=1, dense_units=4, task="regression", **optimizer).fit(X, y)
 
 
 def test_invalid_arguments_raise():
@@ -60,6 +64,8 @@ def test_invalid_arguments_raise():
         make_tabular_pipeline(task="ranking")
     with pytest.raises(TypeError, match="no parameter 'dropot' .did you mean 'dropout'"):
         make_tabular_pipeline(dropot=0.1)
+    with pytest.raises(TypeError, match=r"imputation is not a parameter of the network, but of the preprocessor"):
+        make_tabular_pipeline(imputation="knn")
     with pytest.raises(kn.errors.UnknownModelError, match="Did you mean: real_mlp"):
         make_tabular_pipeline(model="realmlp")
 
@@ -83,3 +89,14 @@ def test_constant_targets_are_predicted():
     np.testing.assert_allclose(regressor.predict(X), 7e6, rtol=1e-5)
     regressor.set_params(standardize_targets=False).fit(X, np.zeros(20))
     assert not hasattr(regressor, "target_mean_")
+
+
+@pytest.mark.parametrize("labels", [["rare"] + ["a", "b"] * 20, [*range(13)] * 3 + [13, 13]])
+def test_rare_classes_are_learned_with_early_stopping(labels):
+    """The only sample of a class is in the training part; with many classes, the validation part is a random one."""
+    X = np.random.default_rng(0).normal(size=(41, 2)).astype(np.float32)
+    network = KerasNetClassifier("mlp", dense_units=4, early_stopping=True, validation_fraction=0.2, epochs=2)
+    assert len(network.fit(X, labels).classes_) == len(set(labels))
+    train, held_out = hold_out((X, X, None), 0.2, np.unique(labels, return_inverse=True)[1], seed=0)
+    assert (len(train[0]), len(held_out[0])) == (32, 9) if len(set(labels)) > 9 else (33, 8)
+    assert labels[0] != "rare" or (train[0] == X[0]).all(axis=1).any()

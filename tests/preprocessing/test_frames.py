@@ -1,6 +1,7 @@
 """Tests that all kinds of data frames give the same results as pandas data frames with NumPy dtypes."""
 
 import datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,9 @@ DAYS = [datetime.date(2020, 1, day) for day in (1, 2, 3)]
 TIMES = [datetime.datetime(2020, 1, day) for day in (1, 2, 3)]
 DURATIONS = [datetime.timedelta(days=day) for day in (1, 2, 3)]
 DATES = {
+    "periods": pd.Series(pd.period_range("2020", periods=3)),
+    "times": pd.Series([datetime.time(hour) for hour in range(3)]),
+    "polars times": pl.Series([datetime.time(hour) for hour in range(3)]),
     "polars dates": pl.Series(DAYS),
     "polars dates, one missing": pl.Series([None, *DAYS[1:]]),
     "polars dates, all missing": pl.Series([None] * 3, dtype=pl.Date),
@@ -220,6 +224,30 @@ def test_arrays_of_dates_raise(dtype):
     for transformer in (make_tabular_preprocessor(), InterpolationImputer(), OutlierClipper()):
         with pytest.raises(ValueError, match=r"Received dates or durations in \[0\]"):
             transformer.fit(dates)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([1.5, None, 2, 1.5], dtype=object),
+        pd.Series([Decimal("1.5"), None, Decimal(2), Decimal("1.5")]),
+        pl.Series([Decimal("1.5"), None, Decimal(2), Decimal("1.5")]),
+    ],
+)
+def test_python_numbers_are_numeric(column):
+    frame = (pl if isinstance(column, pl.Series) else pd).DataFrame({"x": column})
+    expected = make_tabular_preprocessor().fit_transform(np.array([[1.5], [np.nan], [2], [1.5]]))
+    np.testing.assert_array_equal(make_tabular_preprocessor().fit_transform(frame), expected)
+    names = make_tabular_preprocessor(categorical_columns=["x"]).fit(frame).get_feature_names_out()
+    assert names.tolist() == ["x_1.5", "x_2.0"]
+
+
+def test_categorical_columns_of_many_values_raise_a_warning():
+    frame = pd.DataFrame({"name": [f"name {number}" for number in range(1001)], "age": np.arange(1001)})
+    with pytest.warns(UserWarning, match="column 'name' has 1001 different values.* Drop it if it identifies rows"):
+        make_tabular_preprocessor(frame)
+    make_tabular_preprocessor(frame, categorical_columns=["name"])
+    make_tabular_preprocessor(frame[1:])
 
 
 def test_polars_datetime_categories_equal_those_of_pandas():
