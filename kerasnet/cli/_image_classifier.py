@@ -206,8 +206,8 @@ def _checked_size(size):
     if not is_pair or not all(isinstance(length, int) and 1 <= length <= _MAX_SIZE for length in size):
         raise DataFormatError(
             "expected a classifier of images or text, or the height and width of its images in the metadata: "
-            f'kn.save(..., metadata={{"image_size": [28, 28]}}). Received: {size!r:.200}. Pipelines for text begin with '
-            "a TextVectorizer. For tables and series, use kerasnet.load(...).predict."
+            f'kn.save(..., metadata={{"image_size": [28, 28]}}). Received: {size!r:.200}. Pipelines for text begin '
+            "with a TextVectorizer. For tables and series, use kerasnet.load(...).predict."
         )
     return tuple(size)
 
