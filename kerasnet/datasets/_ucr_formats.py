@@ -56,6 +56,8 @@ def _ts_header(fields, where):
             raise DataFormatError(f"{where}: expected a positive number after '@{names[0]}', found {text!r}.")
         return None if text is None else int(text)
 
+    if fields.keys().isdisjoint(("classlabel", "targetlabel")):
+        raise DataFormatError(f"{where}: expected '@classLabel' or '@targetLabel' before '@data', found neither.")
     if flag("timestamps"):
         raise DataFormatError(f"{where}: expected series without time stamps, found '@timeStamps true'.")
     classes, is_regression = tuple(fields.get("classlabel", "").split()[1:]), flag("targetlabel")
