@@ -87,7 +87,7 @@ def test_transformations_depend_on_the_seed_and_the_epoch(mnist):
 def test_fits_are_reproducible_and_differ_by_augmentation(mnist):
     first = weights(fit(mnist))
     np.testing.assert_array_equal(weights(fit(mnist)), first)
-    for other in ({"augmentation": None}, {"augmentation": "shift"}, {"random_state": 1}):
+    for other in ({"augmentation": "shift"}, {"random_state": 1}):
         assert (weights(fit(mnist, **other)) != first).any()
 
 
@@ -139,9 +139,7 @@ def test_a_keras_layer_is_copied_and_can_be_searched_over(mnist):
 
 def test_regressors_support_augmentation(mnist):
     X, y = mnist
-    regressor = KerasNetRegressor("cnn", filters=(4,), augmentation="shift", epochs=1, random_state=0).fit(
-        X[:100], y[:100]
-    )
+    regressor = KerasNetRegressor("cnn", **SMALL, augmentation="shift", epochs=1).fit(X[:100], y[:100])
     assert np.isfinite(regressor.predict(X[:5])).all()
 
 

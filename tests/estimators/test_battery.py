@@ -5,7 +5,7 @@ import inspect
 
 import keras
 import pytest
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from kerasnet import (
     Autoencoder,
@@ -65,23 +65,24 @@ class CNNClassifierForRows(CNNClassifier):
     model = "cnn_of_rows"
 
 
-def parametrize_checks(*estimators):
-    """Parametrize a test with scikit-learn's checks of estimators."""
-    return parametrize_with_checks(
-        list(estimators), expected_failed_checks=lambda estimator: EXPECTED_FAILURES, xfail_strict=True
-    )
-
-
-@parametrize_checks(
-    KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.3),
-    KerasNetRegressor("mlp", epochs=20, optimizer="sgd", learning_rate=0.01),
-    Autoencoder(code_units=8, output_activation="linear", optimizer="sgd", learning_rate=0.1),
-    AutoencoderOutlierDetector(code_units=8, output_activation="linear", optimizer="sgd"),
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
+# checks that another check or test includes, in all classes
+REPEATED_CHECKS = {
+    "check_estimator_sparse_matrix",  # as check_estimator_sparse_array
+    *EXPECTED_FAILURES,
+    "check_sample_weights_list",  # as check_sample_weights_pandas_series
+}
+# checks of the validation that all estimators share, which run for the classifier
+CHECKS_OF_SHARED_VALIDATION = {
+    *REPEATED_CHECKS,
+    "check_dtype_object",
+    "check_estimator_sparse_array",
+    "check_estimators_dtypes",
+    "check_estimators_overwrite_params",
+    "check_fit2d_1feature",
+    "check_n_features_in_after_fitting",
+    "check_pipeline_consistency",
+    "check_sample_weights_pandas_series",
+}
 # checks that depend on the class: constructor, parameters, tags, shapes of samples
 CHECKS_FOR_EACH_CLASS = {
     "check_do_not_raise_errors_in_init_or_set_param",
@@ -95,35 +96,56 @@ CHECKS_FOR_EACH_CLASS = {
     "check_parameters_default_constructible",
     "check_set_params",
     "check_valid_tag_types",
-    "check_classifiers_train",
     "check_dict_unchanged",
-    "check_estimators_pickle",
     "check_fit2d_predict1d",
     "check_methods_sample_order_invariance",
     "check_methods_subset_invariance",
     "check_n_features_in",
-    "check_sample_weights_shape",
 }
 
 
-def checks_for_class(estimator):
-    """Return all checks; mark those that repeat the checks of `KerasNetClassifier` as exhaustive."""
+def parametrize_checks(*estimators, exhaustive=frozenset(), default=None):
+    """Parametrize a test with scikit-learn's checks of estimators.
+
+    Those named in `exhaustive`, those not named in `default`, and those that repeat a check with read-only data or
+    another dtype are exhaustive.
+    """
     cases = []
-    for instance, check in estimator_checks_generator(estimator):
+    for instance, check in (pair for each in estimators for pair in estimator_checks_generator(each)):
         function, settings = check, {}
         while isinstance(function, functools.partial):
             function, settings = function.func, settings | function.keywords
         name = function.__name__
-        if name not in EXPECTED_FAILURES:
-            is_short = name in CHECKS_FOR_EACH_CLASS and not {"readonly_memmap", "X_dtype"} & settings.keys()
-            cases.append(pytest.param(instance, check, id=name, marks=[] if is_short else [pytest.mark.exhaustive]))
-    return cases
+        repeats = settings.keys() & {"readonly_memmap", "X_dtype"} and name != "check_readonly_memmap_input"
+        is_short = not repeats and name not in exhaustive and (default is None or name in default)
+        marks = [] if is_short else [pytest.mark.exhaustive]
+        if name in EXPECTED_FAILURES:
+            marks.append(pytest.mark.xfail(reason=EXPECTED_FAILURES[name], strict=True))
+        options = "".join(f"-{option}={value}" for option, value in settings.items())
+        cases.append(pytest.param(instance, check, id=f"{type(instance).__name__}-{name}{options}", marks=marks))
+    return pytest.mark.parametrize(("estimator", "check"), cases)
+
+
+@parametrize_checks(
+    KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.3), exhaustive=REPEATED_CHECKS
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_checks(
+    KerasNetRegressor("mlp", epochs=20, optimizer="sgd", learning_rate=0.01),
+    Autoencoder(code_units=8, output_activation="linear", optimizer="sgd", learning_rate=0.1),
+    AutoencoderOutlierDetector(code_units=8, output_activation="linear", optimizer="sgd"),
+    exhaustive=CHECKS_OF_SHARED_VALIDATION,
+)
+def test_scikit_learn_checks_for_other_kinds_of_estimators(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.filterwarnings("ignore:X contains sequences of integers")
-@pytest.mark.parametrize(
-    ("estimator", "check"),
-    checks_for_class(SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3)),
+@parametrize_checks(
+    SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3), default=CHECKS_FOR_EACH_CLASS
 )
 def test_scikit_learn_checks_for_a_fixed_architecture(estimator, check):
     check(estimator)

@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 from _longer import longer
 from sklearn.base import clone, is_classifier
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, check_cv, cross_val_score
@@ -51,13 +51,13 @@ def same_weights(first, second):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_is_classifier_and_folds_are_stratified(mnist):
-    X, y = mnist
+def test_is_classifier_and_folds_are_stratified(iris):
+    X, y = iris
     estimator = CNNClassifier(epochs=1)
     assert is_classifier(estimator)
     assert isinstance(check_cv(5, y, classifier=is_classifier(estimator)), StratifiedKFold)
-    order = np.argsort(y)  # with sorted labels, unstratified folds would miss classes and score 0
-    assert cross_val_score(cnn(epochs=12), X[order], y[order], cv=2).min() > 0.5
+    # the labels are sorted: the test samples of two unstratified folds would have a class without training samples
+    assert cross_val_score(mlp(epochs=30), X, y, cv=2).min() > 0.5
 
 
 LABELS = {
@@ -71,7 +71,7 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("kind", longer(LABELS, ["negative", "two strings"]))
 def test_predicted_labels_have_the_type_of_y(iris, kind):
     X, y = iris
     names = LABELS[kind]
@@ -105,6 +105,21 @@ def test_binary_classifier_has_one_output_unless_the_loss_requires_two(iris):
     assert two.predict_proba(X[:3]).shape == (3, 2)
 
 
+def test_roc_auc_scorer_for_two_classes(iris):
+    X, y = iris[0][50:], iris[1][50:]
+    pipeline = make_pipeline(StandardScaler(), mlp(epochs=20))
+    assert cross_val_score(pipeline, X, y, cv=2, scoring="roc_auc").min() > 0.9
+
+
+def test_balanced_class_weight_improves_recall_of_the_rare_class(iris):
+    X, y = iris
+    rows = np.r_[50:100, 100:105]
+    params = {"epochs": 40}
+    plain = mlp(**params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
+    balanced = mlp(class_weight="balanced", **params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
+    assert balanced > plain + 0.1
+
+
 def test_categorical_losses_receive_one_hot_targets(iris):
     X, y = iris
     sparse = mlp(loss="sparse_categorical_crossentropy", early_stopping=True).fit(X, y)
@@ -113,7 +128,24 @@ def test_categorical_losses_receive_one_hot_targets(iris):
     np.testing.assert_allclose(one_hot.history_["val_loss"], sparse.history_["val_loss"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("loss", longer(["mse", "kl_divergence", "categorical_focal_crossentropy"], ["kl_divergence"]))
+LOSSES = [None, "categorical_crossentropy", "sparse_categorical_crossentropy", "mse"]
+
+
+@pytest.mark.parametrize("loss", longer(LOSSES, LOSSES[2:]))  # None is the sparse loss; mse has one-hot targets as well
+def test_zero_weight_equals_removing_the_sample(iris, loss):
+    X, y = iris
+    full_batch = {"batch_size": -1, "epochs": 3, "loss": loss}
+    keep = np.arange(len(y)) % 3 != 0
+    weighted = mlp(**full_batch).fit(X, y, sample_weight=keep.astype(float))
+    removed = mlp(**full_batch).fit(X[keep], y[keep])
+    for a, b in zip(weighted.model_.get_weights(), removed.model_.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+LEARNING_LOSSES = ["mse", "kl_divergence", "categorical_focal_crossentropy"]  # all have one-hot targets
+
+
+@pytest.mark.parametrize("loss", longer(LEARNING_LOSSES, LEARNING_LOSSES[1:]))
 @pytest.mark.parametrize("batch_size", longer([10, 32], [32]))  # 10 is also the number of classes
 def test_all_classification_losses_learn(digits, loss, batch_size):
     X, y = digits[0][:600], digits[1][:600]
@@ -138,8 +170,14 @@ def build_compiled(input_shape, n_outputs):
     return model
 
 
-@pytest.mark.parametrize("build", [build_softmax, build_sigmoid, build_compiled])
-@pytest.mark.parametrize("loss", [None, "mse"])
+@pytest.mark.parametrize(
+    ("build", "loss"),
+    [
+        *((build, None) for build in (build_softmax, build_sigmoid, build_compiled)),
+        *(pytest.param(build, "mse", marks=pytest.mark.exhaustive) for build in (build_softmax, build_sigmoid)),
+        (build_compiled, "mse"),
+    ],
+)
 def test_user_defined_builders_learn_two_classes(iris, build, loss):
     X, y = iris[0][:100], iris[1][:100]
     if build is build_compiled and loss is not None:
@@ -178,14 +216,14 @@ def test_channel_axis_and_flattened_rows_do_not_change_the_fit(mnist):
 def test_color_images(mnist):
     X, y = mnist[0][:100], mnist[1][:100]
     color = np.stack([X, X, X], axis=-1)
-    assert cnn().fit(color, y).model_.input_shape == (None, 28, 28, 3)
+    assert cnn().initialize(color, y).model_.input_shape == (None, 28, 28, 3)
     rows = cnn(image_shape=(28, 28, 3)).initialize(color.reshape(100, -1), y)
     assert rows.model_.input_shape == (None, 28, 28, 3)
 
 
 def test_sequences_with_one_feature_can_be_2d(digits):
     X, y = digits
-    flat = SimpleRNNClassifier(units=(4,), epochs=1, random_state=0).fit(X[:50].reshape(50, -1), y[:50])
+    flat = SimpleRNNClassifier(units=(4,)).initialize(X[:50].reshape(50, -1), y[:50])
     assert flat.model_.input_shape == (None, 64, 1)
     assert SimpleRNNClassifier(units=(4,)).initialize(X[:50], y[:50]).model_.input_shape == (None, 8, 8)
 
@@ -242,8 +280,8 @@ def test_attributes_after_fit(mnist):
 
 
 def test_feature_names_in():
-    frame, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), mlp(epochs=5)).fit(frame, y)
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), mlp(epochs=60)).fit(frame, y)
     np.testing.assert_array_equal(pipeline[-1].feature_names_in_, frame.columns)
     assert pipeline.score(frame, y) > 0.85
 
@@ -297,36 +335,6 @@ def test_sample_and_class_weights_multiply_and_inputs_are_not_changed(iris):
     assert not same_weights(both, mlp().fit(X, y))
 
 
-LOSSES = [None, "categorical_crossentropy", "sparse_categorical_crossentropy", "mse"]
-
-
-@pytest.mark.parametrize("loss", longer(LOSSES, LOSSES[2:]))  # None is the sparse loss; mse has one-hot targets as well
-def test_zero_weight_equals_removing_the_sample(iris, loss):
-    X, y = iris
-    full_batch = {"batch_size": -1, "epochs": 3, "loss": loss}
-    keep = np.arange(len(y)) % 3 != 0
-    weighted = mlp(**full_batch).fit(X, y, sample_weight=keep.astype(float))
-    removed = mlp(**full_batch).fit(X[keep], y[keep])
-    for a, b in zip(weighted.model_.get_weights(), removed.model_.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-
-
-def test_balanced_class_weight_improves_recall_of_the_rare_class(iris):
-    X, y = iris
-    rows = np.r_[50:100, 100:105]
-    params = {"epochs": 40}
-    plain = mlp(**params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
-    balanced = mlp(class_weight="balanced", **params).fit(X[rows], y[rows]).predict_proba(X[rows])[50:, 1].mean()
-    assert balanced > plain + 0.1
-
-
-def test_fits_are_reproducible_with_the_same_seed(mnist):
-    X, y = mnist
-    first, second, other = (cnn(dropout=0.3, random_state=seed).fit(X, y) for seed in (0, 0, 1))
-    assert same_weights(first, second)
-    assert not same_weights(first, other)
-
-
 def test_fits_without_seed_use_the_seed_of_numpy(iris):
     first, second = (mlp(random_state=None).fit(*iris) for _ in range(2))
     assert not same_weights(first, second)
@@ -365,7 +373,7 @@ def test_seeded_fit_does_not_change_global_state(iris, seeded):
         keras.utils.set_random_seed(11)
         tf.random.uniform(())
     before = global_state()
-    mlp(dropout=0.5, early_stopping=True, epochs=3).fit(*iris).predict(iris[0])
+    mlp(dropout=0.3, early_stopping=True, epochs=3).fit(*iris).predict(iris[0])
     assert global_state() == before
 
 
@@ -472,8 +480,8 @@ def test_warm_start_continues_from_the_weights(iris):
 
 def test_partial_fit_continues_with_the_optimizer_state(iris):
     X, y = iris
-    whole = mlp(epochs=3, optimizer="adam").fit(X, y)
-    parts = mlp(optimizer="adam")
+    whole = mlp(epochs=3, optimizer__momentum=0.9).fit(X, y)
+    parts = mlp(optimizer__momentum=0.9)
     for _ in range(3):
         parts.partial_fit(X, y, classes=[0, 1, 2])
     assert same_weights(whole, parts)
@@ -599,19 +607,9 @@ def test_scikit_learn_displays(iris):
     assert ConfusionMatrixDisplay.from_estimator(estimator, *iris).confusion_matrix.sum() == 150
 
 
-def test_roc_auc_scorer_for_two_classes():
-    X, y = load_breast_cancer(return_X_y=True)
-    pipeline = make_pipeline(StandardScaler(), mlp(epochs=5))
-    assert cross_val_score(pipeline, X, y, cv=2, scoring="roc_auc").min() > 0.9
-
-
+@pytest.mark.exhaustive  # tests/test_docs.py runs the grid search of the README
 def test_documented_grid_search(mnist):
-    X_train, X_test, y_train, y_test = (
-        *(part[:100] for part in mnist[:1]),
-        mnist[0][100:],
-        mnist[1][:100],
-        mnist[1][100:],
-    )
+    X_train, X_test, y_train, y_test = mnist[0][:50], mnist[0][50:100], mnist[1][:50], mnist[1][50:100]
     from kerasnet import CNNClassifier as CNN
 
     model = CNN()
@@ -681,9 +679,16 @@ def test_manually_set_weights_are_used(iris):
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
+def test_fits_are_reproducible_with_the_same_seed(iris):
+    X, y = iris
+    first, second, other = (mlp(dropout=0.3, random_state=seed).fit(X, y) for seed in (0, 0, 1))
+    assert same_weights(first, second)
+    assert not same_weights(first, other)
+
+
 def test_fits_in_threads_equal_sequential_fits(iris):
-    with ThreadPoolExecutor(4) as threads:
-        at_once = list(threads.map(lambda seed: mlp(dropout=0.3, random_state=seed).fit(*iris), range(8)))
+    with ThreadPoolExecutor(2) as threads:
+        at_once = list(threads.map(lambda seed: mlp(dropout=0.3, random_state=seed).fit(*iris), range(6)))
     for seed, estimator in enumerate(at_once):
         for a, b in zip(
             estimator.model_.get_weights(),

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from _longer import longer
 from scikeras.wrappers import KerasClassifier as SciKerasClassifier
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import (
@@ -163,18 +164,19 @@ MLP = {
 }
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", longer([2, 3], [2]))  # two classes: see the subclasses
 def test_builder_compiles_the_model(n_classes):
     X, y = make_classification(n_informative=4, n_classes=n_classes, random_state=0)
     assert KerasClassifier(**MLP, epochs=50).fit(X, y).score(X, y) > 0.7
 
 
+@pytest.mark.exhaustive  # see test_in_scikit_learn.py
 def test_ensembles():
     X, y = make_moons(random_state=0)
     clf = KerasClassifier(**MLP, epochs=5)
-    first, second, *_ = AdaBoostClassifier(clf, n_estimators=3, random_state=0).fit(X, y).estimators_
+    first, second, *_ = AdaBoostClassifier(clf, n_estimators=2, random_state=0).fit(X, y).estimators_
     assert not np.array_equal(first.model_.get_weights()[0], second.model_.get_weights()[0])
-    assert BaggingClassifier(clf, n_estimators=3, random_state=0).fit(X, y).score(X, y) > 0.6
+    assert BaggingClassifier(clf, n_estimators=2, random_state=0).fit(X, y).score(X, y) > 0.6
 
 
 class MLPClassifier(KerasClassifier):
@@ -378,11 +380,11 @@ def test_builder_with_var_keyword_receives_model_arguments(data):
         seen.update(arguments)
         return get_clf({"n_features_in_": 20}, (4,), 0)
 
-    KerasClassifier(build, model__h=9, epochs=1).fit(*data)
+    KerasClassifier(build, model__h=9).initialize(*data)
     assert seen["h"] == 9
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", longer([2, 3], [3]))  # three classes: see test_outputs.py
 def test_logits_are_converted_to_probabilities(n_classes):
     X, y = make_classification(n_informative=4, n_classes=n_classes, random_state=0)
     loss = keras.losses.BinaryCrossentropy if n_classes == 2 else keras.losses.SparseCategoricalCrossentropy
@@ -480,8 +482,8 @@ def test_subclass_with_call_method_builds_the_model():
             layers = [keras.layers.Dense(hidden, "relu"), keras.layers.Dense(3, "softmax")]
             return keras.Sequential([keras.Input(meta["X_shape_"][1:]), *layers])
 
-    fitted = clone(ByCall(hidden=7, epochs=1)).fit(X, y)
-    assert fitted.model_.layers[0].units == 7
+    initialized = clone(ByCall(hidden=7)).initialize(X, y)
+    assert initialized.model_.layers[0].units == 7
     with pytest.raises(ValueError, match="builds its own model. Received: model="):
         ByCall(build_for_keywords, epochs=1).fit(X, y)
 
@@ -517,7 +519,7 @@ def test_partial_fit_rejects_data_of_a_different_dtype(kind, change, message):
 
 def test_partial_fit_rejects_uint8_after_floats(mnist):
     X, y = mnist[0][:50], mnist[1][:50]
-    estimator = KerasNetClassifier("cnn", random_state=0).partial_fit(X, y)
+    estimator = KerasNetClassifier("cnn", filters=(4,), dense_units=(8,), random_state=0).partial_fit(X, y)
     with pytest.raises(
         ValueError, match="Got X with dtype float32, but KerasNetClassifier was fitted on X of dtype uint8"
     ):

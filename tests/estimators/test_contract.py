@@ -51,7 +51,7 @@ def outputs(estimator, X):
     return getattr(estimator, "predict_proba", estimator.predict)(X)
 
 
-@pytest.mark.parametrize("name", longer(TARGETS, ["regression", "sequences"]))  # see test_regressor.py; same as classes
+@pytest.mark.parametrize("name", longer(TARGETS, ["regression", "sequences", "two classes"]))
 @pytest.mark.parametrize("way", longer(["removed", "repeated"], ["removed"]))  # repeated weights include 0
 def test_integer_weights_equal_repeated_samples(name, way, iris):
     estimator, y = TARGETS[name]
@@ -130,7 +130,12 @@ INVALID_X = [
 
 @pytest.mark.parametrize(("make", "message"), INVALID_X, ids=[message[:20] for _, message in INVALID_X])
 @pytest.mark.parametrize(
-    "estimator", [mlp(), KerasNetRegressor("mlp", epochs=1), SimpleRNNClassifier(units=(4,), epochs=1)]
+    "estimator",
+    [
+        mlp(),
+        pytest.param(KerasNetRegressor("mlp", epochs=1), marks=pytest.mark.exhaustive),  # the same validation
+        SimpleRNNClassifier(units=(4,), epochs=1),
+    ],
 )
 def test_invalid_X_raises_scikit_learn_errors(estimator, make, message, iris):
     X, y = iris
@@ -265,7 +270,7 @@ BUILDERS = {
 }
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", longer(BUILDERS, ["layer without config", "a function"]))
 def test_state_that_is_missing_in_configs_is_used(name, iris):
     X, y = iris
     for seed in (0, 1):
@@ -278,6 +283,7 @@ def test_state_that_is_missing_in_configs_is_used(name, iris):
     np.testing.assert_allclose(again.predict_proba(X), before, atol=1e-5)
 
 
+@pytest.mark.exhaustive  # see test_user_builders_share_code.py, adapted layer, and test_builders_of_users.py, constants
 def test_globals_and_adapted_layers_are_those_of_the_current_fit(iris, monkeypatch):
     X, y = iris
     data = [X]
@@ -310,6 +316,7 @@ class Recompile(keras.callbacks.Callback):
         self.model.compile("sgd", "sparse_categorical_crossentropy")
 
 
+@pytest.mark.exhaustive  # see test_model_on_demand.py
 def test_changes_by_a_callback_apply_to_its_fit_only(iris):
     frozen = mlp(callbacks=[Freeze]).fit(*iris).history_  # in a new or a reused compiled function
     plain = mlp().fit(*iris).history_
@@ -461,7 +468,7 @@ DRAWN = (MODELS, st.integers(2, 30), SHAPES, DTYPES, LABELS, PARAMS, st.integers
 
 
 @pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
-@settings(max_examples=10, **PROFILE)
+@settings(max_examples=5, **PROFILE)
 @given(st.tuples(*DRAWN))
 def test_random_data_and_parameters_fit_or_raise_documented_errors(kind, drawn):
     check_fit_or_error(kind, *drawn)

@@ -1,14 +1,15 @@
 """Searches on a local Dask cluster: a scheduler and two workers in separate processes."""
 
 import collections
+import contextlib
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
-from _cluster import started, wait_for
+from _cluster import wait_for
+from _fresh import FreshProcess
 
 SEARCH = """
 import json, sys, time
@@ -58,8 +59,20 @@ print(json.dumps({"dask": scores(search), "local": scores(local)}))
 """
 
 
-def run_search(process):
-    out, err = process.communicate(timeout=300)
+@contextlib.contextmanager
+def searching(*arguments):
+    """Start the search in a process that is killed at the end if it is still running."""
+    process = FreshProcess("-c", SEARCH, *arguments, env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"})
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+
+
+def wait_for_scores(process):
+    out, err = process.communicate()
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
 
@@ -75,13 +88,12 @@ def read_epochs(log: Path):
 
 def test_search_scores_after_losing_a_worker_equal_local_scores(cluster, tmp_path):
     memory, log = tmp_path / "memory", tmp_path / "epochs"
-    search = [sys.executable, "-c", SEARCH]
     # if Dask cancels the search, joblib runs the remaining tasks in the client: one worker is left
-    with started(*search, cluster.address, str(memory), str(log), TF_NUM_INTRAOP_THREADS="1") as on_dask:
+    with searching(cluster.address, memory, log) as on_dask:
         wait_for(lambda: len(read_epochs(log)) > 8 or on_dask.poll() is not None)
         os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         killed = time.time()
-        scores = run_search(on_dask)
+        scores = wait_for_scores(on_dask)
     ends = read_epochs(log)
     assert len(ends) == 2 * 2 * 18
     repeated = [times for times in ends.values() if len(times) > 1]

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from _keras import outputs_of
 from _longer import longer
 from sklearn.datasets import load_iris
 from sklearn.metrics import roc_auc_score
@@ -32,7 +33,6 @@ def policy(request):
     keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("policy", POLICIES, indirect=True)
 def test_mixed_precision_trains_and_predicts_float32(policy, iris):
     X, y = iris
     classifier = KerasNetClassifier("mlp", epochs=20, optimizer="sgd", learning_rate=0.2, random_state=0).fit(X, y)
@@ -105,9 +105,9 @@ def build_subclassed(n_outputs, output_activation):
 
 
 INTEGERS = [
-    (build_functional, np.int64),
     (build_functional, np.uint32),
     (build_subclassed, np.int64),
+    pytest.param(build_functional, np.int64, marks=pytest.mark.exhaustive),  # as in the test of whole floats
     pytest.param(build_functional, np.int32, marks=pytest.mark.exhaustive),
     pytest.param(build_subclassed, np.int32, marks=pytest.mark.exhaustive),
     pytest.param(build_subclassed, np.uint32, marks=pytest.mark.exhaustive),
@@ -166,12 +166,14 @@ def test_encoded_uint8_targets_are_not_divided_by_255(iris):
         return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(3, activation="softmax")])
 
     given = {"loss": "sparse_categorical_crossentropy", "epochs": 20, "optimizer": "sgd", "learning_rate": 0.5}
-    for parameters in ({}, {"early_stopping": True}):
-        classifier = Uint8Targets(build, random_state=0, **given, **parameters).fit(X, y)
-        assert (classifier.model_.predict(X, verbose=0).argmax(axis=1) == y).mean() > 0.8
+    classifier = Uint8Targets(build, random_state=0, early_stopping=True, **given).fit(X, y)
+    assert (outputs_of(classifier.model_, X).argmax(axis=1) == y).mean() > 0.8
 
 
-@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}])
+NOT_STOPPED = pytest.param({}, marks=pytest.mark.exhaustive)  # see test_autoencoder.py
+
+
+@pytest.mark.parametrize("parameters", [NOT_STOPPED, {"early_stopping": True}])
 def test_autoencoder_targets_of_uint8_samples_are_divided_by_255(parameters, mnist):
     X = mnist[0][:200]
     given = {"code_units": 8, "epochs": 2, "random_state": 0, **parameters}

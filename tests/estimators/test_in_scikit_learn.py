@@ -29,7 +29,6 @@ from sklearn.model_selection import (
     StratifiedKFold,
     TunedThresholdClassifierCV,
     cross_val_predict,
-    cross_val_score,
     learning_curve,
     train_test_split,
 )
@@ -83,7 +82,7 @@ def scaled(**params):
     return make_pipeline(StandardScaler(), mlp(**params))
 
 
-@pytest.mark.parametrize("data", ["cancer", "wine"])
+@pytest.mark.parametrize("data", longer(["cancer", "wine"], ["cancer"]))
 def test_calibration(data, request):
     X, X_test, y, y_test = request.getfixturevalue(data)
     calibrated = CalibratedClassifierCV(scaled(), cv=3).fit(X, y)
@@ -149,7 +148,7 @@ def test_permutation_importance(cancer):
 
 def test_learning_curve(digits):
     X, _, y, _ = digits
-    _, _, scores = learning_curve(cnn(epochs=4), X, y, train_sizes=[0.1, 1.0], cv=3)
+    _, _, scores = learning_curve(cnn(epochs=4), X, y, train_sizes=[0.1, 1.0], cv=2)
     first, last = scores.mean(axis=1)
     assert first < last
     assert last > 0.85
@@ -166,7 +165,7 @@ def test_random_search(wine):
     X, X_test, y, y_test = wine
     search = RandomizedSearchCV(
         scaled(epochs=8),
-        {"kerasnetclassifier__dense_units": [(16,), (32, 16)], "kerasnetclassifier__batch_size": [8, 32]},
+        {"kerasnetclassifier__dense_units": [(128,), (16,)], "kerasnetclassifier__batch_size": [8, 32]},
         n_iter=3,
         cv=2,
         random_state=0,
@@ -348,9 +347,3 @@ def test_estimators_passed_to_callbacks_are_not_changed(wine, sklearn_callbacks)
     assert np.array_equal(stored[0].predict_proba(X), first.predict_proba(X))
     assert np.array_equal(stored[2].predict_proba(X), final.predict_proba(X))
     assert isinstance(stored[0].model_, keras.Model)
-
-
-def test_cross_validation_is_stratified(wine):
-    X, _, y, _ = wine
-    order = np.argsort(y)  # unstratified folds would lack some classes
-    assert cross_val_score(scaled(), X[order], y[order], cv=3).min() > 0.8

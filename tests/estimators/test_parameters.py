@@ -175,7 +175,7 @@ def test_arguments_of_user_defined_builders_are_parameters(digits):
     estimator = KerasNetClassifier(build_user_model, hidden=4, epochs=1, random_state=0)
     assert estimator.get_params()["scale"] == 1
     assert "hidden" not in KerasNetClassifier(build_user_model).get_params()
-    estimator.set_params(scale=3).fit(X[:50], y[:50])
+    estimator.set_params(scale=3).initialize(X[:50], y[:50])
     assert estimator.model_.layers[1].units == 12
     with pytest.raises(TypeError, match="hiden"):
         KerasNetClassifier(build_user_model, hiden=4)
@@ -189,7 +189,7 @@ def test_builder_with_var_keyword_receives_explicit_parameters(digits):
         seen.update(arguments)
         return build_user_model(arguments["input_shape"], arguments["n_outputs"], 2)
 
-    KerasNetClassifier(build, whatever=7, epochs=1).fit(X[:30], y[:30])
+    KerasNetClassifier(build, whatever=7).initialize(X[:30], y[:30])
     assert seen == {"whatever": 7, "input_shape": (8, 8), "n_outputs": 10, "output_activation": "softmax"}
 
 
@@ -281,7 +281,7 @@ def test_subclass_with_own_constructor_has_its_parameters():
     assert repr(estimator) == "OwnConstructor(hidden=4)"
     assert clone(estimator).dense_units == (4,)
     assert cross_val_score(estimator, X, y, cv=2, error_score="raise").shape == (2,)
-    search = GridSearchCV(estimator, {"hidden": [3, 5]}, cv=2, error_score="raise").fit(X, y)
+    search = GridSearchCV(estimator, {"hidden": [4, 5]}, cv=2, error_score="raise").fit(X, y)
     units = search.best_estimator_.model_.layers[0].units
     assert units == search.best_params_["hidden"]
     with pytest.raises(ValueError, match=r"has no parameter 'hiden' \(did you mean 'hidden'\?\)"):
@@ -314,8 +314,8 @@ def test_arguments_with_leading_or_trailing_underscore_are_parameters():
     estimator = KerasNetClassifier(build_with_underscores, lambda_=100.0, _units=9, epochs=1, random_state=0)
     for each in (estimator, clone(estimator)):
         assert (each.get_params()["lambda_"], each.get_params()["_units"]) == (100.0, 9)
-        fitted = each.fit(X, y).model_
-        assert (fitted.layers[0].units, float(fitted.layers[1].kernel_regularizer.l2)) == (9, 100.0)
+        model = each.initialize(X, y).model_
+        assert (model.layers[0].units, float(model.layers[1].kernel_regularizer.l2)) == (9, 100.0)
     grid = {"lambda_": [0.0, 100.0]}
     search = GridSearchCV(estimator.set_params(epochs=10, learning_rate=0.05), grid, cv=2, error_score="raise").fit(
         X, y

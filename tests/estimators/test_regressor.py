@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from _longer import longer
 from sklearn.base import clone, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
@@ -66,11 +67,14 @@ def test_integer_weights_equal_repeated_samples(diabetes, standardize):
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4, atol=1e-4)
 
 
-def test_regression_of_images_and_sequences(digits):
+SMALL_MODELS = {"cnn": {"filters": (4,), "dense_units": (8,)}, "simple_rnn": {"units": (8,)}}
+
+
+@pytest.mark.parametrize("model", longer(SMALL_MODELS, ["simple_rnn"]))  # sequences: see test_sequences.py
+def test_regression_of_images_and_sequences(digits, model):
     X, y = digits
-    for model, params in (("cnn", {"filters": (4,)}), ("simple_rnn", {"units": (8,)})):
-        estimator = KerasNetRegressor(model, epochs=1, random_state=0, **params).fit(X[:100], y[:100] / 9)
-        assert estimator.predict(X[:5]).shape == (5,)
+    estimator = KerasNetRegressor(model, epochs=1, random_state=0, **SMALL_MODELS[model]).fit(X[:100], y[:100] / 9)
+    assert estimator.predict(X[:5]).shape == (5,)
 
 
 def test_early_stopping_and_validation_data(diabetes):

@@ -44,14 +44,15 @@ def test_padding_does_not_change_predictions(name):
     X = rng.normal(size=(3, 6, 2)).astype(np.float32)
     padded = np.full((3, 9, 2), -7, np.float32)
     padded[:, :6] = X
-    masked, plain = (create_model(name, input_shape=(None, 2), n_outputs=2, mask_value=value) for value in (-7, None))
+    settings = {**SMALL[name], "input_shape": (None, 2), "n_outputs": 2}
+    masked, plain = (create_model(name, mask_value=value, **settings) for value in (-7, None))
     plain.set_weights(masked.get_weights())
     np.testing.assert_allclose(masked(padded), plain(X), atol=1e-6)
     assert np.abs(plain(padded) - plain(X)).max() > 1e-4
     assert np.isfinite(masked(np.full((1, 4, 2), -7.0))).all()
 
 
-@pytest.mark.parametrize("name", longer(MODELS, ["lstm", "gru", "inception_time", "lite", "lstm_fcn", "resnet1d"]))
+@pytest.mark.parametrize("name", longer(MODELS, {*MODELS} - {"conv1d", "simple_rnn"}))  # masks: see the test above
 def test_fit_save_and_predict_lists_of_sequences(name, ragged, tmp_path):
     X, y = ragged
     classifier = small(name, epochs=40, learning_rate=0.03).fit(X, y)
@@ -77,15 +78,15 @@ def test_lists_in_cross_validation_regression_and_partial_fit(ragged):
     assert regressor.fit(X, [len(sequence) for sequence in X]).predict(X).shape == (80,)
     again = small("conv1d", early_stopping=True).fit(X, y, X_val=X[:9], y_val=y[:9])
     assert "val_loss" in again.history_
-    again.set_params(early_stopping=False).fit(np.ones((10, 4, 2)), [0, 1] * 5)
+    again.set_params(early_stopping=False).initialize(np.ones((10, 4, 2)), [0, 1] * 5)
     assert again.input_shape_ == (4, 2)
 
 
 def test_one_dimensional_sequences_and_mask_value(ragged):
     X, y = ragged
     numbers = [[float(value) for value in sequence[:, 0]] for sequence in X]
-    assert small("conv1d").fit(numbers, y).input_shape_ == (None, 1)
-    classifier = SimpleRNNClassifier(units=(3,), mask_value=0.0, epochs=1, random_state=0).fit(X, y)
+    assert small("conv1d").initialize(numbers, y).input_shape_ == (None, 1)
+    classifier = SimpleRNNClassifier(units=(3,), mask_value=0.0, random_state=0).initialize(X, y)
     assert classifier.model_.get_layer("mask").mask_value == 0
     padded = np.zeros((80, 15, 2), np.float32)
     for row, sequence in zip(padded, X, strict=True):
@@ -117,7 +118,7 @@ def test_invalid_lists_raise_an_error(model, X, message):
 
 def test_model_fitted_on_one_length_rejects_other_lengths(ragged):
     X, y = ragged
-    classifier = small("conv1d").fit(np.ones((4, 5, 2)), [0, 1, 0, 1])
+    classifier = small("conv1d").initialize(np.ones((4, 5, 2)), [0, 1, 0, 1])
     with pytest.raises(ValueError, match=r"fitted on sequences of shape \(5, 2\)\. .* fit it on a list"):
         classifier.predict(X)
     of_any_length = small("conv1d").fit(X, y)
@@ -138,7 +139,7 @@ def as_object_array(sequences):
     return objects
 
 
-@pytest.mark.parametrize("form", [list, tuple, as_object_array, pd.Series])
+@pytest.mark.parametrize("form", longer([list, tuple, as_object_array, pd.Series], [tuple]))
 def test_lists_of_equal_lengths_are_sequences(form, ragged):
     """All lengths in a fold may be equal by chance."""
     X, y = ragged
@@ -153,8 +154,8 @@ def test_lists_of_equal_lengths_are_sequences(form, ragged):
 
 def test_nested_lists_of_numbers_are_rows_unless_mask_value_is_set():
     numbers = [[1.0, 2.0], [2.0, 1.0]]
-    assert small("conv1d", kernel_size=1).fit(numbers, [0, 1]).input_shape_ == (2, 1)
-    assert small("conv1d", kernel_size=1, mask_value=-1).fit(numbers, [0, 1]).input_shape_ == (None, 1)
+    assert small("conv1d", kernel_size=1).initialize(numbers, [0, 1]).input_shape_ == (2, 1)
+    assert small("conv1d", kernel_size=1, mask_value=-1).initialize(numbers, [0, 1]).input_shape_ == (None, 1)
 
 
 @pytest.mark.parametrize("value", ["x", 1e300, np.nan])
@@ -189,4 +190,4 @@ def test_columns_of_data_frames_are_reordered_with_a_warning(tmp_path):
 def test_sequences_of_one_step_issue_a_warning():
     X = np.random.default_rng(0).normal(size=(20, 1, 7))
     with pytest.warns(UserWarning, match=r"For 7 steps with one feature, pass X.reshape\(20, 7, 1\)"):
-        small("simple_rnn").fit(X, np.arange(20) % 2)
+        small("simple_rnn").initialize(X, np.arange(20) % 2)

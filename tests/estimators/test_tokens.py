@@ -46,7 +46,8 @@ def classifier(name="text_cnn", **parameters):
 @pytest.mark.parametrize("name", [*list_models(input_kind="tokens"), *list_models(input_kind="sequence")])
 def test_padding_does_not_change_outputs(name):
     """Padding has no effect, and a text without tokens has finite outputs."""
-    model = create_model(name, input_shape=(None,), n_outputs=3, vocabulary_size=20)
+    small = {"depth": 3, "filters": 4} if name == "inception_time" else {}
+    model = create_model(name, input_shape=(None,), n_outputs=3, vocabulary_size=20, **small)
     tokens = np.random.default_rng(0).integers(1, 20, (3, 6))
     np.testing.assert_allclose(model(np.pad(tokens, ((0, 0), (0, 4)))), model(tokens), atol=1e-6)
     assert np.isfinite(model(np.zeros((1, 4)))).all()
