@@ -92,8 +92,8 @@ def test_feature_names_and_output_containers(digits):
 
 def test_autoencoder_in_a_pipeline_before_a_classifier(digits):
     X, y = digits
-    pipeline = make_pipeline(Autoencoder(code_units=16, epochs=15, random_state=0), LogisticRegression(max_iter=500))
-    assert pipeline.fit(X[:900], y[:900]).score(X[900:], y[900:]) > 0.8
+    pipeline = make_pipeline(Autoencoder(code_units=16, epochs=30, random_state=0), LogisticRegression(max_iter=500))
+    assert pipeline.fit(X[:600], y[:600]).score(X[600:], y[600:]) > 0.8
     assert clone(pipeline).set_params(autoencoder__code_units=4)[0].code_units == 4
 
 

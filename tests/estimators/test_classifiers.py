@@ -367,7 +367,7 @@ def global_state():
     }
 
 
-@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize("seeded", longer([False, True], [False]))
 def test_seeded_fit_does_not_change_global_state(iris, seeded):
     if seeded:
         keras.utils.set_random_seed(11)

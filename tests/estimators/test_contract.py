@@ -467,8 +467,8 @@ def check_fit_or_error(kind, model, n_samples, shape, dtype, labels, params, see
 DRAWN = (MODELS, st.integers(2, 30), SHAPES, DTYPES, LABELS, PARAMS, st.integers(0, 99))
 
 
-@pytest.mark.parametrize("kind", [KerasNetClassifier, KerasNetRegressor])
-@settings(max_examples=5, **PROFILE)
+@pytest.mark.parametrize("kind", longer([KerasNetClassifier, KerasNetRegressor], [KerasNetRegressor]))
+@settings(max_examples=8, **PROFILE)
 @given(st.tuples(*DRAWN))
 def test_random_data_and_parameters_fit_or_raise_documented_errors(kind, drawn):
     check_fit_or_error(kind, *drawn)

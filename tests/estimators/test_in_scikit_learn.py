@@ -117,6 +117,7 @@ def test_bagging(digits):
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.exhaustive  # as bagging, which also passes sample weights
 def test_boosting(cancer):
     X, X_test, y, y_test = cancer
     scaler = StandardScaler().fit(X)
@@ -124,6 +125,7 @@ def test_boosting(cancer):
     assert boosted.score(scaler.transform(X_test), y_test) > 0.93
 
 
+@pytest.mark.exhaustive  # as the other meta-estimators
 def test_one_vs_rest(wine):
     X, X_test, y, y_test = wine
     each = OneVsRestClassifier(scaled()).fit(X, y)
@@ -146,6 +148,7 @@ def test_permutation_importance(cancer):
     assert (importance.importances_mean[1:] == 0).all()
 
 
+@pytest.mark.exhaustive  # as other cross-validations
 def test_learning_curve(digits):
     X, _, y, _ = digits
     _, _, scores = learning_curve(cnn(epochs=4), X, y, train_sizes=[0.1, 1.0], cv=2)
@@ -154,6 +157,7 @@ def test_learning_curve(digits):
     assert last > 0.85
 
 
+@pytest.mark.exhaustive  # stacking also computes them
 def test_cross_validated_predictions(wine):
     X, _, y, _ = wine
     probabilities = cross_val_predict(scaled(), X, y, cv=3, method="predict_proba")
@@ -161,6 +165,7 @@ def test_cross_validated_predictions(wine):
     assert accuracy_score(y, probabilities.argmax(axis=1)) > 0.9
 
 
+@pytest.mark.exhaustive  # as other searches
 def test_random_search(wine):
     X, X_test, y, y_test = wine
     search = RandomizedSearchCV(
@@ -189,6 +194,7 @@ def test_halving_search_over_epochs(digits):
     assert search.score(X_test, y_test) > 0.9
 
 
+@pytest.mark.exhaustive  # as calibration
 def test_tuned_threshold(cancer):
     X, X_test, y, y_test = cancer
     tuned = TunedThresholdClassifierCV(scaled(epochs=5), scoring="balanced_accuracy", cv=3).fit(X, y)

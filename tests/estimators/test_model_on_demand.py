@@ -532,8 +532,8 @@ CHANGES = [Recompile, FreezeLayer, NoDropout, ChangeMomentum, Clip, Penalize, Fr
 
 
 @pytest.mark.parametrize("reuses_code", longer([True, False], [False]), ids=["reused function", "new function"])
-@pytest.mark.parametrize(  # Clip is like ChangeMomentum; attributes of variables: test_keys.py
-    "change", longer(CHANGES, [Clip, Penalize, FreezeVariable]), ids=lambda change: change.__name__
+@pytest.mark.parametrize(  # Clip: like ChangeMomentum; frozen layers: see below; attributes of variables: test_keys.py
+    "change", longer(CHANGES, [Clip, FreezeLayer, Penalize, FreezeVariable]), ids=lambda change: change.__name__
 )
 def test_callbacks_that_change_the_model_work_as_in_keras(change, reuses_code, iris):
     X, y = iris

@@ -64,7 +64,7 @@ def same(first, second):
     return models[0].history_ == models[1].history_ and all(np.array_equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("name", longer(ESTIMATORS, ["rnn"]))
+@pytest.mark.parametrize("name", longer(ESTIMATORS, ["rnn", "regressor", "autoencoder"]))
 def test_more_epochs_resume_from_the_checkpoint(name, tmp_path):
     estimator = clone(ESTIMATORS[name]).set_params(random_state=0, callbacks=[Count()])
     straight = clone(estimator).set_params(epochs=5).fit(X, Y)

@@ -276,6 +276,7 @@ def test_each_network_uses_its_dropout_rate(iris):
     assert not np.allclose(outputs[0], outputs[1], atol=1e-3)
 
 
+@pytest.mark.exhaustive  # see tests/training/test_keys.py
 def test_loss_arguments_missing_in_configs_are_used(iris):
     X, y = iris
     outputs = {}
