@@ -19,24 +19,29 @@ needs_onnxruntime_web = pytest.mark.skipif(
 
 
 @contextmanager
-def open_page(url, *, width=1200, height=900, color_scheme="light", **settings):
-    """Open a page in Chromium and yield it; fail if it wrote to the console, failed, or requested other hosts.
-
-    `settings` are arguments of Playwright's ``Browser.new_context``.
-    """
+def open_browser():
+    """Start Chromium and yield it."""
     from playwright.sync_api import sync_playwright
 
-    messages, requests = [], []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        viewport = {"width": width, "height": height}
-        page = browser.new_context(viewport=viewport, color_scheme=color_scheme, **settings).new_page()
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@contextmanager
+def open_page(browser, url, *, width=1200, height=900, color_scheme="light", **settings):
+    """Open a page and yield it; fail if it wrote to the console, failed, or requested other hosts.
+
+    `browser` is the fixture; `settings` are arguments of Playwright's ``Browser.new_context``.
+    """
+    messages, requests = [], []
+    viewport = {"width": width, "height": height}
+    with browser.new_context(viewport=viewport, color_scheme=color_scheme, **settings) as context:
+        page = context.new_page()
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(url)
         yield page
-        browser.close()
     origin = url.split("/")[:3]
     others = [each for each in requests if each.split("/")[:3] != origin and not each.startswith(("data:", "blob:"))]
     assert not messages, messages

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from _browser import open_browser
 from _cluster import dask_cluster
 from sklearn.datasets import load_digits, load_iris
 
@@ -93,6 +94,13 @@ def cluster(tmp_path):
     folder = tmp_path / "cluster"
     folder.mkdir()
     with dask_cluster(folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for `open_page`."""
+    with open_browser() as started:
         yield started
 
 

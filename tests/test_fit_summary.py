@@ -82,11 +82,11 @@ def test_long_histories_are_thinned():
 
 
 @needs_chromium
-def test_summary_in_a_narrow_dark_page(fitted, tmp_path):
+def test_summary_in_a_narrow_dark_page(browser, fitted, tmp_path):
     page_file = tmp_path / "page.html"
     head = '<!doctype html><meta charset="utf-8"><title>fit</title><style>:root{color-scheme: light dark}</style>'
     page_file.write_text(head + estimator_html_repr(fitted[-1]))
-    with open_page(page_file.as_uri(), width=400, color_scheme="dark") as page:
+    with open_page(browser, page_file.as_uri(), width=400, color_scheme="dark") as page:
         assert page.locator(".kerasnet-fit svg").get_attribute("aria-label").startswith("Curve of loss and val_loss")
         box = page.locator(".kerasnet-fit").bounding_box()
         assert box["height"] > 40

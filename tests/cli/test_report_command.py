@@ -109,7 +109,7 @@ def test_image_folders_are_read_as_the_model_does(evaluated, image_folder, tmp_p
     labels = np.array(["cat", "dog"])[y]
     pipeline = make_pipeline(ImagePreprocessor((8, 6), color_mode="rgb", flatten=True), LinearSVC()).fit(paths, labels)
     network = kn.KerasNetClassifier("cnn", filters=2, dense_units=2, epochs=1, random_state=0)
-    network.fit(kn.features.prepare_images(paths, (8, 6), color_mode="rgb", dtype="uint8"), labels)
+    network.initialize(kn.features.prepare_images(paths, (8, 6), color_mode="rgb", dtype="uint8"), labels)
     for estimator, kind in ((pipeline, ImageFiles), (network, np.ndarray)):
         assert main(["report", save(estimator, tmp_path), "--data", str(image_folder)]) == 0
         call = evaluated.pop()
@@ -175,7 +175,7 @@ def test_columns_of_a_table_are_in_the_order_of_the_training(evaluated, table, t
 def test_images_of_a_data_set_have_the_size_of_the_training(evaluated, tmp_path):
     X, y = load_mnist(n_samples=40, random_state=0, return_X_y=True)
     network = kn.KerasNetClassifier("cnn", filters=(2,), dense_units=(), epochs=1, random_state=0)
-    model = save(network.fit(X[:, ::2, ::2], y), tmp_path, dataset="mnist", image_size=[14, 14])
+    model = save(network.initialize(X[:, ::2, ::2], y), tmp_path, dataset="mnist", image_size=[14, 14])
     assert main(["report", model]) == 0
     assert (evaluated[0]["X"].shape, evaluated[0]["X"].dtype) == ((10_000, 14, 14), np.uint8)
     assert evaluated[0]["estimator"].predict(evaluated[0]["X"][:2]).shape == (2,)

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pytest
 import zarr
+from _fresh import run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -365,16 +366,10 @@ def test_column_slice_and_conversion_are_pickled(tmp_path):
 # Files that change
 
 
-def run(code, *arguments):
-    code = f"import sys; sys.path[:0] = {sys.path!r}\n{code}"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def test_truncated_mapped_file_raises_instead_of_killing_the_process(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((400_000, 2)))
     code = """
-import os
+import os, sys
 import numpy as np
 from kerasnet.datasets import LazyArray
 from kerasnet.errors import DataFormatError
@@ -388,7 +383,7 @@ for X in map(LazyArray, views):
         except DataFormatError as error:
             print(error)
 """
-    result = run(code, tmp_path / "x.npy")
+    result = run("-c", code, tmp_path / "x.npy")
     assert result.returncode == 0, result.stderr
     message = f"{tmp_path / 'x.npy'}: expected at least 6400128 bytes, found 5000. The file was truncated."
     assert result.stdout.splitlines() == [message] * 16
@@ -405,7 +400,7 @@ def test_removed_mapped_file_raises(tmp_path):
 
 def test_rows_that_were_read_do_not_depend_on_the_file(tmp_path):
     code = """
-import os
+import os, sys
 import numpy as np
 from kerasnet.datasets import LazyArray
 rows = np.asarray(LazyArray(np.load(sys.argv[1], mmap_mode="r"))[1000:300_000])
@@ -413,7 +408,7 @@ os.truncate(sys.argv[1], 5000)
 print(rows.sum())
 """
     np.save(tmp_path / "x.npy", np.ones((400_000, 2)))
-    result = run(code, tmp_path / "x.npy")
+    result = run("-c", code, tmp_path / "x.npy")
     assert (result.returncode, result.stdout) == (0, "598000.0\n"), result.stderr
 
 

@@ -128,8 +128,8 @@ def url(lenet_file, rows_file):
 
 @needs_chromium
 @needs_onnxruntime_web
-def test_a_drawn_digit_is_read_without_the_server(url):
-    with open_page(url, width=400) as page:
+def test_a_drawn_digit_is_read_without_the_server(browser, url):
+    with open_page(browser, url, width=400) as page:
         page.get_by_role("link", name="in the browser").click()
         said(page, "Draw a digit")
         assert overflow(page) == 0
@@ -153,10 +153,10 @@ PREDICT = """(base64) => {
 @needs_chromium
 @needs_onnxruntime_web
 @pytest.mark.parametrize("n_images", longer([200, 10_000], {10_000}))
-def test_predictions_in_the_browser_are_those_of_the_estimator(url, lenet, images, n_images, record_property):
+def test_predictions_in_the_browser_are_those_of_the_estimator(browser, url, lenet, images, n_images, record_property):
     X, y = images
     labels, probabilities = [], []
-    with open_page(f"{url}/browser") as page:
+    with open_page(browser, f"{url}/browser") as page:
         said(page, "Draw a digit")
         for start in range(0, n_images, 1000):
             batch = base64.b64encode(X[start : min(n_images, start + 1000)].tobytes()).decode()
@@ -178,7 +178,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @needs_chromium
 @needs_onnxruntime_web
-def test_the_page_in_the_documentation_reads_an_image(lenet_file, images):
+def test_the_page_in_the_documentation_reads_an_image(browser, lenet_file, images):
     folder = lenet_file.parent
     example = re.search("^```html\n(.+?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)[1]
     (folder / "index.html").write_text(example)
@@ -186,7 +186,7 @@ def test_the_page_in_the_documentation_reads_an_image(lenet_file, images):
     (folder / "favicon.ico").touch()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with open_page(f"http://127.0.0.1:{server.server_port}") as page:
+        with open_page(browser, f"http://127.0.0.1:{server.server_port}") as page:
             image = cv2.imencode(".png", images[0][0])[1].tobytes()
             page.wait_for_load_state("networkidle")
             page.locator("input").set_input_files({"name": "7.png", "mimeType": "image/png", "buffer": image})

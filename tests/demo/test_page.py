@@ -52,8 +52,8 @@ def overflow(page):
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
-def test_a_drawn_digit_is_read_and_explained(url):
-    with open_page(url, width=400, height=1600, color_scheme="dark") as page:
+def test_a_drawn_digit_is_read_and_explained(browser, url):
+    with open_page(browser, url, width=400, height=1600, color_scheme="dark") as page:
         said(page, "Draw a digit")
         assert page.get_by_role("radio", name="lenet").is_checked()
         assert page.get_by_role("button", name="Undo").is_disabled()
@@ -88,8 +88,8 @@ def test_a_drawn_digit_is_read_and_explained(url):
         said(page, "No digit found")
 
 
-def test_digits_are_drawn_with_the_keyboard(url):
-    with open_page(url) as page:
+def test_digits_are_drawn_with_the_keyboard(browser, url):
+    with open_page(browser, url) as page:
         said(page, "Draw a digit")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "pad"
@@ -122,9 +122,9 @@ def make_photograph(rng):
     return cv2.imencode(".jpg", noisy)[1].tobytes()
 
 
-def test_photographs_are_read(url):
+def test_photographs_are_read(browser, url):
     photograph = make_photograph(np.random.default_rng(0))
-    with open_page(url) as page:
+    with open_page(browser, url) as page:
         said(page, "Draw a digit")
         chooser = page.locator("#photograph")
         chooser.set_input_files({"name": "two.jpg", "mimeType": "image/jpeg", "buffer": photograph})
@@ -141,8 +141,8 @@ def test_photographs_are_read(url):
         said(page, "This file exceeds")
 
 
-def test_touch_draws(url):
-    with open_page(url, width=400, has_touch=True) as page:
+def test_touch_draws(browser, url):
+    with open_page(browser, url, width=400, has_touch=True) as page:
         said(page, "Draw a digit")
         page.evaluate(
             """(stroke) => {

@@ -3,23 +3,25 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
+
+from _fresh import FreshProcess
 
 from kerasnet.demo._serve import _listen
 
+RUN_MODULE = "import runpy; runpy.run_module('kerasnet', run_name='__main__', alter_sys=True)"  # python -m kerasnet
+
 
 def test_the_command_serves_the_page_until_it_is_interrupted():
-    command = [sys.executable, "-m", "kerasnet", "demo", "lenet", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        url = server.stdout.readline().split()[2]
-        models = json.load(urllib.request.urlopen(f"{url}/models", timeout=120))["models"]
-        server.send_signal(signal.SIGINT)
-        output = server.communicate(timeout=60)
+    server = FreshProcess("-c", RUN_MODULE, "demo", "lenet", "--no-browser")
+    line = server.first_line()
+    url = line.split()[2]
+    models = json.load(urllib.request.urlopen(f"{url}/models", timeout=120))["models"]
+    server.send_signal(signal.SIGINT)
+    output = server.communicate(timeout=60)
     assert url.startswith("http://127.0.0.1:")
     assert [model["name"] for model in models] == ["lenet"]
-    assert (server.returncode, *output) == (0, "", "")
+    assert (server.returncode, *output) == (0, line, "")
 
 
 def test_answers_are_sent_without_delay():

@@ -115,8 +115,14 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("has_samples", [True, False])
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+    ("name", "has_samples"),
+    [
+        *((name, True) for name in TABLES),
+        ("defaults", False),
+        *(pytest.param(name, False, marks=pytest.mark.exhaustive) for name in TABLES if name != "defaults"),
+    ],
+)
 def test_tables_with_strings_and_missing_values(name, has_samples, table, tmp_path):
     X, y = table
     pipeline = make_pipeline(make_tabular_preprocessor(**TABLES[name]), LogisticRegression()).fit(X, y)
@@ -248,11 +254,11 @@ def test_networks_in_ensembles_and_outputs_of_strings_are_rejected(table, tmp_pa
 
 def test_unsupported_steps_are_named(mnist, table, tmp_path):
     X, y = mnist[0][:60], mnist[1][:60]
-    pipeline = make_pipeline(SIFTTransformer(n_words=4), LogisticRegression()).fit(X, y)
+    pipeline = make_pipeline(SIFTTransformer(n_words=4, grid=2), LogisticRegression()).fit(X, y)
     with pytest.raises(ExportError, match=r"SIFTTransformer \(step 'sifttransformer'\) cannot .* Supported: networks"):
         kn.export(pipeline, tmp_path / "m.onnx", verify=X)
     preprocessor = make_tabular_preprocessor(imputation="interpolate").fit(table[0])
-    texts = make_pipeline(TextVectorizer(), kn.KerasNetClassifier("text_cnn", epochs=1, filters=2, embedding_units=2))
+    texts = make_pipeline(TextVectorizer(), LogisticRegression())
     with pytest.raises(ExportError, match=r"TextVectorizer cannot be exported: exported models do not take text"):
         kn.export(texts.fit(["a b", "c"], [0, 1]), tmp_path / "m.onnx")
     with pytest.raises(ExportError, match=r"InterpolationImputer \(step 'columns__numeric__imputation'\) cannot"):
@@ -306,19 +312,26 @@ def test_columns_of_an_array_behind_another_step(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-@pytest.mark.parametrize("step", [make_column_transformer((StandardScaler(), [0, 1])), StandardScaler()])
-def test_values_too_large_for_float32_are_rejected(step, tmp_path):
+@pytest.mark.parametrize(
+    ("is_network", "has_columns"),
+    [
+        (True, False),
+        (False, True),
+        *(pytest.param(each, each, marks=pytest.mark.exhaustive) for each in (True, False)),
+    ],
+)
+def test_values_too_large_for_float32_are_rejected(is_network, has_columns, tmp_path):
     X, y = load_iris(return_X_y=True)
+    step = make_column_transformer((StandardScaler(), [0, 1])) if has_columns else StandardScaler()
     network = kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=1, random_state=0)
-    for last in (RandomForestClassifier(3, random_state=0), network):
-        pipeline = make_pipeline(step, last).fit(X, y)
-        model = exported(pipeline, tmp_path / "m.onnx")
-        for value in (1e300, -1e300):
-            wrong = X[:3].copy()
-            wrong[1, 0] = value
-            for each in (pipeline, model):
-                with pytest.raises(ValueError, match="too large for"):
-                    each.predict(wrong)
+    pipeline = make_pipeline(step, network if is_network else RandomForestClassifier(3, random_state=0)).fit(X, y)
+    model = exported(pipeline, tmp_path / "m.onnx")
+    for value in (1e300, -1e300):
+        wrong = X[:3].copy()
+        wrong[1, 0] = value
+        for each in (pipeline, model):
+            with pytest.raises(ValueError, match="too large for"):
+                each.predict(wrong)
 
 
 def test_encoder_of_strings_outside_of_columns_is_rejected(table, tmp_path):

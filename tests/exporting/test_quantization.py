@@ -109,7 +109,7 @@ def test_command_line_reports_the_agreement(tmp_path, capsys):
     from kerasnet.cli import main
 
     path = tmp_path / "m.onnx"
-    assert main(["export", "cnn", str(path), "--quantize", "int8"]) == 0
+    assert main(["export", "lenet", str(path), "--quantize", "int8"]) == 0
     assert "% of labels equal on 1,000 samples, largest difference" in capsys.readouterr().out
     metadata = {each.key: each.value for each in onnx.load(path).metadata_props}
     assert json.loads(metadata["kerasnet.quantization"])["n_samples"] == 1000

@@ -17,7 +17,7 @@ SIFT = SIFTTransformer(n_words=4, grid=4, random_state=0)
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_feature_union_of_hog_sift_and_pixels(mnist, flat):
-    X = mnist[0][:100]
+    X = mnist[0][:20]
     image_shape = (28, 28) if flat else None
     union = FeatureUnion(
         [("hog", HOGTransformer(image_shape=image_shape)), ("sift", clone(SIFT).set_params(image_shape=image_shape))]
@@ -38,7 +38,11 @@ def test_grid_search_over_hog_and_network(mnist):
     X, y = mnist
     network = KerasNetClassifier("mlp", epochs=15, batch_size=100, learning_rate=0.02, random_state=0)
     pipeline = make_pipeline(HOGTransformer(), network)
-    grid = {"hogtransformer__pixels_per_cell": [(14, 14), (4, 4)], "kerasnetclassifier__dense_units": [(16,), (64,)]}
+    candidates = {(14, 14): (16,), (4, 4): (64,)}
+    grid = [
+        {"hogtransformer__pixels_per_cell": [pixels], "kerasnetclassifier__dense_units": [units]}
+        for pixels, units in candidates.items()
+    ]
     search = GridSearchCV(pipeline, grid, cv=2).fit(X[:400], y[:400])
     assert search.best_params_["hogtransformer__pixels_per_cell"] == (4, 4)
     assert search.score(X[400:], y[400:]) > 0.8
@@ -56,7 +60,7 @@ def record_call(X):
 
 
 def test_cached_features_are_computed_once_per_fold(mnist, tmp_path):
-    X, y = (array[:200] for array in mnist)
+    X, y = (array[:60] for array in mnist)
     CALLS.clear()
     pipeline = make_pipeline(
         FunctionTransformer(record_call),
@@ -64,10 +68,10 @@ def test_cached_features_are_computed_once_per_fold(mnist, tmp_path):
         LogisticRegression(),
         memory=joblib.Memory(tmp_path, verbose=0),
     )
-    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1, 10]}, cv=5, refit=False, error_score="raise")
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1]}, cv=3, refit=False, error_score="raise")
     search.fit(X, y)
-    assert CALLS.count(160) == 5  # once per fold, not per candidate
-    assert CALLS.count(40) == 15  # scoring is not cached by scikit-learn
+    assert CALLS.count(40) == 3  # once per fold, not per candidate
+    assert CALLS.count(20) == 6  # scoring is not cached by scikit-learn
 
 
 def test_pandas_output(mnist):

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from _longer import longer
 
 from kerasnet.models import (
     build_autoencoder,
@@ -67,14 +68,15 @@ def test_model_classes():
 @pytest.mark.parametrize("name", list_models())
 def test_names_are_the_same_in_every_build(name):
     arguments = inspect.signature(registered_model(name).builder).parameters
-    optional_layers = {name: value for name, value in {"dropout": 0.5, "l2": 0.1}.items() if name in arguments}
-    first, second = (create_model(name, **optional_layers) for _ in range(2))
+    options = {"dropout": 0.5, "l2": 0.1, "backbone": "mobilenet"}
+    options = {option: value for option, value in options.items() if option in arguments}
+    first, second = (create_model(name, **options) for _ in range(2))
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
     assert [weight.path for weight in first.weights] == [weight.path for weight in second.weights]
     assert first.name == second.name == name
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", longer(list_models(), ["backbone"]))
 def test_model_is_rebuilt_from_name_and_json_arguments(name):
     arguments = {
         argument.name: argument.default

@@ -132,7 +132,7 @@ NUMBERS = [200, pytest.param(2000, marks=pytest.mark.exhaustive)]
 @pytest.mark.parametrize("name", LOADERS)
 def test_mutated_files_raise_or_load_unchanged(record_property, tmp_path, name, number):
     make, has_hashes = LOADERS[name]
-    number = number // 4 if name == "checkpoints" else number  # each of them needs a fit
+    number = number // 8 if name == "checkpoints" else number  # each of them needs a fit
     content, load = make(tmp_path)
     path, n_loaded, n_rejected = tmp_path / "changed", 0, 0
     path.write_bytes(content)
@@ -150,7 +150,7 @@ def test_mutated_files_raise_or_load_unchanged(record_property, tmp_path, name, 
     record_property("counts", f"{name}: {number} mutated files, {n_rejected} rejected, {n_loaded} loaded")
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", [100, *NUMBERS[1:]])
 def test_mutated_archives_with_valid_hashes_raise_documented_errors(record_property, tmp_path, number):
     """Test the checks that follow the hash checks."""
     path, n_rejected = tmp_path / "changed.kerasnet", 0

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from _crafted import Crafted
+from _longer import longer
 
 import kerasnet as kn
 from kerasnet.errors import CheckpointMismatchError, UnsafeFileError
@@ -18,11 +19,17 @@ BUILT_IN = [name for name in kn.list_models() if registered_model(name).builder.
 SHAPES = {"image": (32, 32, 3), "sequence": (10, 4), "tokens": (10,), "vector": (4,)}
 
 
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("archives") / "small.kerasnet"
+    kn.save(kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=1).fit(X, Y), path)
+    return path
+
+
 @pytest.fixture
-def archive(tmp_path):
+def archive(small_file):
     """A small archive that tests change."""
-    kn.save(kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=1).fit(X, Y), tmp_path / "a.kerasnet")
-    return Crafted(tmp_path / "a.kerasnet")
+    return Crafted(small_file)
 
 
 @pytest.fixture
@@ -98,7 +105,7 @@ def build_blocks(input_shape, n_outputs, *, n_blocks=1, output_activation="softm
 def test_declared_max_layers_of_user_defined_builders_limit_files(own_registry, tmp_path):
     declare = functools.partial(register_model, "blocks", input_kind="vector", tasks=("classification",))
     declare(max_layers=lambda n_blocks, **_: 100 * n_blocks + 1)(build_blocks)
-    classifier = kn.KerasNetClassifier("blocks", n_blocks=2, epochs=1, random_state=0).fit(X, Y)
+    classifier = kn.KerasNetClassifier("blocks", n_blocks=2, random_state=0).initialize(X, Y)
     kn.save(classifier, tmp_path / "a.kerasnet")
     loaded = kn.load(tmp_path / "a.kerasnet")
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
@@ -112,7 +119,7 @@ def test_declared_max_layers_of_user_defined_builders_limit_files(own_registry, 
         kn.load(tmp_path / "a.kerasnet")
 
 
-@pytest.mark.parametrize("weights", ["imagenet", "mnist", "/etc/hostname"])
+@pytest.mark.parametrize("weights", longer(["imagenet", "mnist", "/etc/hostname"], ["mnist", "/etc/hostname"]))
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_registered_builders_receive_no_weights_argument_from_a_file(archive, own_registry, tmp_path, name, weights):
     received = []
@@ -139,7 +146,7 @@ def test_registered_user_defined_builders_receive_no_weights_argument_from_a_fil
 
     register_model("pretrained", input_kind="vector", tasks=("classification",))(build_pretrained)
     given = {} if default else {"weights": "imagenet"}
-    classifier = kn.KerasNetClassifier("pretrained", **given, epochs=1, random_state=0).fit(X, Y)
+    classifier = kn.KerasNetClassifier("pretrained", **given, random_state=0).initialize(X, Y)
     assert received[0] == "imagenet"
     received.clear()
     kn.save(classifier, tmp_path / "a.kerasnet")

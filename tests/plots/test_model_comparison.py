@@ -41,7 +41,7 @@ def test_best_trade_offs():
 def test_fitted_estimators(digits):
     X, y = digits[0][:200].reshape(-1, 64), digits[1][:200]
     small, large = (
-        KerasNetClassifier("mlp", dense_units=(units,), epochs=2, random_state=0).fit(X, y) for units in (4, 64)
+        KerasNetClassifier("mlp", dense_units=(units,), random_state=0).initialize(X, y) for units in (4, 64)
     )
     pipeline = make_pipeline(StandardScaler(), large)
     pipeline[0].fit(X)

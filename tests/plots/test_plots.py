@@ -55,7 +55,7 @@ def test_from_estimator(mnist):
     X, y = mnist
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(CNNClassifier())
-    estimator = CNNClassifier(epochs=2, random_state=0).fit(X, y)
+    estimator = CNNClassifier(filters=(4,), dense_units=(), epochs=2, random_state=0).fit(X, y)
     display = TrainingCurveDisplay.from_estimator(estimator, metric="accuracy")
     np.testing.assert_array_equal(display.lines_[0].get_ydata(), estimator.history_["accuracy"])
 

@@ -59,7 +59,9 @@ def bumps(n_samples):
     return X, np.where(y, "bump", "flat"), starts
 
 
-@pytest.mark.parametrize("loss", [None, keras.losses.BinaryCrossentropy(from_logits=True)])
+@pytest.mark.parametrize(
+    "loss", [pytest.param(None, marks=pytest.mark.exhaustive), keras.losses.BinaryCrossentropy(from_logits=True)]
+)
 def test_grad_cam_finds_the_relevant_steps_of_a_sequence(loss):
     X, y, starts = bumps(120)
     model, sizes = "conv1d", {"filters": (16,)}
@@ -81,7 +83,7 @@ def test_grad_cam_finds_the_relevant_steps_of_a_sequence(loss):
 
 def test_padding_is_not_drawn(mnist):
     X = [np.random.default_rng(length).random((length, 2)) for length in (5, 9, 7, 6)]
-    classifier = KerasNetClassifier("conv1d", filters=(4,), epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+    classifier = KerasNetClassifier("conv1d", filters=(4,), random_state=0).initialize(X, [0, 1, 0, 1])
     display = SaliencyDisplay.from_estimator(classifier, X)
     assert [len(axes.lines[0].get_ydata()) for axes in display.axes_] == [5, 9, 7, 6]
     assert (display.maps[0, 5:] == 0).all()
@@ -121,7 +123,7 @@ def test_invalid_arguments_raise(lenet, mnist, arguments, message):
 def test_estimators_without_saliency_raise(mnist):
     with pytest.raises(NotFittedError):
         SaliencyDisplay.from_estimator(CNNClassifier(), mnist[0])
-    mlp = KerasNetClassifier("mlp", epochs=1).fit([[0.0], [1.0]], [0, 1])
+    mlp = KerasNetClassifier("mlp").initialize([[0.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match=r"requires images or sequences. Received: inputs of shape \(1, 1\)"):
         SaliencyDisplay.from_estimator(mlp, [[0.0]])
     with pytest.raises(ValueError, match='Use method="gradient"'):

@@ -68,12 +68,11 @@ def only_exhaustive(options):
 
 OPTIONS = [
     {},
-    *({"imputation": name} for name in ("knn", "iterative", "interpolate")),
-    *(only_exhaustive({"imputation": name}) for name in ("mean", "most_frequent")),
+    *({"imputation": name} for name in ("iterative", "interpolate")),
+    *(only_exhaustive({"imputation": name}) for name in ("mean", "most_frequent", "knn")),
     {"outliers": "iqr", "outlier_action": "clip"},
     *(only_exhaustive({"outliers": name, "outlier_action": "clip"}) for name in ("zscore", "quantile")),
-    {"outliers": "iqr", "outlier_action": "missing"},
-    *(only_exhaustive({"outliers": name, "outlier_action": "missing"}) for name in ("zscore", "quantile")),
+    *(only_exhaustive({"outliers": name, "outlier_action": "missing"}) for name in ("iqr", "zscore", "quantile")),
     {"scaling": "robust"},
     *(only_exhaustive(each) for each in ({"scaling": "minmax"}, {"encoding": "ordinal"})),  # covered by the last case
     *({"selection": name} for name in ("variance", "mutual_info", "model")),
@@ -90,10 +89,9 @@ OPTIONS = [
 def test_options_end_to_end(messy, unseen, options):
     X, y = messy
     preprocessor = make_tabular_preprocessor(X, random_state=0, **options)
-    pipeline = Pipeline([("preprocessor", preprocessor), ("model", LogisticRegression())])
-    search = GridSearchCV(pipeline, {"model__C": [1]}, cv=2, error_score="raise").fit(X, y)
-    assert set(np.unique(search.predict(unseen))) <= {0, 1}
-    fitted = search.best_estimator_["preprocessor"]
+    pipeline = clone(Pipeline([("preprocessor", preprocessor), ("model", LogisticRegression())])).fit(X, y)
+    assert set(np.unique(pipeline.predict(unseen))) <= {0, 1}
+    fitted = pipeline["preprocessor"]
     transformed, names = fitted.transform(X), fitted.get_feature_names_out()
     assert isinstance(transformed, np.ndarray)
     assert transformed.dtype == np.float64
@@ -253,12 +251,12 @@ def test_preprocessor_is_fitted_on_training_rows_only(messy):
 
 
 GRIDS = [
-    ("columns__numeric__outliers__factor", [1, 2], {"outliers": "iqr"}),
     ("columns__numeric__outliers", ["passthrough", OutlierClipper()], {}),
-    ("selection", ["passthrough", SelectKBest(k=2)], {}),
     ("selection__k", [1, 3], {"selection": "univariate"}),
 ]
 OTHER_GRIDS = [
+    ("columns__numeric__outliers__factor", [1, 2], {"outliers": "iqr"}),
+    ("selection", ["passthrough", SelectKBest(k=2)], {}),
     ("columns__categorical__encoding__min_frequency", [1, 30], {}),
     ("columns__numeric__imputation__n_neighbors", [1, 3], {"imputation": "knn"}),
     ("columns__numeric__imputation", [SimpleImputer(), KNNImputer()], {}),

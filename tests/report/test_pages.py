@@ -38,8 +38,8 @@ def pages(tmp_path_factory):
 
 
 @needs_chromium
-def test_pages_are_readable_narrow_wide_dark_and_printed(pages):
-    with open_page(pages[0].as_uri(), width=400) as page:
+def test_pages_are_readable_narrow_wide_dark_and_printed(browser, pages):
+    with open_page(browser, pages[0].as_uri(), width=400) as page:
         check_class_names(page)
         for path in pages:
             page.goto(path.as_uri())

@@ -275,7 +275,7 @@ def test_backbone_features_and_sequences(report):
     model = make_pipeline(features, LogisticRegression()).fit(images, y)
     assert report(model, images, y).count("<img") == 12
     steps = rng.random((12, 6, 4), dtype=np.float32)
-    network = kn.SimpleRNNClassifier(units=4, epochs=1, random_state=0).fit(steps, y)
+    network = kn.SimpleRNNClassifier(units=4, random_state=0).initialize(steps, y)
     assert "<img" not in report(network, steps, y)
     assert "<img" in report(network, steps, y, images=images)
 

@@ -61,6 +61,15 @@ def empty_reports(request, monkeypatch):
         monkeypatch.setattr(kn, "make_report", lambda *arguments, **options: arguments[3].write_text(""))
 
 
+@pytest.fixture
+def few_layers(monkeypatch):
+    """Fine-tune the first layers of MobileNet only, which saves seconds."""
+    make = fine_tune.make_pipeline
+    monkeypatch.setattr(
+        fine_tune, "make_pipeline", lambda arguments: make(arguments).set_params(network__layer="conv_pw_1_relu")
+    )
+
+
 def run_fine_tuning(output, *arguments):
     """Run the command and return the metrics and the saved model."""
     assert fine_tune.main([*map(str, arguments), "--output", str(output)]) == 0
@@ -82,9 +91,9 @@ def saved_estimators(monkeypatch):
     return saved
 
 
-def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimators, complete_reports):
+def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimators, complete_reports, few_layers):
     output = tmp_path / "new" / "run"
-    options = ("--backbone", "vgg16", "--epochs", 1, "--augmentation", "shift", "--seed", 3)
+    options = ("--backbone", "mobilenet", "--epochs", 1, "--augmentation", "shift", "--seed", 3)
     metrics, model = run_fine_tuning(output, shapes, *SMALL, *options)
     out = capsys.readouterr().out
     assert "54 training images, 3 classes" in out
@@ -101,7 +110,7 @@ def test_output_folder_and_saved_model(shapes, tmp_path, capsys, saved_estimator
     assert {"keras", "kerasnet"} < set(metrics["versions"])
     assert plt.imread(output / "confusion_matrix.png").std() > 0.05
     page = (output / "report.html").read_text()
-    assert "<title>vgg16 on shapes</title>" in page
+    assert "<title>mobilenet on shapes</title>" in page
     assert page.count("<img ") >= 3, "images of the test set, decoded"
     assert "<bdi>triangle</bdi>" in page
     assert kn.inspect(output / "model.kerasnet").metadata == {"classes": sorted(COLORS), "image_size": [32, 32]}
@@ -139,12 +148,12 @@ def test_images_of_different_modes_in_one_folder(shapes, tmp_path):
     assert (images[0][..., 0] != images[0][..., 2]).any()
 
 
-def test_both_phases_with_a_weights_file(shapes, tmp_path, capsys, saved_estimators):
-    weights = tmp_path / "vgg16.weights.h5"
-    keras.applications.VGG16(include_top=False, input_shape=(32, 32, 3), weights=None).save_weights(weights)
+def test_both_phases_with_a_weights_file(shapes, tmp_path, capsys, saved_estimators, few_layers):
+    weights = tmp_path / "mobilenet.weights.h5"
+    keras.applications.MobileNet(include_top=False, input_shape=(32, 32, 3), weights=None).save_weights(weights)
     options = (
         "--backbone",
-        "vgg16",
+        "mobilenet",
         "--weights",
         weights,
         "--image-size",

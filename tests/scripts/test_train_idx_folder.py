@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 
+import _mnist_results
 import numpy as np
 import pytest
 import train_mnist
@@ -16,6 +17,13 @@ from kerasnet.cli import main
 @pytest.fixture(autouse=True)
 def temporary_cache(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def empty_reports_and_figures(monkeypatch):
+    """Save the time for their content; see test_train_mnist.py."""
+    monkeypatch.setattr(kn, "make_report", lambda *arguments, **options: arguments[3].write_text(""))
+    monkeypatch.setattr(_mnist_results, "save_figure", lambda figure, path: path.touch())
 
 
 def write_idx(folder, prefix, images, labels):

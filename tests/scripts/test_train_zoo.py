@@ -2,6 +2,7 @@
 
 import json
 
+import _measure
 import keras
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ def folder(tmp_path, monkeypatch, mnist):
     digits = Bunch(data=mnist[0], target=mnist[1], target_names=np.arange(10).astype(str))
     monkeypatch.setattr(kn.datasets, "load_mnist", lambda subset: digits)
     monkeypatch.setattr(train_zoo, "N_VALIDATION", 100)
+    monkeypatch.setattr(_measure, "N_CALLS", 5)
+    monkeypatch.setattr(kn, "list_models", lambda: ["autoencoder", "lenet", "simple_rnn"])  # those with records
     for name in ("simple_rnn", "autoencoder"):
         monkeypatch.setitem(RECIPES, (name, "mnist"), {**RECIPES[name, "mnist"], "epochs": 2})
     (tmp_path / "records.json").write_text("{}")

@@ -39,14 +39,19 @@ def assert_same_state(first, second, atol=1e-6):
         np.testing.assert_allclose(mine.numpy(), other.numpy(), atol=atol, err_msg=mine.path)
 
 
-def network(*layers, outputs=3, shape=(12,)):
+def network(*layers, outputs=3, shape=(12,), optimizer="adam", metrics=("accuracy",)):
     def build():
         model = keras.Sequential([keras.Input(shape), *(layer() for layer in layers)])
         model.add(keras.layers.Dense(outputs, activation="softmax"))
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=[*metrics])
         return model
 
     return build
+
+
+def fast_network(*layers):
+    """A network whose training steps are compiled fast."""
+    return network(*layers, optimizer="sgd", metrics=())
 
 
 def dense(**arguments):
@@ -116,7 +121,7 @@ CASES = {
     "noise": network(lambda: keras.layers.GaussianNoise(0.3), dense()),
     "regularizers": network(dense(kernel_regularizer=keras.regularizers.L1L2(0.01, 0.01))),
     "recurrent dropout": network(lambda: keras.layers.LSTM(5, dropout=0.3, recurrent_dropout=0.2), **recurrent),
-    "simple recurrent": network(lambda: keras.layers.SimpleRNN(5, recurrent_dropout=0.2), **recurrent),
+    "simple recurrent": network(lambda: keras.layers.SimpleRNN(5, dropout=0.3, recurrent_dropout=0.2), **recurrent),
     "gru": network(lambda: keras.layers.GRU(5), **recurrent),
     "two outputs": two_outputs,
     "custom loss and metric": custom_loss_and_metric,
@@ -144,6 +149,7 @@ AUTOENCODERS = list_models(task="reconstruction")
 
 
 SMALL = {  # networks for small images, or with fewer layers: see DEEP
+    "cnn": {"filters": (4,), "dense_units": (8,)},
     "inception_time": {"depth": 2, "filters": 4},
     "lenet": {"kernel_size": 3, "pool_size": 1},
     "resnet1d": {"filters": (8,)},
@@ -188,7 +194,11 @@ def test_epochs_of_registered_models_equal_train_on_batch(name):
     check_epochs(name, build_registered(name))
 
 
-@pytest.mark.parametrize("name", longer(CASES, ["noise", "gru", "simple recurrent"]))
+# cases with weights are in the next test
+WITHOUT_WEIGHTS = ["noise", "gru", "recurrent dropout", "regularizers", "custom loss and metric"]
+
+
+@pytest.mark.parametrize("name", longer(CASES, WITHOUT_WEIGHTS))
 def test_epochs_equal_train_on_batch(name):
     check_epochs(name, CASES[name])
 
@@ -198,7 +208,11 @@ def test_weighted_epochs_equal_train_on_batch(name):
     check_epochs(name, CASES.get(name) or build_registered(name), weighted=True)
 
 
-@pytest.mark.parametrize("name", longer(OPTIMIZERS, ["adagrad", "rmsprop", "nadam", "moving average", "clipping"]))
+# Adam, and SGD with momentum, train in the tests above.
+EXHAUSTIVE_OPTIMIZERS = ["adam", "sgd", "adagrad", "rmsprop", "nadam", "moving average", "clipping"]
+
+
+@pytest.mark.parametrize("name", longer(OPTIMIZERS, EXHAUSTIVE_OPTIMIZERS))
 def test_every_optimizer_equals_train_on_batch(name):
     def build():
         model = network(dense())()
@@ -467,19 +481,19 @@ def test_models_with_the_same_architecture_do_not_share_weights():
 
 def test_training_in_threads_equals_sequential_training():
     X, y = samples()
-    models = [seeded(build_small) for _ in range(8)]
+    models = [seeded(build_small) for _ in range(6)]
 
     def run(model, seed):
         train(model, X, y, epochs=5, batch_size=4, seed=seed)
 
-    for seed, model in enumerate(models[:4]):
+    for seed, model in enumerate(models[:3]):
         run(model, seed)
-    threads = [threading.Thread(target=run, args=(model, seed)) for seed, model in enumerate(models[4:])]
+    threads = [threading.Thread(target=run, args=(model, seed)) for seed, model in enumerate(models[3:])]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for serial, threaded in zip(models[:4], models[4:], strict=True):
+    for serial, threaded in zip(models[:3], models[3:], strict=True):
         assert_same_state(serial, threaded)
 
 
@@ -555,10 +569,10 @@ def with_huber(delta):
 
 
 PAIRS = {
-    "configuration left out": (network(lambda: Scale(1.0)), network(lambda: Scale(3.0))),
-    "list left out of it": (network(lambda: ScaleByFirst([1.0])), network(lambda: ScaleByFirst([3.0]))),
-    "untracked variable": (network(lambda: HiddenVariable(1.0)), network(lambda: HiddenVariable(3.0))),
-    "activation": (network(dense()), network(lambda: keras.layers.Dense(8, activation="tanh"))),
+    "configuration left out": (fast_network(lambda: Scale(1.0)), fast_network(lambda: Scale(3.0))),
+    "list left out of it": (fast_network(lambda: ScaleByFirst([1.0])), fast_network(lambda: ScaleByFirst([3.0]))),
+    "untracked variable": (fast_network(lambda: HiddenVariable(1.0)), fast_network(lambda: HiddenVariable(3.0))),
+    "activation": (fast_network(dense()), fast_network(lambda: keras.layers.Dense(8, activation="tanh"))),
     "loss": (with_loss(1.0), with_loss(5.0)),
     "a loss of Keras": (with_huber(0.01), with_huber(1.0)),
 }
@@ -573,7 +587,7 @@ def test_different_models_do_not_share_compiled_code(name):
         train(model, X, y, epochs=1, batch_size=8, seed=0)
         train_on_batches(oracle, X, y, None, 8, 1, 0)
         assert_same_state(model, oracle)
-        np.testing.assert_allclose(predict(model, X), oracle.predict(X, verbose=0), atol=1e-6)
+        np.testing.assert_allclose(predict(model, X), oracle(X), atol=1e-6)
 
 
 def test_trainable_flags_set_by_the_user_are_respected():
@@ -589,8 +603,10 @@ def test_trainable_flags_set_by_the_user_are_respected():
 @pytest.mark.parametrize("shared", [True, False])
 def test_failed_or_diverged_training_restores_the_model(shared):
     X, y = samples()
-    build = build_small if shared else network(dense(), lambda: Scale(1.0))
-    model, expected = seeded(build), seeded(build)
+    # the code of the network with a scale is never shared; the expected network has the same outputs
+    same = build_small if shared else fast_network(dense())
+    model = seeded(build_small if shared else fast_network(dense(), lambda: Scale(1.0)))
+    expected = seeded(same)
     for each in (model, expected):
         train(each, X, y, epochs=1, batch_size=8, seed=0)
 
@@ -643,7 +659,7 @@ def test_engine_pool_is_bounded_and_clear_cache_empties_it(traced_units, monkeyp
     X, y = samples()
 
     def train_network_of(units):
-        build = network(lambda: keras.layers.Dense(units, activation="relu"))
+        build = fast_network(lambda: keras.layers.Dense(units, activation="relu"))
         train(seeded(build), X, y, epochs=1, batch_size=8, seed=0)
 
     for units in (3, 4, 5, 4, 5):
@@ -681,11 +697,12 @@ def test_prediction_does_not_depend_on_the_position_of_the_sample(n_samples, lar
     X = rng.random((n_samples, 12), dtype=np.float32)
     expected = predict(model, X)
     assert expected.shape == (n_samples, *model.output_shape[1:])
-    np.testing.assert_allclose(expected, model.predict(X, verbose=0), atol=1e-6)
-    for order in [rng.permutation(n_samples) for _ in range(10)]:
+    np.testing.assert_allclose(expected, model(X), atol=1e-6)
+    for order in [rng.permutation(n_samples) for _ in range(4)]:
         np.testing.assert_array_equal(predict(model, X[order]), expected[order])
-    alone = np.concatenate([predict(model, X[[row]]) for row in range(n_samples)])
-    np.testing.assert_allclose(alone, expected, atol=1e-7)
+    rows = range(0, n_samples, 1 + n_samples // 10)
+    alone = np.concatenate([predict(model, X[[row]]) for row in rows])
+    np.testing.assert_allclose(alone, expected[rows], atol=1e-7)
 
 
 @pytest.mark.parametrize(
