@@ -147,8 +147,8 @@ class KerasNetClassifier(KerasNetClassifierBase):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import GridSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = KerasNetClassifier("mlp", epochs=40, learning_rate=0.01, random_state=0)
-    >>> search = GridSearchCV(classifier, {"dense_units": [(4,), (32,)]}, cv=3).fit(X, y)
+    >>> classifier = KerasNetClassifier("mlp", epochs=40, random_state=0)
+    >>> search = GridSearchCV(classifier, {"learning_rate": [0.001, 0.01]}, cv=3).fit(X, y)
     >>> bool(search.best_score_ > 0.9)
     True
     """

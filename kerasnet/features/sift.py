@@ -152,9 +152,9 @@ class SIFTTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Documen
     --------
     >>> from kerasnet.datasets import load_mnist
     >>> from kerasnet.features import SIFTTransformer
-    >>> X = load_mnist("test").data[:100]
+    >>> X = load_mnist("test").data[:20]
     >>> SIFTTransformer(n_words=4, random_state=0).fit_transform(X).shape
-    (100, 512)
+    (20, 512)
     """
 
     def __init__(

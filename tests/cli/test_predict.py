@@ -24,13 +24,18 @@ ROOT = Path(__file__).parents[2]
 SIZES = ((480, 640), (640, 480), (300, 900))
 
 
+def load_few_test_images(subset, n_samples=None, random_state=None):
+    return load_mnist(subset, 500 if subset == "test" else n_samples, random_state)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Return the output folder of a network trained on HOG features of 2,000 images."""
     folder = tmp_path_factory.mktemp("runs") / "hog"
     arguments = ["--features", "hog", "--limit", "2000", "--epochs", "5", "--output", str(folder)]
-    with pytest.MonkeyPatch.context() as patched:  # save the time for the content of the report
+    with pytest.MonkeyPatch.context() as patched:  # save the time for most of the test images and for the report
         patched.setattr(kn, "make_report", lambda *arguments, **options: arguments[3].write_text(""))
+        patched.setattr(kn.datasets, "load_mnist", load_few_test_images)
         assert train_mnist.main(arguments) == 0
     return str(folder)
 

@@ -103,7 +103,7 @@ TARGETS = {
 @pytest.mark.parametrize("kind", TARGETS)
 def test_all_kinds_of_labels(kind, iris, tmp_path):
     X, y = iris
-    classifier = kn.KerasNetClassifier("mlp", dense_units=(4,), epochs=2, random_state=0).fit(X, TARGETS[kind](y))
+    classifier = kn.KerasNetClassifier("mlp", dense_units=(4,), random_state=0).initialize(X, TARGETS[kind](y))
     model = exported(classifier, tmp_path / "m.onnx")
     np.testing.assert_array_equal(model.predict(X), classifier.predict(X))
     assert model.predict(X).dtype == classifier.predict(X).dtype
@@ -113,7 +113,7 @@ def test_all_kinds_of_labels(kind, iris, tmp_path):
 def test_logits_become_probabilities(iris, tmp_path):
     X, y = iris
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier = kn.KerasNetClassifier("mlp", loss=loss, dense_units=(4,), epochs=1, random_state=0).fit(X, y)
+    classifier = kn.KerasNetClassifier("mlp", loss=loss, dense_units=(4,), random_state=0).initialize(X, y)
     model = exported(classifier, tmp_path / "m.onnx")
     np.testing.assert_allclose(model.predict_proba(X), classifier.predict_proba(X), atol=1e-5)
 
@@ -123,7 +123,7 @@ def test_logits_become_probabilities(iris, tmp_path):
 def test_regressor(n_outputs, iris, tmp_path):
     X = iris[0].astype(np.float64)
     y = X[:, :n_outputs].squeeze() * 100
-    regressor = kn.KerasNetRegressor("mlp", dense_units=(4,), epochs=2, random_state=0).fit(X, y)
+    regressor = kn.KerasNetRegressor("mlp", dense_units=(4,), random_state=0).initialize(X, y)
     model = exported(regressor, tmp_path / "m.onnx")
     np.testing.assert_allclose(model.predict(X), regressor.predict(X), rtol=1e-5)
     assert model.predict(X).shape == y.shape
@@ -147,7 +147,7 @@ def test_autoencoder_has_reconstruction_and_code(mnist, tmp_path):
 
 def test_flattened_rows(mnist, tmp_path):
     X, y = mnist[0].reshape(len(mnist[0]), -1), mnist[1]
-    classifier = kn.CNNClassifier(filters=(2,), image_shape=(28, 28), epochs=1, random_state=0).fit(X, y)
+    classifier = kn.CNNClassifier(filters=(2,), image_shape=(28, 28), random_state=0).initialize(X, y)
     model = exported(classifier, tmp_path / "m.onnx")
     np.testing.assert_array_equal(model.predict(X), classifier.predict(X))
     np.testing.assert_array_equal(model.predict(mnist[0]), classifier.predict(X))
@@ -157,7 +157,7 @@ def test_sequences_of_different_lengths(tmp_path):
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(3 + number % 4, 2)) for number in range(40)]
     y = [each[0, 0] > 0 for each in X]
-    classifier = kn.KerasNetClassifier("conv1d", filters=(4,), epochs=1, random_state=0).fit(X, y)
+    classifier = kn.KerasNetClassifier("conv1d", filters=(4,), random_state=0).initialize(X, y)
     model = exported(classifier, tmp_path / "m.onnx")
     np.testing.assert_array_equal(model.predict(X), classifier.predict(X))
     np.testing.assert_allclose(model.predict_proba(X[:3]), classifier.predict_proba(X[:3]), atol=1e-5)

@@ -14,7 +14,7 @@ from kerasnet.errors import ExportError
 @pytest.fixture(scope="module")
 def classifier(mnist):
     X, y = mnist
-    return kn.CNNClassifier(filters=(2,), epochs=1, random_state=0).fit(X, y.astype(str))
+    return kn.CNNClassifier(filters=(2,), dense_units=(), epochs=1, random_state=0).fit(X, y.astype(str))
 
 
 def test_litert_file_predicts_and_contains_the_labels(classifier, mnist, tmp_path):
@@ -42,9 +42,9 @@ def test_saved_model_predicts_and_contains_the_labels(classifier, mnist, tmp_pat
 
 
 def test_recurrent_network_on_any_number_of_steps_is_rejected_by_litert(tmp_path):
-    layers = keras.layers
-    network = keras.Sequential([layers.Input((None, 2)), layers.SimpleRNN(3), layers.Dense(2, "softmax")])
-    classifier = kn.KerasNetClassifier.from_keras(network)
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(3 + number % 2, 2)) for number in range(30)]
+    classifier = kn.SimpleRNNClassifier(units=(3,), random_state=0).initialize(X, [each[0, 0] > 0 for each in X])
     with pytest.raises(ExportError, match="Export them to ONNX or SavedModel"):
         kn.export(classifier, tmp_path / "m.tflite")
     assert not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def record_call(X):
 
 
 def test_cached_features_are_computed_once_per_fold(mnist, tmp_path):
-    X, y = (array[:60] for array in mnist)
+    X, y = (array[:90] for array in mnist)
     CALLS.clear()
     pipeline = make_pipeline(
         FunctionTransformer(record_call),
@@ -70,8 +70,8 @@ def test_cached_features_are_computed_once_per_fold(mnist, tmp_path):
     )
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1]}, cv=3, refit=False, error_score="raise")
     search.fit(X, y)
-    assert CALLS.count(40) == 3  # once per fold, not per candidate
-    assert CALLS.count(20) == 6  # scoring is not cached by scikit-learn
+    assert CALLS.count(60) == 3  # once per fold, not per candidate
+    assert CALLS.count(30) == 6  # scoring is not cached by scikit-learn
 
 
 def test_pandas_output(mnist):

@@ -101,7 +101,7 @@ ESTIMATORS = {
     "pipeline: hog": lambda: (search_result(), IMAGES),
     "pipeline: hog and sift": lambda: (
         make_pipeline(
-            make_union(HOGTransformer(pixels_per_cell=(4, 4)), SIFTTransformer(4, random_state=0)),
+            make_union(HOGTransformer(pixels_per_cell=(4, 4)), SIFTTransformer(4, grid=2, random_state=0)),
             PCA(5),
             LinearSVC(random_state=0),
         ).fit(IMAGES, LABELS),

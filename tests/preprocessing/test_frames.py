@@ -84,22 +84,27 @@ def copy_of(frame):
     return frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy()
 
 
+OPTIONS = [
+    {},
+    {"categorical_columns": ["age", "size", "city"]},
+    {"encoding": "ordinal", "imputation": "interpolate", "outliers": "iqr"},
+    {"numeric_columns": ["sold", "size"]},
+    {"numeric_columns": ["price"], "categorical_columns": ["sold", "shop"]},
+    {"numeric_columns": [0, 3], "categorical_columns": [5]},
+    {"categorical_columns": [], "imputation": None, "scaling": None},
+]
+
+
 @pytest.mark.parametrize("rows", longer(MISSING, [(1,)]), ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "options",
+    ("options", "pass_X"),
     [
-        {},
-        {"encoding": "ordinal", "imputation": "interpolate", "outliers": "iqr"},
-        {"categorical_columns": ["age", "size", "city"]},
-        {"numeric_columns": ["sold", "size"]},
-        {"numeric_columns": ["price"], "categorical_columns": ["sold", "shop"]},
-        {"numeric_columns": [0, 3], "categorical_columns": [5]},
-        {"categorical_columns": [], "imputation": None, "scaling": None},
+        *(pytest.param(each, True, id=f"{each}-with X") for each in OPTIONS),
+        *(pytest.param(each, False, id=f"{each}-without X") for each in OPTIONS[:2]),
+        *(pytest.param(each, False, id=f"{each}-without X", marks=pytest.mark.exhaustive) for each in OPTIONS[2:]),
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("pass_X", [True, False], ids=["with X", "without X"])
 def test_preprocessor_equals_that_for_plain_pandas(kind, rows, options, pass_X):
     columns = set_missing(NUMBERS | CATEGORIES, rows)
     plain, frame = plain_pandas(columns), kind(columns)

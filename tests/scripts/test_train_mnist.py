@@ -231,14 +231,14 @@ def test_grid_search_results(main, tmp_path, capsys, monkeypatch, use_workers):
         return GridSearchCV(*arguments, n_jobs=n_jobs if use_workers else 1, **options)
 
     monkeypatch.setattr(_search, "GridSearchCV", search_in_this_process)
-    grid = '{"epochs": [1, 2], "dense_units": [[4], [8]]}'
+    grid = '{"epochs": [1, 2], "learning_rate": [0.001, 0.01]}'
     options = ["--model", "mlp", "--limit", "200", "--grid", grid, "--cv", "2", "--n-jobs", "2"]
     arguments = ["--dataset", "digits", *options]
     assert main([*arguments, "--output", str(tmp_path / "run")]) == 0
     assert requested == [2]
     assert set(os.listdir(tmp_path / "run")) == FILES | {"search_results.csv"}
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["parameters"]["dense_units"] == metrics["best_params"]["dense_units"]
+    assert metrics["parameters"]["learning_rate"] == metrics["best_params"]["learning_rate"]
     with open(tmp_path / "run" / "search_results.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
