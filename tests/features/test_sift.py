@@ -7,9 +7,16 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from kerasnet.datasets import load_mnist
 from kerasnet.features import SIFTTransformer, sift
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with threadpool_limits(1):  # avoids busy waiting on small data
+        yield
 
 
 def test_keypoints_and_descriptors_equal_opencv(mnist):

