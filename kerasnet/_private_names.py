@@ -177,6 +177,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "sklearn",
+        "_fit_X",
+        ("exporting._neighbor_nodes",),
+        "The training samples of a KNNImputer, which has no public attribute for them.",
+    ),
+    PrivateName(
+        "sklearn",
         "_get_params_html",
         ("_documentation",),
         "It adds the summary of the fit to the HTML representation of an estimator, also as a step of a pipeline.",

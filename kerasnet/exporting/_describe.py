@@ -81,7 +81,7 @@ def describe(estimator, verify=None):
         description = Description(inputs=inputs, kind="table", missing=missing, **fields)
     elif isinstance(first, KerasNetBase):
         description = _describe_network(first, verify, fields)
-        X = draw_samples(description) if verify is None else verify
+        X = draw_samples(description, first) if verify is None else verify
     else:
         inputs = [_described_array(estimator, first, verify)]
         kind = "image" if len(inputs[0].shape) > 1 else "vector"

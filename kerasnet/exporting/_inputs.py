@@ -135,6 +135,8 @@ def _samples(description, X):
             raise ValueError(f"Expected the columns {names}. Missing: {missing}.")
         X = X[names]
     X = np.asarray(X)
+    if description.kind == "tokens" and X.dtype.kind in "if" and X.size and X.min() < 0:
+        raise ValueError(f"Expected token ids of at least 0. Received: X with the minimum {X.min():g}.")
     if X.dtype.kind not in "biuf":
         raise ValueError(f"Expected numbers of dtype {described.dtype}. Received: X of dtype {X.dtype}.")
     return _as_dtype(description, _as_shape(description, X), np.dtype(described.dtype))
@@ -169,6 +171,8 @@ def _as_dtype(description, X, dtype):
         return X.astype(dtype) / dtype.type(255)
     if dtype.kind in "iu" and X.dtype.kind == "f" and not (np.rint(X) == X).all():
         raise ValueError(f"The model expects integers. Received: X of dtype {X.dtype} with fractional values.")
+    if dtype.kind in "iu":
+        X = np.clip(X, np.iinfo(dtype).min, np.iinfo(dtype).max)
     with np.errstate(over="ignore"):
         return X.astype(dtype)
 

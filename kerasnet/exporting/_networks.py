@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasnet.errors import ExportError
 from kerasnet.exporting._description import Input
+from kerasnet.features.text import UNKNOWN
 
 INPUT = "X"
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
@@ -85,7 +86,7 @@ def _copy_of(model):
     return copy
 
 
-def inference_model(estimator, described, unroll=False):
+def inference_model(estimator, described, for_litert=False):
     """Build a Keras model that computes what an estimator predicts.
 
     Parameters
@@ -94,8 +95,9 @@ def inference_model(estimator, described, unroll=False):
         A fitted estimator of kerasnet.
     described : Input
         The shape and dtype of the samples.
-    unroll : bool, default=False
-        Whether to unroll recurrent layers if the number of steps is known, which avoids loops.
+    for_litert : bool, default=False
+        Whether to unroll recurrent layers if the number of steps is known, and to compute in float32 only: LiteRT has
+        no loops and no operators for float64.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def inference_model(estimator, described, unroll=False):
         or ``reconstruction`` and ``code``.
     """
     network = network_of(estimator)
-    if unroll and None not in described.shape and is_recurrent(network):
+    if for_litert and None not in described.shape and is_recurrent(network):
         network = _copy_of(network)
         for layer in network._flatten_layers():
             if isinstance(layer, keras.layers.RNN):
@@ -113,6 +115,9 @@ def inference_model(estimator, described, unroll=False):
     values = inputs
     if described.dtype == "uint8":
         values = keras.layers.Rescaling(1 / 255, dtype="float32", name="bytes_to_floats")(values)
+    if estimator._input_kind == "tokens":
+        is_known = keras.ops.logical_and(values >= 0, values < estimator.vocabulary_size_)
+        values = keras.ops.where(is_known, values, UNKNOWN)
     shape = tuple(-1 if size is None else size for size in estimator.input_shape_)
     if tuple(described.shape) != tuple(estimator.input_shape_):
         values = keras.layers.Reshape(shape, name="sample")(values)
@@ -121,15 +126,15 @@ def inference_model(estimator, described, unroll=False):
     elif hasattr(estimator, "predict_proba"):
         outputs = {"probabilities": _probabilities(estimator, network(values, training=False))}
     else:
-        outputs = {"variable": _predictions(estimator, network(values, training=False))}
+        dtype = "float32" if for_litert else "float64"
+        outputs = {"variable": _predictions(estimator, network(values, training=False), dtype)}
     return keras.Model(inputs, outputs, name=network.name)
 
 
-def _predictions(estimator, outputs):
+def _predictions(estimator, outputs, dtype):
     if not hasattr(estimator, "target_scale_"):
         return outputs
-    scale, mean = estimator.target_scale_.tolist(), estimator.target_mean_.tolist()
-    return keras.layers.Rescaling(scale, mean, dtype="float32", name="target_scale")(outputs)
+    return keras.ops.cast(outputs, dtype) * estimator.target_scale_.astype(dtype) + estimator.target_mean_.astype(dtype)
 
 
 def _autoencoder_outputs(estimator, network, values):

@@ -56,11 +56,15 @@ class Operators:
 
     def __call__(self, operator, *inputs, to=None, domain="", **attributes):
         """Add an operator and return the name of its output, which is `to` if given."""
-        output = self._scope.get_unique_variable_name(f"kerasnet_{operator.lower()}") if to is None else to
+        return self.several(operator, 1, *inputs, to=None if to is None else [to], domain=domain, **attributes)[0]
+
+    def several(self, operator, n_outputs, *inputs, to=None, domain="", **attributes):
+        """Add an operator with several outputs and return their names, which are `to` if given."""
+        outputs = to or [self._scope.get_unique_variable_name(f"kerasnet_{operator.lower()}") for _ in range(n_outputs)]
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         name = self._scope.get_unique_operator_name(operator)
-        self._container.add_node(operator, names, [output], op_domain=domain, name=name, **attributes)
-        return output
+        self._container.add_node(operator, names, outputs, op_domain=domain, name=name, **attributes)
+        return outputs
 
     def constant(self, value):
         """Add a constant and return its name."""
@@ -159,7 +163,7 @@ class NetworkNode(Node):
         if hasattr(step, "reconstruct") and not self.as_transformer:
             shape = [None, *step.sample_shape_]
             return [("reconstruction", types.FloatTensorType(shape)), ("code", numbers)]
-        return [("variable", numbers)]
+        return [("variable", types.DoubleTensorType([None, None]) if hasattr(step, "target_scale_") else numbers)]
 
     def add_operators(self, add, inputs, outputs):
         """Add the operators of the network."""

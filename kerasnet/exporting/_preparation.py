@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kerasnet.errors import ExportError
 from kerasnet.estimators._base import KerasNetBase
-from kerasnet.exporting import _image_nodes, _nodes, _table_nodes
+from kerasnet.exporting import _image_nodes, _neighbor_nodes, _nodes, _table_nodes
 from kerasnet.exporting._packages import require
 from kerasnet.exporting._tables import places_of
 from kerasnet.features import HOGTransformer, ImagePreprocessor
@@ -40,7 +40,6 @@ FLOAT32 = (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
-    KNNImputer,
     LinearSVC,
     PolynomialFeatures,
     RandomForestClassifier,
@@ -195,6 +194,8 @@ class _Preparation:
             return _table_nodes.ClipperNode(step)
         if _table_nodes.is_simple_imputer_of_missing_values(step):
             return _table_nodes.ImputerNode(step, self.description.missing)
+        if isinstance(step, KNNImputer):
+            return _neighbor_nodes.KNNImputerNode(step)
         if isinstance(step, OneHotEncoder | OrdinalEncoder):
             return _table_nodes.EncoderNode(step, self.description.missing, self._number_dtype())
         if isinstance(step, FunctionTransformer) and (step.func is None or step.func in CONVERSIONS):

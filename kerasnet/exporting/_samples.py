@@ -31,15 +31,16 @@ class Batches(NamedTuple):
     are_drawn: bool
 
 
-def draw_samples(description, scaler=None):
+def draw_samples(description, first=None):
     """Draw samples of the shape and dtype of an input.
 
     Parameters
     ----------
     description : Description
         The description, with a single input.
-    scaler : estimator, default=None
-        A scaler or imputer, the statistics of which give the scale of the features.
+    first : estimator, default=None
+        The estimator that receives the samples: a scaler or imputer, the statistics of which give the scale of the
+        features, or a network, the vocabulary of which gives the token ids.
 
     Returns
     -------
@@ -54,10 +55,10 @@ def draw_samples(description, scaler=None):
     if described.dtype == "uint8":
         return rng.integers(0, 256, shape, dtype=np.uint8)
     if "int" in described.dtype:
-        return rng.integers(0, 2, shape).astype(described.dtype)
+        return rng.integers(0, getattr(first, "vocabulary_size_", 2), shape).astype(described.dtype)
     if description.divides_bytes or description.kind == "image":
         return rng.random(shape).astype(described.dtype)
-    center, scale = statistics_of(scaler)
+    center, scale = statistics_of(first)
     return (center + scale * rng.normal(size=shape)).astype(described.dtype)
 
 

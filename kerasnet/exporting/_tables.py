@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from kerasnet.errors import ExportError
 from kerasnet.exporting._description import Input
 from kerasnet.exporting._inputs import is_missing_value
+from kerasnet.preprocessing._frames import as_frame, is_frame
 
 _UNKNOWN = "a category that does not exist"
 
@@ -70,7 +71,7 @@ def with_missing_values(X, description):
     is_float = [each.dtype in ("float64", "float32", "string") for each in description.inputs]
     if not all(is_float):
         return None
-    frame = pd.DataFrame(X).copy()
+    frame = as_frame(X).copy()
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
         is_missing = (np.arange(len(frame)) + place) % 7 == 3
@@ -79,19 +80,19 @@ def with_missing_values(X, description):
         column = column.astype(float) if column.dtype.kind in "iub" else column
         column = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
         frame.isetitem(place, column.mask(is_missing))
-    return frame if isinstance(X, pd.DataFrame) else frame.to_numpy()
+    return frame if is_frame(X) else frame.to_numpy()
 
 
 def with_unknown_categories(X, description):
     """Return a copy of a table with unknown categories in each column of strings; None if there is none."""
     if not any(each.dtype == "string" for each in description.inputs):
         return None
-    frame = pd.DataFrame(X).copy()
+    frame = as_frame(X).copy()
     for place, each in enumerate(description.inputs):
         if each.dtype == "string":
             column = frame.iloc[:, place].astype(object)
             frame.isetitem(place, column.mask(np.arange(len(frame)) % 5 == 2, _UNKNOWN))
-    return frame if isinstance(X, pd.DataFrame) else frame.to_numpy()
+    return frame if is_frame(X) else frame.to_numpy()
 
 
 def places_of(columns, labels):

@@ -106,7 +106,7 @@ def export_saved_model(estimator, folder, description, batches):
 
 
 def _export_model(estimator, description, path, format, **options):
-    model = inference_model(estimator, description.inputs[0], unroll=format == "litert")
+    model = inference_model(estimator, description.inputs[0], for_litert=format == "litert")
     shape = [2 if size is None else size for size in model.inputs[0].shape]
     model(np.zeros(shape, description.inputs[0].dtype))  # Keras exports models that have run
     try:

@@ -6,9 +6,20 @@ import warnings
 import numpy as np
 
 from kerasnet.errors import ExportError
+from kerasnet.estimators._base import KerasNetBase
+from kerasnet.exporting._describe import last_step
 from kerasnet.exporting._inputs import as_inputs, has_missing_values, run_in_batches
 from kerasnet.exporting._packages import session_of
 from kerasnet.exporting.agreement import agreement_of
+
+_NETWORK_PRECISION = 0.1  # the smallest scale of the outputs of networks, which compute in float32, relative to values
+_FLOAT32_ROUNDING = 16 * np.finfo(np.float32).eps
+_MAX_ROUNDING = 1e-3  # relative to the scale of an output
+_FLOAT32_HINT = (
+    " This file returns float32, which has seven digits, too few for values that are large compared with their "
+    "standard deviation. Subtract a constant from the targets before fit, or export a network that was fitted with "
+    "standardize_targets=True to ONNX or SavedModel, which return float64."
+)
 
 
 def expected_outputs(estimator, description, X):
@@ -28,7 +39,52 @@ def expected_outputs(estimator, description, X):
         return {"variable": np.asarray(transformed.toarray() if hasattr(transformed, "toarray") else transformed)}
 
 
-def compare(expected, found, tolerance):
+def scales_of(estimator, description, expected):
+    """Return the scales of outputs, relative to which differences are measured.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    description : Description
+        The description of the model.
+    expected : dict of str to ndarray
+        What the estimator predicts.
+
+    Returns
+    -------
+    scales : dict of str to ndarray
+        For each output of numbers, the scales of its columns. For a regressor, the standard deviation of the targets
+        if the estimator knows it, otherwise of the predictions. Standard deviations of other outputs are at least 1.
+    """
+    return {
+        name: np.maximum(_scale_of(estimator, description, values), np.finfo(np.float64).tiny)
+        for name, values in expected.items()
+        if name != "label"
+    }
+
+
+def _scale_of(estimator, description, values):
+    last, is_regressor = last_step(estimator), description.task == "regressor"
+    if is_regressor and hasattr(last, "target_scale_"):
+        return last.target_scale_
+    try:
+        numbers = values.astype(np.float64)
+    except ValueError as error:
+        raise ExportError(
+            f"Only outputs of numbers can be exported. The estimator returns strings: {error}."
+        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about columns in which all values are missing
+        spread, largest = np.nanstd(numbers, axis=0), np.nanmax(np.abs(numbers), axis=0)
+    is_constant = spread <= 1e-9 * largest
+    scale = np.where(is_constant, largest, spread) if is_regressor else np.fmax(1, spread)
+    if (is_regressor and isinstance(last, KerasNetBase)) or values.dtype == np.float32:
+        scale = np.fmax(scale, _NETWORK_PRECISION * np.fmax(1, largest))
+    return scale
+
+
+def compare(expected, found, scales, tolerance):
     """Compare outputs.
 
     Parameters
@@ -37,14 +93,17 @@ def compare(expected, found, tolerance):
         The outputs of the estimator.
     found : dict of str to ndarray
         The outputs of the exported model, some of those in `expected`.
+    scales : dict of str to ndarray
+        The scales of the outputs.
     tolerance : float
-        The largest difference that is accepted: absolute up to 1, relative above. Labels must be equal, unless the
-        probabilities of the two classes are equal up to this tolerance.
+        The largest difference that is accepted, relative to the scale of an output. Outputs of dtype float32 may also
+        differ by their rounding, up to 0.001. Labels must be equal, unless the probabilities of the two classes are
+        equal up to this tolerance.
 
     Returns
     -------
     difference : float
-        The largest difference of a number.
+        The largest difference of a number, relative to the scale of its output.
 
     Raises
     ------
@@ -60,27 +119,25 @@ def compare(expected, found, tolerance):
         if name == "label":
             _compare_labels(expected, found[name], tolerance)
         else:
-            largest = max(largest, _compare_numbers(name, expected[name], found[name], tolerance))
+            largest = max(largest, _compare_numbers(name, expected[name], found[name], scales[name], tolerance))
     return largest
 
 
-def _compare_numbers(name, expected, found, tolerance):
-    try:
-        expected, found = expected.astype(np.float64), found.astype(np.float64)
-    except ValueError as error:
-        raise ExportError(
-            f"Only outputs of numbers can be exported. The estimator returns strings: {error}."
-        ) from error
-    differences = np.abs(expected - found) / np.maximum(1, np.abs(expected))
+def _compare_numbers(name, expected, found, scale, tolerance):
+    is_float32 = found.dtype == np.float32
+    expected, found = expected.astype(np.float64), found.astype(np.float64)
+    differences = np.abs(expected - found) / scale
     differences[np.isnan(expected) & np.isnan(found)] = 0
-    too_large = ~(differences <= tolerance)
+    rounding = _FLOAT32_ROUNDING * np.abs(expected) / scale if is_float32 else 0.0
+    too_large = ~(differences <= np.fmax(tolerance, np.fmin(rounding, _MAX_ROUNDING)))
     if too_large.any():
-        place = np.unravel_index(np.argmax(np.nan_to_num(differences, nan=np.inf)), found.shape)
+        place = np.unravel_index(np.argmax(np.where(too_large, np.nan_to_num(differences, nan=np.inf), 0)), found.shape)
         n_samples = too_large.reshape(len(found), -1).any(axis=1).sum()
         raise ExportError(
             f"The exported model differs from the estimator: {name} of {n_samples} of {len(found)} samples. For sample "
-            f"{place[0]}, the estimator returns {expected[place]:.8g}, the exported model {found[place]:.8g}; the "
-            f"tolerance is {tolerance:g}. No file was written."
+            f"{place[0]}, the estimator returns {expected[place]:.12g}, the exported model {found[place]:.12g}; the "
+            f"tolerance is {tolerance:g}, relative to {np.broadcast_to(scale, found.shape)[place]:.3g}."
+            f"{_FLOAT32_HINT if np.max(rounding) > _MAX_ROUNDING else ''} No file was written."
         )
     return float(differences.max(initial=0))
 
@@ -178,10 +235,11 @@ def verify(estimator, description, samples, tolerance, run):
     ExportError
         If the function fails, or the outputs differ.
     """
-    largest = 0.0
+    scales, largest = {}, 0.0
     for X in samples:
         expected = expected_outputs(estimator, description, X)
-        largest = max(largest, compare(expected, _outputs(description, X, run), tolerance))
+        scales = scales or scales_of(estimator, description, expected)  # those of the first batch, which is the largest
+        largest = max(largest, compare(expected, _outputs(description, X, run), scales, tolerance))
     return largest
 
 
@@ -191,7 +249,9 @@ def measure_agreement(estimator, description, batches, run):
     The parameters are those of :func:`verify`, with a Batches object as `batches`, of which the first is predicted.
     """
     X = batches.samples[0]
-    return agreement_of(expected_outputs(estimator, description, X), _outputs(description, X, run), batches.are_drawn)
+    expected = expected_outputs(estimator, description, X)
+    scales = scales_of(estimator, description, expected)
+    return agreement_of(expected, _outputs(description, X, run), scales, batches.are_drawn)
 
 
 def _outputs(description, X, run):

@@ -25,7 +25,8 @@ class Agreement(NamedTuple):
         differ by at most ``1 - score``. For other estimators, the coefficient of determination R² of the outputs, with
         those of the estimator as true values.
     difference : float
-        The largest difference of a probability or another output, relative to values above 1.
+        The largest difference of a probability or another output. Differences of a regressor are relative to the
+        standard deviation of the targets or predictions, those of other outputs to standard deviations above 1.
     n_samples : int
         The number of samples.
 
@@ -41,13 +42,15 @@ class Agreement(NamedTuple):
     n_samples: int
 
 
-def agreement_of(expected, found, are_drawn):
+def agreement_of(expected, found, scales, are_drawn):
     """Compare the outputs of a quantized model with those of the estimator.
 
     Parameters
     ----------
     expected, found : dict of str to ndarray
         The outputs of the estimator and of the model.
+    scales : dict of str to ndarray
+        The scales of the outputs, relative to which differences are measured.
     are_drawn : bool
         Whether the samples are drawn at random.
 
@@ -61,9 +64,7 @@ def agreement_of(expected, found, are_drawn):
         If the score is less than 0.98.
     """
     numbers = [name for name in found if name != "label"]
-    largest = max(
-        float((np.abs(expected[name] - found[name]) / np.maximum(1, np.abs(expected[name]))).max()) for name in numbers
-    )
+    largest = max(float((np.abs(expected[name] - found[name]) / scales[name]).max()) for name in numbers)
     if "label" in expected:
         kind, score = "labels agree on a share of", _share_of_equal_labels(expected, found)
     else:

@@ -97,12 +97,14 @@ def test_agreement_of_labels_and_of_numbers():
     changed[0] = [0.3, 0.7]
     expected = {"label": labels, "probabilities": probabilities}
     for found in ({"probabilities": changed}, {"label": np.array(["b", *labels[1:]]), "probabilities": changed}):
-        agreement = agreement_of(expected, found, are_drawn=False)
+        agreement = agreement_of(expected, found, {"probabilities": 1}, are_drawn=False)
         assert agreement == (0.99, pytest.approx(0.6), 100)
     numbers = np.arange(4.0).reshape(4, 1)
-    assert agreement_of({"variable": numbers}, {"variable": numbers}, are_drawn=False) == Agreement(1, 0, 4)
+    assert agreement_of({"variable": numbers}, {"variable": numbers}, {"variable": 1}, are_drawn=False) == Agreement(
+        1, 0, 4
+    )
     with pytest.raises(ExportError, match=r"outputs agree with a score \(R²\) of 0.8.* drawn at random; pass verify=X"):
-        agreement_of({"variable": numbers}, {"variable": numbers + 0.5}, are_drawn=True)
+        agreement_of({"variable": numbers}, {"variable": numbers + 0.5}, {"variable": 1}, are_drawn=True)
 
 
 def test_command_line_reports_the_agreement(tmp_path, capsys):
