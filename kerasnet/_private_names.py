@@ -178,7 +178,7 @@ PRIVATE_NAMES = (
     PrivateName(
         "sklearn",
         "_fit_X",
-        ("exporting._neighbor_nodes",),
+        ("exporting._neighbor_nodes", "exporting._tables"),
         "The training samples of a KNNImputer, which has no public attribute for them.",
     ),
     PrivateName(

@@ -117,11 +117,16 @@ def _output_shape(estimator, X):
 
 def networks_in(estimator):
     """Return the estimators of kerasnet in a pipeline."""
-    if isinstance(estimator, KerasNetBase):
-        return [estimator]
+    return [step for step in steps_in(estimator) if isinstance(step, KerasNetBase)]
+
+
+def steps_in(estimator):
+    """Return the estimators and transformers in a pipeline, in columns and in unions; or the estimator itself."""
     steps = getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None)
-    steps = steps or getattr(estimator, "transformers_", ())
-    return [network for _, step, *_ in steps if hasattr(step, "get_params") for network in networks_in(step)]
+    steps = steps or getattr(estimator, "transformers_", None)
+    if not steps:
+        return [estimator]
+    return [inner for _, step, *_ in steps if hasattr(step, "get_params") for inner in steps_in(step)]
 
 
 def name_of(estimator):

@@ -32,11 +32,11 @@ class KNNImputerNode(Node):
 
     def _check(self, known):
         step = self.step
-        is_default = step.missing_values != step.missing_values and step.metric == "nan_euclidean"
-        if not is_default or callable(step.weights) or step.add_indicator or np.isnan(known).all(axis=0).any():
+        is_default = (step.weights, step.metric, step.add_indicator) == ("uniform", "nan_euclidean", False)
+        if not is_default or step.missing_values == step.missing_values or np.isnan(known).all(axis=0).any():
             raise ExportError(
-                "KNNImputer with its own metric, weights or missing_values, with add_indicator=True, or with columns "
-                "that were entirely missing in fit, cannot be exported. Use SimpleImputer."
+                "KNNImputer with weights, metric, missing_values or add_indicator other than the defaults, or with "
+                "columns that were entirely missing in fit, cannot be exported. Use SimpleImputer."
             )
 
     def _distances(self, add, rows, known, present):
@@ -61,10 +61,6 @@ class KNNImputerNode(Node):
         n_neighbors = np.array([min(self.step.n_neighbors, len(places))])
         nearest, index = add.several("TopK", 2, distances, n_neighbors, axis=1, largest=0)
         weights = add("Where", add("IsInf", nearest), zero, one)
-        if self.step.weights == "distance":
-            is_equal = add.cast(add("Equal", nearest, zero), np.float64)
-            has_equal = add("Greater", add("ReduceMax", is_equal, np.array([1])), zero)
-            weights = add("Where", has_equal, is_equal, add("Div", one, nearest))
         total = add("ReduceSum", weights, np.array([1]))
         weighted = add("ReduceSum", add("Mul", weights, add("Gather", values, index)), np.array([1]))
         has_neighbor = add("Greater", total, zero)

@@ -4,8 +4,9 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.impute import KNNImputer
 
-from kerasnet.exporting._tables import with_missing_values, with_unknown_categories
+from kerasnet.exporting._tables import draw_table, known_values, with_missing_values, with_unknown_categories
 
 N_SAMPLES = 64
 
@@ -58,6 +59,8 @@ def draw_samples(description, first=None):
         return rng.integers(0, getattr(first, "vocabulary_size_", 2), shape).astype(described.dtype)
     if description.divides_bytes or description.kind == "image":
         return rng.random(shape).astype(described.dtype)
+    if isinstance(first, KNNImputer):
+        return draw_table(known_values(first, shape[1]), None, N_SAMPLES).to_numpy(described.dtype)
     center, scale = statistics_of(first)
     return (center + scale * rng.normal(size=shape)).astype(described.dtype)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from sklearn.impute import KNNImputer
 from sklearn.pipeline import Pipeline
 
 from kerasnet.errors import ExportError
@@ -29,7 +30,7 @@ def describe_columns(transformer, X):
     inputs : list of Input
         An input for each column.
     values : list of ndarray
-        For each column, the known categories, or the center and the scale of numbers.
+        For each column, the known categories or values, or the center and the scale of numbers.
     """
     names = getattr(transformer, "feature_names_in_", None)
     positions = [f"column_{number}" for number in range(transformer.n_features_in_)]
@@ -37,7 +38,7 @@ def describe_columns(transformer, X):
     values = [None] * len(labels)
     for _, step, columns in transformer.transformers_:
         places = places_of(columns, labels)
-        for place, known in zip(places, _known_values(step, len(places)), strict=True):
+        for place, known in zip(places, known_values(step, len(places)), strict=True):
             values[place] = known if values[place] is None or known.dtype == object else values[place]
     values = [np.array([0.0, 1.0]) if known is None else known for known in values]
     dtypes = ["string" if _are_strings(known) else "number" for known in values]
@@ -62,7 +63,7 @@ def draw_table(values, names, n_samples=64):
         rng.choice(known, n_samples) if known.dtype == object else known[0] + known[1] * rng.normal(size=n_samples)
         for known in values
     ]
-    frame = pd.DataFrame(dict(enumerate(columns)))
+    frame = pd.DataFrame(dict(enumerate(columns))).infer_objects()
     return frame if names is None else frame.set_axis(names, axis=1)
 
 
@@ -122,13 +123,15 @@ def places_of(columns, labels):
     ].tolist()
 
 
-def _known_values(step, n_columns):
-    """Return the categories, or the center and the scale, of each column that a step receives."""
+def known_values(step, n_columns):
+    """Return the categories or training values, or the center and the scale, of each column that a step receives."""
     from kerasnet.exporting._samples import statistics_of
 
     for each in _chain(step):
         if hasattr(each, "categories_"):
             return [np.array(list(known), dtype=object) for known in each.categories_]
+        if isinstance(each, KNNImputer):  # neighbors at equal distances exist for values of the training samples
+            return [np.array([0, *column[~np.isnan(column)]], dtype=object) for column in each._fit_X.T]
         center, scale = statistics_of(each)
         if np.ndim(center) and len(center) == n_columns and np.ndim(scale):
             return list(np.column_stack([center, scale]))

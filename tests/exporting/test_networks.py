@@ -388,3 +388,32 @@ def test_command_line_exports_and_names_errors(tmp_path, capsys):
     assert kn.load_exported(path).description.inputs[0].dtype == "uint8"
     assert main(["export", "lenet", str(tmp_path / "lenet.h5")]) == 1
     assert "path must end in .onnx or .tflite" in capsys.readouterr().err
+
+
+def test_standardized_targets_keep_the_precision_of_float64(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    scales = np.array([60, 1e6, 1e-6])  # around 1.7e9, as times in seconds, and around zero
+    regressor = kn.KerasNetRegressor(
+        "mlp", dense_units=(4,), epochs=1, standardize_targets=True, batch_size=20, random_state=0
+    ).fit(X, [1.7e9, 0, 0] + scales * X)
+    model = exported(regressor, tmp_path / "m.onnx", verify=X)
+    assert np.abs((model.predict(X) - regressor.predict(X)) / scales).max() < 1e-5
+    assert model.session.get_outputs()[0].type == "tensor(double)"
+    with pytest.raises(ExportError, match=r"returns float32, .* too few for values that are large compared with"):
+        kn.export(regressor, tmp_path / "m.tflite", verify=X)
+    regressor.target_mean_[0] = 1e4
+    assert kn.export(regressor, tmp_path / "m.tflite", verify=X) < 1e-3, "the rounding of float32 is accepted"
+
+
+@pytest.mark.filterwarnings("ignore:X contains token ids up to 7")
+def test_token_ids_beyond_the_vocabulary_are_unknown(tmp_path):
+    X = np.random.default_rng(0).integers(0, 6, (30, 3))
+    network = kn.KerasNetClassifier("text_cnn", filters=2, embedding_units=2, epochs=1, vocabulary_size=6)
+    classifier = network.fit(X, X[:, 0] > 2)
+    model = exported(classifier, tmp_path / "m.onnx", verify=[[7, 5, 2]])
+    X = np.array([[6, 5, 2**32 + 5], [1, 5, 1]])
+    np.testing.assert_allclose(model.predict_proba(X), classifier.predict_proba(X[[1, 1]]), atol=1e-5)
+    with pytest.raises(ValueError, match="Expected token ids of at least 0. Received: X with the minimum -1"):
+        model.predict([[-1, 5, 1]])
+    found = model.session.run(["probabilities"], {"X": np.array([[-1, 5, 9]], np.int32)})[0]
+    np.testing.assert_allclose(found, classifier.predict_proba(X[1:]), atol=1e-5)

@@ -90,3 +90,19 @@ def test_saved_model_cannot_be_quantized(classifier, tmp_path):
         kn.export(classifier, tmp_path / "m", format="saved_model", quantize="int8")
     with pytest.raises(ExportError, match='quantize must be None or "int8". Received: 4'):
         kn.export(classifier, tmp_path / "m.onnx", quantize=4)
+
+
+@pytest.mark.exhaustive
+def test_invalid_token_ids_are_unknown_in_all_formats(tmp_path):
+    from kerasnet.training._litert import litert_runner
+
+    X = np.random.default_rng(0).integers(0, 6, (30, 3)).astype(np.int32)
+    classifier = kn.KerasNetClassifier("text_cnn", filters=2, embedding_units=2, epochs=1, vocabulary_size=6)
+    classifier.fit(X, X[:, 0] > 2)
+    expected = classifier.predict_proba([[1, 5, 1]])
+    kn.export(classifier, tmp_path / "m.tflite")
+    kn.export(classifier, tmp_path / "m", format="saved_model")
+    layer = keras.layers.TFSMLayer(str(tmp_path / "m"), call_endpoint="serving_default")
+    invalid = np.array([[-1, 5, 9]], np.int32)
+    for found in (litert_runner((tmp_path / "m.tflite").read_bytes())({"X": invalid}), layer(invalid)):
+        np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)

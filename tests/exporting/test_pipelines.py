@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.feature_selection import SelectKBest
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
@@ -340,3 +341,53 @@ def test_encoder_of_strings_outside_of_columns_is_rejected(table, tmp_path):
     for verify in (None, X):
         with pytest.raises(ExportError, match=r"Put it into a ColumnTransformer: make_column_transformer"):
             kn.export(pipeline, tmp_path / "m.onnx", verify=verify)
+
+
+def test_differences_are_measured_relative_to_the_spread_of_targets(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    forest = RandomForestRegressor(5, random_state=0)  # float32 in ONNX files
+    with pytest.raises(ExportError, match="Subtract a constant from the targets before fit"):
+        kn.export(forest.fit(X, 1.7e9 + 60 * X[:, 0]), tmp_path / "m.onnx", verify=X)
+    for regressor, scale in ((forest, 1e6), (forest, 1e-6), (Ridge(), 60)):
+        y = scale * X[:, 0] + (1.7e9 if regressor is not forest else 0)
+        regressor.fit(X, y)
+        for verify in (X, X[:1]):
+            model = exported(regressor, tmp_path / "m.onnx", verify=verify)
+        assert np.abs(model.predict(X) - regressor.predict(X)).max() < 1e-5 * scale
+    constant = exported(regressor.fit(X, np.full(60, 5.0)), tmp_path / "m.onnx", verify=X)
+    np.testing.assert_allclose(constant.predict(X), 5)
+
+
+def test_polars_tables_with_missing_values(tmp_path):
+    polars = pytest.importorskip("polars")
+    X = polars.DataFrame({"size": np.arange(40.0), "age": range(40), "kind": ["a", "b"] * 20})
+    missing = polars.when(polars.int_range(40) % 3 > 0)
+    X_missing = X.with_columns(missing.then(polars.col(name)).alias(name) for name in X.columns)
+    pipeline = make_pipeline(make_tabular_preprocessor(), LogisticRegression()).fit(X, ["u", "v"] * 20)
+    for verify in (X, X_missing):
+        model = exported(pipeline, tmp_path / "m.onnx", verify=verify)
+        np.testing.assert_allclose(model.predict_proba(X_missing), pipeline.predict_proba(X_missing), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"n_neighbors": 100}])
+@pytest.mark.parametrize("n_columns", [1, 4])
+def test_imputation_by_neighbors(n_columns, options, tmp_path):
+    rng = np.random.default_rng(0)
+    X, X_new = rng.normal(1000, size=(60, n_columns)), rng.normal(1000, size=(20, n_columns))
+    for each in (X, X_new):
+        each[rng.random(each.shape) < 0.3] = np.nan
+    X_new[3] = np.nan
+    imputer = KNNImputer(**options).fit(X)
+    model = exported(imputer, tmp_path / "m.onnx", verify=X_new)
+    np.testing.assert_allclose(model.transform(X_new), imputer.transform(X_new))
+    np.testing.assert_allclose(model.transform(X_new[:1]), imputer.transform(X_new[:1]))
+    with pytest.raises(ExportError, match="KNNImputer with weights, .* cannot be exported. Use SimpleImputer"):
+        kn.export(KNNImputer(add_indicator=True).fit(X), tmp_path / "m.onnx", verify=X_new)
+
+
+def test_imputation_by_neighbors_at_equal_distances_is_rejected(tmp_path):
+    X = np.random.default_rng(0).integers(0, 3, (200, 3)).astype(float)
+    pipeline = make_pipeline(make_tabular_preprocessor(imputation="knn"), Ridge()).fit(X, X[:, 0])
+    for estimator in (pipeline, KNNImputer().fit(X)):
+        with pytest.raises(ExportError, match="KNNImputer chooses among training samples at equal distances"):
+            kn.export(estimator, tmp_path / "m.onnx")
