@@ -68,6 +68,7 @@ def describe(estimator, verify=None):
         "weights_sha256": hash_weights(networks) if networks else "",
         "kerasnet_version": importlib.metadata.version("kerasnet"),
     }
+    _check_no_ensemble(estimator)
     first = _first_step(estimator)
     if isinstance(first, TextVectorizer):
         raise ExportError(
@@ -96,6 +97,17 @@ def describe(estimator, verify=None):
     batches = batches_of(estimator, description, X, tolerance, are_drawn=verify is None)
     shape = _output_shape(estimator, X[:1]) if description.task == "regressor" else ()
     return dataclasses.replace(description, allow_nan=batches.with_missing is not None, output_shape=shape), batches
+
+
+def _check_no_ensemble(estimator):
+    for step in steps_in(estimator):
+        members = step.get_params().values() if hasattr(step, "get_params") else ()
+        if not isinstance(step, KerasNetBase) and any(isinstance(each, KerasNetBase) for each in members):
+            raise ExportError(
+                f"{type(step).__name__} cannot be exported to ONNX. Networks of kerasnet can only be steps of "
+                "pipelines, columns and unions. Export each fitted network or pipeline in it to its own file; in the "
+                "place of TransformedTargetRegressor, use standardize_targets=True."
+            )
 
 
 def _check_samples(estimator, verify):

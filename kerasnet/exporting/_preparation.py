@@ -93,8 +93,6 @@ class _Preparation:
         if node is not None:
             self.node_types.add(type(node))
             return node
-        if any(isinstance(each, KerasNetBase) for each in step.get_params().values()):
-            raise not_supported(step, path, "Networks of kerasnet can only be steps of pipelines, columns and unions.")
         if isinstance(step, Normalizer):
             raise not_supported(step, path, "skl2onnx divides rows of zeros by zero.")
         try:

@@ -74,8 +74,10 @@ def export(
     Returns
     -------
     difference : float or Agreement
-        The largest difference between the outputs of the exported model and of the estimator. For a quantized model,
-        an :class:`~kerasnet.exporting.Agreement` with the share of equal labels, or R² of other outputs.
+        The largest difference between the outputs of the exported model and of the estimator. Differences of a
+        regressor are relative to the standard deviation of the targets or predictions, those of other outputs to
+        standard deviations above 1. For a quantized model, an :class:`~kerasnet.exporting.Agreement` with the share of
+        equal labels, or R² of other outputs.
 
     Raises
     ------
@@ -83,9 +85,10 @@ def export(
         If the estimator is not fitted.
     ExportError
         If a step cannot be exported; the message names it. Also if the exported model differs from the estimator:
-        labels must be equal, and probabilities and other outputs equal up to 1e-5 (recurrent networks: 1e-4), relative
-        to values above 1. For a quantized model, this is required before the quantization; then 98 % of labels must be
-        equal, or R² of other outputs be 0.98 or more. Otherwise, no file is written.
+        labels must be equal, and probabilities and other outputs equal up to a difference of 1e-5 (recurrent networks:
+        1e-4), and up to the rounding of outputs of dtype float32 if it is less than 1e-3. For a quantized model, this
+        is required before the quantization; then 98 % of labels must be equal, or R² of other outputs be 0.98 or more.
+        Otherwise, no file is written.
     ImportError
         If the packages for ONNX are not installed: ``pip install "kerasnet[export]"``.
     OSError
@@ -104,7 +107,10 @@ def export(
 
     ONNX files of classifiers have the outputs ``label`` and ``probabilities``, as those of skl2onnx. Other outputs are
     ``variable`` (predictions of a regressor, features of a transformer), or ``reconstruction`` and ``code`` of an
-    autoencoder. LiteRT and SavedModel have no labels as outputs, since they are not always numbers.
+    autoencoder. LiteRT and SavedModel have no labels as outputs, since they are not always numbers. Networks that were
+    fitted with ``standardize_targets=True`` return float64, as the estimator does; only LiteRT has no float64.
+
+    Token ids that are negative or beyond the vocabulary are treated as 1, an unknown token.
 
     A description of the model is stored in the metadata of ONNX files, with keys such as ``kerasnet.classes``,
     ``kerasnet.inputs`` and ``kerasnet.weights_sha256``. In LiteRT files, the files ``kerasnet.json`` and ``labels.txt``
