@@ -13,7 +13,7 @@ from kerasnet.exporting._inputs import as_inputs, has_missing_values, run_in_bat
 from kerasnet.exporting._packages import session_of
 from kerasnet.exporting.agreement import agreement_of
 
-_NETWORK_PRECISION = 0.1  # the smallest scale of the outputs of networks, which compute in float32, relative to values
+_NETWORK_PRECISION = 0.5  # the smallest scale of the outputs of networks, which compute in float32, relative to values
 _FLOAT32_ROUNDING = 16 * np.finfo(np.float32).eps
 _MAX_ROUNDING = 1e-3  # relative to the scale of an output
 _TIES = (
