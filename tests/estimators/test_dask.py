@@ -47,6 +47,7 @@ network = CNNClassifier(filters=(4,), dense_units=(32,), dropout=0.2, image_shap
 grid = {"epochs": [6, 12, 18], "learning_rate": [0.001, 0.01]}
 search = GridSearchCV(clone(network).set_params(memory=memory, callbacks=[Log(log)]), grid, cv=2, refit=False)
 with Client(address) as client, parallel_config("dask"):
+    client.wait_for_workers(2, timeout=60)
     assert list(client.run(n_threads).values()) == [1, 1]
     for _ in range(3):  # as the README says
         try:
