@@ -51,7 +51,7 @@ def _quantize_graph(graph):
     added = []
     for tensor in [each for each in graph.initializer if each.name.startswith(NETWORK)]:
         values = numpy_helper.to_array(tensor)
-        operators = {node.op_type for node in _nodes_of(graph) if tensor.name in node.input}
+        operators = _operators_of(tensor.name, graph)
         if values.dtype != np.float32 or values.size < MIN_SIZE or len(operators) != 1 or not operators <= set(_SUMMED):
             continue
         axes = _SUMMED[operators.pop()](values.ndim)
@@ -71,9 +71,17 @@ def _quantize_graph(graph):
         _quantize_graph(inner)
 
 
-def _nodes_of(graph):
-    """Return the nodes of a graph and of its subgraphs."""
-    return [*graph.node, *(node for inner in _subgraphs(graph) for node in _nodes_of(inner))]
+def _operators_of(name, graph):
+    """Return the types of the operators that take a value; in a loop, those of its body that do."""
+    found = set()
+    for node in graph.node:
+        for place, each in enumerate(node.input):
+            if each == name and node.op_type == "Loop":
+                (body,) = (attribute.g for attribute in node.attribute if attribute.name == "body")
+                found |= _operators_of(body.input[place].name, body)
+            elif each == name:
+                found.add(node.op_type)
+    return found.union(*(_operators_of(name, inner) for inner in _subgraphs(graph)))
 
 
 def _subgraphs(graph):
