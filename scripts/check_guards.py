@@ -66,6 +66,11 @@ GUARDS = {  # name -> (file, replacements in its source, tests that must fail)
     "finite weights": (f"{PERSISTENCE}_loading.py", {"if not is_finite(value):": "if False:"}, HOSTILE),
     "Keras configurations": (f"{PERSISTENCE}_plain.py", {"each.keys() >= _CONFIG": "False"}, HOSTILE),
     "decision trees": (f"{PERSISTENCE}_steps.py", {"or (children >= len(nodes)).any()": ""}, HOSTILE),
+    "owners of decision trees": (
+        f"{PERSISTENCE}_steps.py",
+        {'each.kind == "tree" and key not in owned': "False"},
+        HOSTILE,
+    ),
     "encoders": (f"{PERSISTENCE}_steps.py", {"        _check_encoder(part)\n": "        pass\n"}, HOSTILE),
 }
 

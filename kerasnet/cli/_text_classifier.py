@@ -1,5 +1,6 @@
 """Classifiers of text for ``kerasnet predict``: pipelines that begin with a TextVectorizer."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,12 @@ def read_texts(path, column=None):
         if column is None:
             with Path(path).open(encoding="utf-8-sig") as file:
                 return [line.removesuffix("\n") for line in file]
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with Path(path).open(encoding="utf-8-sig", newline="") as file, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than columns
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
     except UnicodeDecodeError as error:
         raise DataFormatError(f"{path}: expected text in UTF-8. Found: {error}.") from error
-    except ValueError as error:
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise DataFormatError(f"{path}: expected a CSV file with column names. Found: {error}") from error
     if column not in table.columns:
         raise DataFormatError(f"{path}: expected a column {column!r}. Found: {table.columns.tolist()}.")

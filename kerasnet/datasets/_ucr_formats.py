@@ -45,7 +45,7 @@ def parse_ts(lines, path):
 
 def _ts_header(fields, where):
     def flag(name):
-        value = fields.get(name, "false").partition(" ")[0].lower()
+        value = (fields.get(name, "false").split() or [""])[0].lower()
         if value not in _FLAGS:
             raise DataFormatError(f"{where}: expected true or false after '@{name}', found {fields[name]!r}.")
         return _FLAGS[value]

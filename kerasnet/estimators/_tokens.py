@@ -49,10 +49,10 @@ def check_not_text(X, owner, *, takes_tokens):
     else:
         first = next(iter(X), None) if isinstance(X, Collection) and not isinstance(X, Mapping) else None
     if isinstance(first, str):
-        expected, arguments = ("token ids", "...") if takes_tokens else ("numbers", '"text_cnn"')
         raise ValueError(
-            f"{owner} expects {expected}. Received: strings. For text, put a TextVectorizer in front: "
-            f"make_pipeline(TextVectorizer(), {owner}({arguments}))."
+            f"{owner} expects {'token ids' if takes_tokens else 'numbers'}. Received: strings. For text, put a "
+            "TextVectorizer in front of a model for tokens, such as make_pipeline(TextVectorizer(), "
+            'KerasNetClassifier("text_cnn")). For paths of images, use kerasnet.features.ImageFiles.'
         )
 
 

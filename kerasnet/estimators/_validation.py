@@ -97,8 +97,8 @@ def hold_out(data, fraction, stratify, seed):
     fraction : float
         Fraction of the samples that is split off.
     stratify : ndarray of shape (n_samples,) or None
-        Class labels for a stratified split: the sample of a class with a single one is not split off, and with fewer
-        samples than classes in one of the parts, the split is not stratified.
+        Class labels for a stratified split. A class of one sample is kept for training. If a part would have fewer
+        samples than classes, the split is not stratified.
     seed : int
         Seed of the split.
 
@@ -108,17 +108,19 @@ def hold_out(data, fraction, stratify, seed):
         Tuples like `data`.
     """
     rows = np.arange(n_samples_of(data[0]))
-    is_single = np.zeros(len(rows), bool)
+    is_kept = np.zeros(len(rows), bool)  # single samples of a class, which are needed for training
     if stratify is not None:
         _, codes, counts = np.unique(stratify, return_inverse=True, return_counts=True)
-        is_single = counts[codes] == 1
-        n_held_out, n_classes = math.ceil(fraction * np.sum(~is_single)), np.sum(counts > 1)
-        if is_single.all() or min(n_held_out, np.sum(~is_single) - n_held_out) < n_classes:
-            stratify, is_single = None, np.zeros(len(rows), bool)
-        else:
-            stratify = stratify[~is_single]
-    train, held_out = train_test_split(rows[~is_single], test_size=fraction, stratify=stratify, random_state=seed)
-    return _split(data, (np.concatenate([rows[is_single], train]), held_out))
+        if counts.max() > 1:
+            is_kept = counts[codes] == 1
+    others = rows[~is_kept]
+    n_held_out = min(math.ceil(fraction * len(rows)), len(others) - 1)
+    if stratify is not None:
+        can_stratify = min(n_held_out, len(others) - n_held_out) >= np.sum(counts > 1) > 0
+        stratify = stratify[~is_kept] if can_stratify else None
+    size = n_held_out if is_kept.any() else fraction
+    train, held_out = train_test_split(others, test_size=size, stratify=stratify, random_state=seed)
+    return _split(data, (np.concatenate([rows[is_kept], train]), held_out))
 
 
 def hold_out_last(data, fraction):

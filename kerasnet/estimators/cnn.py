@@ -82,7 +82,8 @@ class CNNClassifier(KerasNetClassifierBase):
         that are passed to :meth:`fit`.
     early_stopping : bool, default=False
         Whether to stop training when the validation loss stops improving, and to restore the weights of the best
-        epoch. Unless validation data are passed to :meth:`fit`, a stratified part of the training data is set aside.
+        epoch. Unless validation data are passed to :meth:`fit`, a part of the training data is set aside, stratified by
+        class if there are enough samples.
     validation_fraction : float, default=0.1
         Fraction of the training data to set aside for validation. Only used if `early_stopping` is True.
     n_iter_no_change : int, default=10

@@ -110,10 +110,13 @@ def make_tabular_pipeline(
     []
     """
     preprocessor, entry = make_tabular_preprocessor(X, task=task), registered_model(model)
-    if options := sorted(parameters.keys() & inspect.signature(make_tabular_preprocessor).parameters):
+    of_builder = inspect.signature(model).parameters if callable(model) else {}
+    of_preprocessor = inspect.signature(make_tabular_preprocessor).parameters.keys() - of_builder
+    if options := sorted(parameters.keys() & of_preprocessor):
+        given = ", ".join(f"{name}=..." for name in options)
         raise TypeError(
-            f"{', '.join(options)} is not a parameter of the network, but of the preprocessor. Replace it: "
-            f"pipeline.set_params(preprocessor=make_tabular_preprocessor(X, {options[0]}=...))."
+            f"make_tabular_pipeline has no parameters {options}, which belong to the preprocessor. Replace it: "
+            f"pipeline.set_params(preprocessor=make_tabular_preprocessor(X, task={task!r}, {given}))."
         )
     is_real_mlp = entry is not None and entry.name == "real_mlp"
     settings = dict(_TRAINING)

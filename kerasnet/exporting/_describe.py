@@ -104,7 +104,7 @@ def _check_no_ensemble(estimator):
         members = step.get_params().values() if hasattr(step, "get_params") else ()
         if not isinstance(step, KerasNetBase) and any(isinstance(each, KerasNetBase) for each in members):
             raise ExportError(
-                f"{type(step).__name__} cannot be exported to ONNX. Networks of kerasnet can only be steps of "
+                f"{type(step).__name__} cannot be exported. Networks of kerasnet can only be steps of "
                 "pipelines, columns and unions. Export each fitted network or pipeline in it to its own file; in the "
                 "place of TransformedTargetRegressor, use standardize_targets=True."
             )

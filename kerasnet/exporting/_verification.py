@@ -14,6 +14,7 @@ from kerasnet.exporting._packages import session_of
 from kerasnet.exporting.agreement import agreement_of
 
 _NETWORK_PRECISION = 0.5  # the smallest scale of the outputs of networks, which compute in float32, relative to values
+_FEW_SAMPLES, _SPREAD_OF_FEW = 30, 0.01  # the spread of few samples is at least this part of the largest value
 _FLOAT32_ROUNDING = 16 * np.finfo(np.float32).eps
 _MAX_ROUNDING = 1e-3  # relative to the scale of an output
 _TIES = (
@@ -60,7 +61,9 @@ def scales_of(estimator, description, expected):
     -------
     scales : dict of str to ndarray
         For each output of numbers, the scales of its columns. For a regressor, the standard deviation of the targets
-        if the estimator knows it, otherwise of the predictions. Standard deviations of other outputs are at least 1.
+        if the estimator knows it, otherwise of the predictions; for networks without standardized targets, whose last
+        operation is in float32, at least half of the largest prediction. For other outputs, standard deviations of at
+        least 1.
     """
     return {
         name: np.maximum(_scale_of(estimator, description, values), np.finfo(np.float64).tiny)
@@ -82,6 +85,8 @@ def _scale_of(estimator, description, values):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about columns in which all values are missing
         spread, largest = np.nanstd(numbers, axis=0), np.nanmax(np.abs(numbers), axis=0)
+    if len(numbers) < _FEW_SAMPLES:
+        spread = np.fmax(spread, _SPREAD_OF_FEW * largest)
     is_constant = spread <= 1e-9 * largest
     scale = np.where(is_constant, largest, spread) if is_regressor else np.fmax(1, spread)
     if (is_regressor and isinstance(last, KerasNetBase)) or values.dtype == np.float32:

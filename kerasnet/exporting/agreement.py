@@ -26,7 +26,8 @@ class Agreement(NamedTuple):
         those of the estimator as true values.
     difference : float
         The largest difference of a probability or another output. Differences of a regressor are relative to the
-        standard deviation of the targets or predictions, those of other outputs to standard deviations above 1.
+        standard deviation of the targets or predictions (of networks without standardized targets, to at least half of
+        the largest prediction), those of other outputs to standard deviations above 1.
     n_samples : int
         The number of samples.
 

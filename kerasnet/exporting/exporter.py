@@ -75,9 +75,10 @@ def export(
     -------
     difference : float or Agreement
         The largest difference between the outputs of the exported model and of the estimator. Differences of a
-        regressor are relative to the standard deviation of the targets or predictions, those of other outputs to
-        standard deviations above 1. For a quantized model, an :class:`~kerasnet.exporting.Agreement` with the share of
-        equal labels, or R² of other outputs.
+        regressor are relative to the standard deviation of the targets or predictions (of networks without standardized
+        targets, to at least half of the largest prediction), those of other outputs to standard deviations above 1. For
+        a quantized model, an :class:`~kerasnet.exporting.Agreement` with the share of equal labels, or R² of other
+        outputs.
 
     Raises
     ------

@@ -114,14 +114,13 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Document
         counts: collections.Counter[str] = collections.Counter()
         longest = 0
         for tokens in map(self._tokenizer(), as_texts(X)):
-            counts.update(tokens)
-            longest = max(longest, len(tokens))
-        for token in counts:
-            if not isinstance(token, str):
+            if not all(isinstance(invalid := token, str) for token in tokens):
                 raise TypeError(
-                    f"tokenizer must return strings. Received a token of {type(token).__name__}: {token!r:.100}. "
+                    f"tokenizer must return strings. Received a token of {type(invalid).__name__}: {invalid!r:.100}. "
                     "Convert it, for example with str(token) or ' '.join(token)."
                 )
+            counts.update(tokens)
+            longest = max(longest, len(tokens))
         frequent = [token for token, n in counts.items() if n >= self.min_frequency]
         if not frequent:
             raise ValueError(

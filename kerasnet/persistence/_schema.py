@@ -10,7 +10,6 @@ import zipfile
 
 import numpy as np
 import skops.io
-from sklearn.utils import Bunch
 
 from kerasnet._formats import open_zip, parse_json, read_npy_header
 from kerasnet.errors import CorruptFileError, UnsafeFileError
@@ -111,7 +110,7 @@ def _allowed():
     """Return the full names that are allowed in a file, by type of skops node."""
     return {
         "DTypeNode": {"numpy.dtype"},
-        "DictNode": {"builtins.dict", name_of(Bunch)},
+        "DictNode": {"builtins.dict"},
         "FunctionNode": {*_resolved(_FUNCTIONS), *(f"numpy.{name}" for name in _ufuncs())},
         "JsonNode": {"builtins.str"},
         "ListNode": {"builtins.list"},

@@ -15,9 +15,12 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import BaseDecisionTree, DecisionTreeRegressor
+from sklearn.utils import Bunch
 
 from kerasnet.errors import CorruptFileError, KerasNetError, UnsafeFileError
 from kerasnet.estimators._parameters import EstimatorParameters
@@ -34,6 +37,7 @@ from kerasnet.persistence._schema import (
 )
 
 _FORESTS = ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+_VOTING = VotingClassifier, VotingRegressor
 _CALLBACKS = "_skl_callbacks"  # used in training only
 _LEAF = -1
 _stump = DecisionTreeRegressor(random_state=0).fit([[0.0]], [0.0]).tree_
@@ -96,6 +100,8 @@ def dump_steps(obj, add_network):
         for part in _walk(copied):
             if isinstance(part, BaseEstimator):
                 vars(part).pop(_CALLBACKS, None)
+                if isinstance(part, _VOTING):
+                    vars(part).pop("named_estimators_", None)  # derived from estimators_
                 if hasattr(part, "memory"):
                     part.memory = None  # a folder on this machine
         content, n_json_bytes = write_schema(skops.io.dumps(copied))
@@ -142,13 +148,13 @@ def load_steps(content, trees, networks, path, limits):
         numbers = {(each.kind, each.number) for each in placeholders.values()}
         if numbers != {(kind, number) for kind, parts in objects.items() for number in parts}:
             raise ValueError(f"placeholders for {sorted(numbers)}")
+        trees_of = (vars(part).get("tree_") for part in _walk(found) if isinstance(part, BaseDecisionTree))
+        owned = {*map(id, trees_of)}
+        if any(each.kind == "tree" and key not in owned for key, each in placeholders.items()):
+            raise ValueError("a tree outside the attribute tree_")  # others have no validated number of features
         found = copy.deepcopy(found, {key: objects[each.kind][each.number] for key, each in placeholders.items()})
-        parts = [*_walk(found)]
-        for part in parts:
+        for part in [*_walk(found)]:
             _finish_loading(part, where)
-        owned = {id(part.tree_) for part in parts if isinstance(part, BaseDecisionTree) and "tree_" in vars(part)}
-        if any(isinstance(part, _TREE) and id(part) not in owned for part in parts):
-            raise ValueError("a tree outside the attribute tree_")
     except (KerasNetError, Warning):  # warnings may be turned into errors
         raise
     except Exception as error:  # skops and scikit-learn raise different errors for malformed files
@@ -245,8 +251,22 @@ def _finish_loading(part, where):
         for tree in attributes.get("estimators_", ()):
             if not isinstance(tree, BaseDecisionTree) or tree.n_features_in_ != part.n_features_in_:
                 raise ValueError(f"a {type(part).__name__} with trees that do not match it")
+    if isinstance(part, _VOTING) and "estimators_" in attributes:
+        _name_members(part)
     if isinstance(part, OneHotEncoder) and "categories_" in attributes:
         _check_encoder(part)
+
+
+def _name_members(ensemble):
+    """Validate the members of a voting ensemble, and restore `named_estimators_`."""
+    members = {name: "drop" for name, _ in ensemble.estimators}
+    if any("__" in name for name in members):  # of special methods
+        raise ValueError(f"members with the names {[*members]!r:.100}")
+    if not all(isinstance(each, BaseEstimator) for each in ensemble.estimators_):
+        raise ValueError(f"a {type(ensemble).__name__} with members that are not estimators")
+    names = [name for name, each in ensemble.estimators if not isinstance(each, str)]
+    members.update(zip(names, ensemble.estimators_, strict=True))
+    ensemble.named_estimators_ = Bunch(**members)
 
 
 def _check_encoder(encoder):

@@ -20,16 +20,16 @@ def is_frame(X):
 def as_frame(X):
     """Convert a table to a pandas DataFrame; keep the column names and dtypes of data frames.
 
-    Columns of Python numbers, whose dtype is object, become columns of floats.
+    Columns of Python numbers, whose dtype is object, become columns of integers or floats.
     """
-    if isinstance(X, pd.DataFrame):
-        columns = {number: _numbers_of_objects(column) for number, (_, column) in enumerate(X.items())}
-        changed = any(column.dtype != dtype for column, dtype in zip(columns.values(), X.dtypes, strict=True))
-        return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1) if changed else X
-    if is_frame(X):
+    if is_frame(X) and not isinstance(X, pd.DataFrame):
         return pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
-    X = check_array(X, dtype=None if hasattr(X, "dtype") else object, ensure_all_finite=False)
-    return pd.DataFrame(X).infer_objects()
+    if not isinstance(X, pd.DataFrame):
+        X = check_array(X, dtype=None if hasattr(X, "dtype") else object, ensure_all_finite=False)
+        X = pd.DataFrame(X).infer_objects()
+    columns = {number: _numbers_of_objects(column) for number, (_, column) in enumerate(X.items())}
+    is_changed = any(column.dtype != dtype for column, dtype in zip(columns.values(), X.dtypes, strict=True))
+    return pd.DataFrame(columns, index=X.index).set_axis(X.columns, axis=1) if is_changed else X
 
 
 def as_numbers(X):
@@ -75,9 +75,15 @@ def check_no_dates(columns):
 
 
 def _numbers_of_objects(column):
-    """Convert a pandas Series of dtype object that contains only numbers to floats."""
-    if column.dtype != object or infer_dtype(column, skipna=True) not in _NUMBERS:
+    """Convert a pandas Series of dtype object that contains only numbers to a numeric dtype."""
+    kind = infer_dtype(column, skipna=True) if column.dtype == object else None
+    if kind not in _NUMBERS:
         return column
+    if kind == "integer":
+        try:
+            return column.astype("Int64")
+        except OverflowError:
+            return column
     return pd.Series(np.where(column.isna(), np.nan, column).astype(np.float64), column.index)
 
 

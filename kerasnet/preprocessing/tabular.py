@@ -123,7 +123,7 @@ def make_tabular_preprocessor(
     Warns
     -----
     UserWarning
-        If a categorical column has more than 1,000 different values and is not in `categorical_columns`.
+        If a column of `X` has more than 1,000 categories for one-hot encoding, unless `categorical_columns` is given.
 
     See Also
     --------
@@ -187,7 +187,10 @@ def make_tabular_preprocessor(
     >>> search.best_estimator_["preprocessor"].get_feature_names_out()
     array(['size', 'color_blue', 'color_red'], dtype=object)
     """
+    categories_are_given = categorical_columns is not None
     numeric_columns, categorical_columns = _columns(X, numeric_columns, categorical_columns)
+    if X is not None and encoding == "onehot" and not categories_are_given:
+        _warn_about_many_categories(X, categorical_columns)
     numeric = {
         "conversion": FunctionTransformer(_as_floats, feature_names_out=_same_names),
         "outliers": _outlier_step(outliers, outlier_action),
@@ -290,6 +293,20 @@ def _selection_step(selection, n_features, task, random_state):
     return SelectKBest(score, k=10 if n_features is None else n_features)
 
 
+def _warn_about_many_categories(X, columns):
+    frame = as_frame(X)
+    for column in columns:
+        place = [*frame.columns].index(column) if isinstance(column, str) else column
+        n_values = frame.iloc[:, place].map(str).nunique()
+        if n_values > _MANY_VALUES:
+            warnings.warn(
+                f"The column {column!r} has {n_values} different values, each of which becomes a feature. Drop it if "
+                "it identifies rows or contains texts. Otherwise, set columns__categorical__encoding__max_categories, "
+                "and list all categorical columns in categorical_columns.",
+                stacklevel=3,
+            )
+
+
 def _check_choice(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}. Received: {value!r}.")
@@ -340,13 +357,4 @@ def _columns_by_dtype(X, numeric, others):
     columns = dict(zip(X.columns if has_names else range(X.shape[1]), (column for _, column in X.items()), strict=True))
     columns = {name: column for name, column in columns.items() if name not in others}
     check_no_dates(columns.items())
-    selected = {name: column for name, column in columns.items() if numeric == is_number(column.dtype)}
-    for name, column in () if numeric else selected.items():
-        if (n_values := column.nunique()) > _MANY_VALUES:
-            warnings.warn(
-                f"The column {name!r} has {n_values} different values, which need much memory and time with one-hot "
-                "encoding. Drop it if it identifies rows or is a text; otherwise, pass it in categorical_columns, and "
-                "set columns__categorical__encoding__max_categories.",
-                stacklevel=2,
-            )
-    return list(selected)
+    return [name for name, column in columns.items() if numeric == is_number(column.dtype)]

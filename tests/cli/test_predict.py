@@ -342,6 +342,9 @@ def test_texts_of_lines_and_columns(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out.startswith("good: pos (")
     assert "text 1 has no known word" in captured.err
+    Path(table).write_text("review,other\ngood,x,\n")
+    assert main(["predict", model, table, "--column", "review"]) == 1
+    assert "expected a CSV file with column names. Found: Length of header" in capsys.readouterr().err
     kn.save(make_pipeline(TextVectorizer(), RandomForestRegressor(1)).fit(texts, [1, 2, 3, 4]), tmp_path / "r.kerasnet")
     assert main(["predict", str(tmp_path / "r.kerasnet"), lines]) == 1
     assert "r.kerasnet: expected a fitted classifier with one class per text" in capsys.readouterr().err

@@ -35,7 +35,12 @@ def write(tmp_path):
         (".ts", TS + "1,2,3:a\r\n\n4,?,NaN:b\n", [[[1], [2], [3]], [[4], [NAN], [NAN]]], ["a", "b"]),
         (".ts", UNEQUAL_TS + "1,2:3,4:b\n5:6:a", [[[1, 3], [2, 4]], [[5, 6]]], ["b", "a"]),
         (".ts", "@classLabel false\n@data\n1,2\n3,4:", [[[1], [2]], [[3], [4]]], None),
-        (".ts", "@targetLabel\ttrue\n@data\n1:0.1\n2:16777217", [[[1]], [[2]]], [0.1, 16777217.0]),
+        (
+            ".ts",
+            "@targetLabel\ttrue\t\n@classLabel\tfalse\tx\n@data\n1:0.1\n2:16777217",
+            [[[1]], [[2]]],
+            [0.1, 16777217.0],
+        ),
         (".tsv", "1\t1.5\t2\n-1\tNaN\t4\n", [[[1.5], [2]], [[NAN], [4]]], ["1", "-1"]),
         (".tsv", "1\t1\tNaN\tNaN\n2\t3\t4\tNaN\n", [[[1]], [[3], [4]]], ["1", "2"]),
         (".arff", ARFF + "1,2,a\n%no\n?,4,'b c'\n", [[[1], [2]], [[NAN], [4]]], ["a", "b c"]),

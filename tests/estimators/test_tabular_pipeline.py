@@ -65,7 +65,9 @@ def test_invalid_arguments_raise():
         make_tabular_pipeline(task="ranking")
     with pytest.raises(TypeError, match="no parameter 'dropot' .did you mean 'dropout'"):
         make_tabular_pipeline(dropot=0.1)
-    with pytest.raises(TypeError, match=r"imputation is not a parameter of the network, but of the preprocessor"):
+    with pytest.raises(
+        TypeError, match=r"parameters \['imputation'\], which belong to the preprocessor.*task='classification', imput"
+    ):
         make_tabular_pipeline(imputation="knn")
     with pytest.raises(kn.errors.UnknownModelError, match="Did you mean: real_mlp"):
         make_tabular_pipeline(model="realmlp")

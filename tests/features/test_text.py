@@ -92,7 +92,7 @@ def test_invalid_texts_raise_an_error(texts, message):
         ({"token_pattern": "("}, r"token_pattern must be a regular expression. Received: '\('"),
         ({"tokenizer": "split"}, "tokenizer must be a function that returns tokens. Received: 'split'"),
         ({"tokenizer": lambda text: [(text, text)]}, "tokenizer must return strings. Received a token of tuple"),
-        ({"tokenizer": lambda text: [len(text)]}, "tokenizer must return strings. Received a token of int: "),
+        ({"tokenizer": lambda text: [[text]]}, "tokenizer must return strings. Received a token of list: "),
     ],
 )
 def test_invalid_parameters_raise_an_error(parameters, message):

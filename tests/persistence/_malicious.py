@@ -28,9 +28,10 @@ import keras
 import numpy as np
 from _crafted import Crafted, npz_of, zip_of
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -805,6 +806,35 @@ def _(archive):
     archive.members["steps.skops"] = zip_of(files)
 
 
+@with_schema("decision tree in a scaler", CORRUPT, "a tree outside the attribute tree_", base="forest")
+def _(archive, schema):
+    archive.node("StandardScaler", schema)["content"]["content"]["copy"] = archive.node("Placeholder", schema)
+
+
+@with_schema("voting ensemble of strings", CORRUPT, "members that are not estimators", base="voting")
+def _(archive, schema):
+    members = archive.node("VotingClassifier", schema)["content"]["content"]["estimators_"]
+    members["content"][0] = JSON_TEXT
+
+
+@with_schema("voting ensemble with a missing member", CORRUPT, "zip", base="voting")
+def _(archive, schema):
+    archive.node("VotingClassifier", schema)["content"]["content"]["estimators_"]["content"].pop()
+
+
+@with_schema("name of a special method in a voting ensemble", CORRUPT, "members with the names", base="voting")
+def _(archive, schema):
+    names = archive.node("VotingClassifier", schema)["content"]["content"]["estimators"]["content"]
+    names[0]["content"][0]["content"] = '"__deepcopy__"'
+
+
+with_node(
+    "dict whose keys are attributes",
+    "found sklearn.utils._bunch.Bunch",
+    {**STATE_OF_MT, "__module__": "sklearn.utils._bunch", "__class__": "Bunch"},
+)
+
+
 @crafted("decision tree in an imputer", CORRUPT, "a tree outside the attribute tree_|placeholders for", base="imputer")
 def _(archive):
     schema = archive.schema
@@ -1087,6 +1117,8 @@ def save_valid_files():
     kn.save(IterativeImputer(max_iter=2, random_state=0).fit(missing), valid / "imputer.kerasnet")
     forest = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0))
     kn.save(forest.fit(X, Y), valid / "forest.kerasnet")
+    voting = VotingClassifier([("a", GaussianNB()), ("b", GaussianNB())])
+    kn.save(voting.fit(X, Y), valid / "voting.kerasnet")
     kn.save(kn.AutoencoderOutlierDetector(code_units=2, epochs=1).fit(X), valid / "detector.kerasnet")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(valid / "model.keras")
     for path in valid.glob("*.kerasnet"):  # the first use of each loader allocates memory

@@ -641,12 +641,15 @@ def test_pipeline_with_multiple_networks(tmp_path):
 @pytest.mark.parametrize("voting", ["soft", "hard"])
 def test_voting_of_networks_is_saved(tmp_path, voting):
     members = [(f"seed_{seed}", kn.KerasNetClassifier("mlp", epochs=2, random_state=seed)) for seed in range(3)]
-    ensemble = VotingClassifier(members, voting=voting, weights=[1, 2, 2]).fit(
+    members.insert(1, ("dropped", "drop"))
+    ensemble = VotingClassifier(members, voting=voting, weights=[1, 1, 2, 2]).fit(
         VECTORS, np.array(["a", "b", "c"])[LABELS]
     )
     loaded = save_and_load(ensemble, tmp_path / "a.kerasnet")
     assert_equal_outputs(outputs(loaded, VECTORS), outputs(ensemble, VECTORS))
-    assert loaded.named_estimators_["seed_1"] is loaded.estimators_[1]
+    assert [*loaded.named_estimators_] == [*ensemble.named_estimators_]
+    assert loaded.named_estimators_.dropped == "drop"
+    assert loaded.named_estimators_.seed_2 is loaded.estimators_[2]
 
 
 def test_regressors_with_transformed_targets_and_their_mean_are_saved(tmp_path):

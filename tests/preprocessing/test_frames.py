@@ -234,6 +234,7 @@ def test_arrays_of_dates_raise(dtype):
 @pytest.mark.parametrize(
     "column",
     [
+        np.array([1.5, None, 2, 1.5], dtype=object),
         pd.Series([1.5, None, 2, 1.5], dtype=object),
         pd.Series([Decimal("1.5"), None, Decimal(2), Decimal("1.5")]),
         pl.Series([Decimal("1.5"), None, Decimal(2), Decimal("1.5")]),
@@ -241,10 +242,18 @@ def test_arrays_of_dates_raise(dtype):
 )
 def test_python_numbers_are_numeric(column):
     frame = (pl if isinstance(column, pl.Series) else pd).DataFrame({"x": column})
+    frame = column[:, None] if isinstance(column, np.ndarray) else frame
     expected = make_tabular_preprocessor().fit_transform(np.array([[1.5], [np.nan], [2], [1.5]]))
     np.testing.assert_array_equal(make_tabular_preprocessor().fit_transform(frame), expected)
+    preprocessor = make_tabular_preprocessor(categorical_columns=[0]).fit(frame)
+    assert [name.partition("_")[2] for name in preprocessor.get_feature_names_out()] == ["1.5", "2.0"]
+
+
+def test_python_integers_are_numeric_and_exact_categories():
+    frame = pd.DataFrame({"x": pd.Series([2**53, None, 2**53 + 1], dtype=object)})
+    assert make_tabular_preprocessor().fit_transform(frame).shape == (3, 1)
     names = make_tabular_preprocessor(categorical_columns=["x"]).fit(frame).get_feature_names_out()
-    assert names.tolist() == ["x_1.5", "x_2.0"]
+    assert names.tolist() == [f"x_{2**53}", f"x_{2**53 + 1}"]
 
 
 def test_categorical_columns_of_many_values_raise_a_warning():
@@ -252,6 +261,7 @@ def test_categorical_columns_of_many_values_raise_a_warning():
     with pytest.warns(UserWarning, match="column 'name' has 1001 different values.* Drop it if it identifies rows"):
         make_tabular_preprocessor(frame)
     make_tabular_preprocessor(frame, categorical_columns=["name"])
+    make_tabular_preprocessor(frame, encoding="ordinal")
     make_tabular_preprocessor(frame[1:])
 
 
