@@ -17,6 +17,8 @@ from kerasnet import (
 )
 from kerasnet.models import _registry, build_cnn, register_model
 
+pytestmark = pytest.mark.filterwarnings("ignore:X contains sequences of integers")  # which scikit-learn's checks pass
+
 EXPECTED_FAILURES = dict.fromkeys(
     ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"),
     "repeated or removed samples change the mini-batches and the rounding of float32 sums; without mini-batches, both "
@@ -143,7 +145,6 @@ def test_scikit_learn_checks_for_other_kinds_of_estimators(estimator, check):
     check(estimator)
 
 
-@pytest.mark.filterwarnings("ignore:X contains sequences of integers")
 @parametrize_checks(
     SimpleRNNClassifier(units=(8,), epochs=20, optimizer="sgd", learning_rate=0.3), default=CHECKS_FOR_EACH_CLASS
 )
