@@ -66,6 +66,12 @@ def recipes():
     for data, figure in {"GunPoint": 99.73, "ItalyPowerDemand": 96.85, "ArrowHead": 82.17}.items():
         run = published(data, model="lite", epochs=1500, largest_batch=64)
         found[f"{data} lite"] = Recipe(data, "`lite`", words, run, published=figure, source=LITE)
+    data = "ItalyPowerDemand"
+    run = published(data, model="inception_time", epochs=1500, largest_batch=64)
+    found[f"{data} inception"] = Recipe(data, "`inception_time`", words, run, published=96.60, source=LITE)
+    words = f"1,500 epochs, batches of a tenth, at most 16; {PLATEAU}"
+    run = published(data, model="resnet1d", epochs=1500, largest_batch=16, tenth=True)
+    found[f"{data} resnet"] = Recipe(data, "`resnet1d`", words, run, published=96.3, source=FAWAZ)
     words = "50 epochs, batches of 16, Adam with cosine decay from 0.001"
     for data, figure in {"BasicMotions": 100, "JapaneseVowels": 97.3}.items():
         run = short(data, **FCN, epochs=50, learning_rate=0.001, learning_rate_schedule="cosine")
