@@ -3,6 +3,9 @@
 import difflib
 from pathlib import Path
 
+import numpy as np
+from sklearn.base import is_classifier
+
 from kerasnet.errors import DataFormatError
 from kerasnet.estimators import Autoencoder, KerasNetClassifier
 from kerasnet.models import registered_model
@@ -42,6 +45,11 @@ def load_model(model):
         hint = "".join(f" Did you mean {close}?" for close in difflib.get_close_matches(model, records(), n=1))
         raise FileNotFoundError(f"{model}: expected a file, a folder, or the name of a pretrained model.{hint}")
     return load(path), inspect(path).metadata
+
+
+def is_fitted_classifier(estimator):
+    """Return whether an estimator is a fitted classifier with one list of classes."""
+    return is_classifier(estimator) and np.ndim(getattr(estimator, "classes_", None)) == 1
 
 
 def file_of(model):

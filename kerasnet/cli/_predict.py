@@ -120,7 +120,10 @@ def _of_texts(model, estimator, metadata, paths, arguments):
             yield error
             continue
         for number, prediction in enumerate(predictions, start=1):
-            yield {"file": path, **prediction} if prediction else ValueError(f"{path}: text {number} has no known word")
+            if prediction is None:
+                yield ValueError(f"{path}: text {number} has no known word")
+            else:
+                yield {"file": path, "number": number, **prediction}
 
 
 def _content(classifier, arguments):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
+from kerasnet.cli._models import is_fitted_classifier
 from kerasnet.errors import DataFormatError
 from kerasnet.features import TextVectorizer
 from kerasnet.features.text import UNKNOWN
@@ -20,7 +20,7 @@ def takes_text(estimator):
 
 def check_classifier(model, pipeline):
     """Raise an error that begins with the name of the model if a pipeline does not predict one class per text."""
-    if not is_classifier(pipeline) or np.ndim(getattr(pipeline, "classes_", None)) != 1:
+    if not is_fitted_classifier(pipeline):
         last = type(pipeline[-1]).__name__
         raise TypeError(
             f"{model}: expected a fitted classifier with one class per text. Received: a pipeline to {last}."
@@ -75,8 +75,8 @@ def predict_texts(pipeline, texts):
     Returns
     -------
     predictions : list of dict or None
-        For each text its ``number``, from 1; ``text``; ``class``; ``probability`` of the class and ``probabilities`` of
-        all classes, None if the classifier does not estimate probabilities. None for a text without a known token.
+        For each text ``text``, ``class``, ``probability`` of the class and ``probabilities`` of all classes, None
+        if the classifier does not estimate probabilities. None for a text without a known token.
     """
     if not texts:
         return []
@@ -88,8 +88,6 @@ def predict_texts(pipeline, texts):
             dict(zip(map(str, classes), row, strict=True)) for row in np.float64(pipeline.predict_proba(texts)).tolist()
         ]
     return [
-        {"number": number, "text": text, "class": label, "probability": row and row[str(label)], "probabilities": row}
-        if known
-        else None
-        for number, (text, label, row, known) in enumerate(zip(texts, labels, rows, is_known, strict=True), start=1)
+        {"text": text, "class": label, "probability": row and row[str(label)], "probabilities": row} if known else None
+        for text, label, row, known in zip(texts, labels, rows, is_known, strict=True)
     ]

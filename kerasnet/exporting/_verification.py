@@ -61,9 +61,9 @@ def scales_of(estimator, description, expected):
     -------
     scales : dict of str to ndarray
         For each output of numbers, the scales of its columns. For a regressor, the standard deviation of the targets
-        if the estimator knows it, otherwise of the predictions; for networks without standardized targets, whose last
-        operation is in float32, at least half of the largest prediction. For other outputs, standard deviations of at
-        least 1.
+        if the estimator knows it, otherwise of the predictions; for networks without standardized targets, which
+        compute in float32, at least half of the largest prediction. For other outputs, standard deviations of at least
+        1.
     """
     return {
         name: np.maximum(_scale_of(estimator, description, values), np.finfo(np.float64).tiny)

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 _LIMIT = 3.0
-_LARGEST, _LARGEST_IN_FLOAT16 = 1e6, 700.0  # numbers whose smoothly clipped value rounds to the limit
+_LARGEST, _LARGEST_IN_FLOAT16 = 1e6, 700.0  # clipping beyond these values does not change rounded results
 _SCALE_FACTOR = 6.0
 _BIAS_FACTOR = _EMBEDDING_FACTOR = 0.1
 _EMBEDDING_UNITS = 3  # per feature

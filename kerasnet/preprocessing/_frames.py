@@ -20,7 +20,7 @@ def is_frame(X):
 def as_frame(X):
     """Convert a table to a pandas DataFrame; keep the column names and dtypes of data frames.
 
-    Columns of Python numbers, whose dtype is object, become columns of integers or floats.
+    Columns of dtype object that contain only numbers become columns of integers or floats.
     """
     if is_frame(X) and not isinstance(X, pd.DataFrame):
         return pd.DataFrame({column.name: _from_polars(column) for column in X.get_columns()})
