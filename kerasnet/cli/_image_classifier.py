@@ -5,7 +5,7 @@ import math
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from kerasnet.cli._models import is_fitted_classifier, load_model
+from kerasnet.cli._models import is_fitted_classifier, is_multilabel, load_model
 from kerasnet.datasets._fashion_mnist import NAMES
 from kerasnet.errors import DataFormatError, KerasNetError
 from kerasnet.features import ImagePreprocessor, extract_digit, prepare_images
@@ -52,7 +52,7 @@ class ImageClassifier:
     def __init__(self, classifier, metadata):
         if not is_fitted_classifier(classifier):
             raise TypeError(f"expected a fitted classifier of images or text. Received: {type(classifier).__name__}.")
-        if getattr(classifier, "target_type_", "").startswith("multilabel"):
+        if is_multilabel(classifier):
             raise TypeError("expected a classifier with one class per image. Received: a multilabel classifier.")
         self.classifier = classifier
         self.dataset = metadata.get("dataset")

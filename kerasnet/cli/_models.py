@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 
 from kerasnet.errors import DataFormatError
 from kerasnet.estimators import Autoencoder, KerasNetClassifier
@@ -50,6 +51,12 @@ def load_model(model):
 def is_fitted_classifier(estimator):
     """Return whether an estimator is a fitted classifier with one list of classes."""
     return is_classifier(estimator) and np.ndim(getattr(estimator, "classes_", None)) == 1
+
+
+def is_multilabel(estimator):
+    """Return whether an estimator, or the last step of a pipeline, predicts several classes per sample."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return getattr(last, "target_type_", "").startswith("multilabel")
 
 
 def file_of(model):

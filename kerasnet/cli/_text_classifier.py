@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from kerasnet.cli._models import is_fitted_classifier
+from kerasnet.cli._models import is_fitted_classifier, is_multilabel
 from kerasnet.errors import DataFormatError
 from kerasnet.features import TextVectorizer
 from kerasnet.features.text import UNKNOWN
@@ -20,6 +20,8 @@ def takes_text(estimator):
 
 def check_classifier(model, pipeline):
     """Raise an error that begins with the name of the model if a pipeline does not predict one class per text."""
+    if is_multilabel(pipeline):
+        raise TypeError(f"{model}: expected a classifier with one class per text. Received: a multilabel classifier.")
     if not is_fitted_classifier(pipeline):
         last = type(pipeline[-1]).__name__
         raise TypeError(

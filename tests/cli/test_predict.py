@@ -348,6 +348,12 @@ def test_texts_of_lines_and_columns(tmp_path, capsys):
     kn.save(make_pipeline(TextVectorizer(), RandomForestRegressor(1)).fit(texts, [1, 2, 3, 4]), tmp_path / "r.kerasnet")
     assert main(["predict", str(tmp_path / "r.kerasnet"), lines]) == 1
     assert "r.kerasnet: expected a fitted classifier with one class per text" in capsys.readouterr().err
+    network = kn.KerasNetClassifier("text_cnn", filters=2, embedding_units=2).initialize(
+        [[2, 3], [3, 2]], [[0, 1], [1, 1]]
+    )
+    kn.save(make_pipeline(TextVectorizer().fit(texts), network), tmp_path / "labels.kerasnet")
+    assert main(["predict", str(tmp_path / "labels.kerasnet"), lines]) == 1
+    assert "one class per text. Received: a multilabel classifier" in capsys.readouterr().err
     assert main(["predict", model, lines, "--digit"]) == 1
     assert "require a classifier of images" in capsys.readouterr().err
     assert main(["predict", "lenet", lines, "--column", "text"]) == 1
